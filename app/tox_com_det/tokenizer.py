@@ -1,0 +1,122 @@
+"""Keras' text rules (`keras.preprocessing.text.Tokenizer`, `pad_sequences`), word for word.
+
+The vocabulary is not in memory: a text becomes tokens here, their rows come from MongoDB, and
+`select` decides which of them enter the sequence. Source of the rules: keras_preprocessing 1.1
+`text.py` and `sequence.py`, the same in Keras 2.x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+DEFAULT_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+
+Side = Literal["pre", "post"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TokenizerRules:
+    """The settings of a fitted Keras `Tokenizer` that decide how a text is read."""
+
+    num_words: int | None = None
+    filters: str = DEFAULT_FILTERS
+    lower: bool = True
+    split: str = " "
+    char_level: bool = False
+    oov_token: str | None = None
+    _table: dict[int, str] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.split:
+            raise ValueError("tokenizer split must not be empty")
+        self._table.update(str.maketrans(dict.fromkeys(self.filters, self.split)))
+
+    def tokens(self, text: str) -> list[str]:
+        """Tokens of `text` in order, known or not.
+
+        With `char_level` every character is a token and, as in Keras, the filters do not apply.
+        Only `split` separates: a carriage return or a no-break space stays part of its word.
+        """
+        if self.lower:
+            text = text.lower()
+        if self.char_level:
+            return list(text)
+        return [token for token in text.translate(self._table).split(self.split) if token]
+
+    def reachable(self, index: int) -> bool:
+        """Whether a word of this index is ever looked up; Keras' `num_words=0` is no limit."""
+        return not self.num_words or index < self.num_words
+
+    def select(self, tokens: Iterable[str], rows: Mapping[str, T], unknown: T | None) -> list[T]:
+        """Rows of the known tokens in order.
+
+        Args:
+            tokens: from `tokens`.
+            rows: row of each known word; a word that is not reachable must not be in it.
+            unknown: row of the out-of-vocabulary word, or None to drop unknown tokens. Used only
+                where there is an `oov_token`, as in Keras.
+        """
+        selected: list[T] = []
+        for token in tokens:
+            row = rows.get(token)
+            if row is not None:
+                selected.append(row)
+            elif self.oov_token is not None and unknown is not None:
+                selected.append(unknown)
+        return selected
+
+    def sequence(self, text: str, word_index: Mapping[str, int]) -> list[int]:
+        """Word indices of `text`, equal to Keras' `texts_to_sequences([text])[0]`."""
+        tokens = self.tokens(text)
+        known = {
+            token: word_index[token]
+            for token in tokens
+            if token in word_index and self.reachable(word_index[token])
+        }
+        oov = None if self.oov_token is None else word_index.get(self.oov_token)
+        return self.select(tokens, known, oov)
+
+
+def text_to_word_sequence(
+    text: str, filters: str = DEFAULT_FILTERS, lower: bool = True, split: str = " "
+) -> list[str]:
+    """Keras' function of the same name."""
+    return TokenizerRules(filters=filters, lower=lower, split=split).tokens(text)
+
+
+def pad_sequence(
+    sequence: Sequence[T],
+    length: int,
+    value: T,
+    padding: Side = "pre",
+    truncating: Side = "pre",
+) -> list[T]:
+    """`sequence` cut or filled to exactly `length` entries.
+
+    `pre` cuts or fills in front, `post` at the end (Keras' `pad_sequences` for one sequence).
+
+    Raises:
+        ValueError: `length` is below 1 or a side is neither `pre` nor `post`.
+    """
+    if length < 1:
+        raise ValueError(f"sequence length must be at least 1, not {length}")
+    for name, side in (("padding", padding), ("truncating", truncating)):
+        if side not in ("pre", "post"):
+            raise ValueError(f"{name} must be 'pre' or 'post', not {side!r}")
+    kept = list(sequence[-length:] if truncating == "pre" else sequence[:length])
+    fill = [value] * (length - len(kept))
+    return fill + kept if padding == "pre" else kept + fill
+
+
+def pad_sequences(
+    sequences: Iterable[Sequence[T]],
+    length: int,
+    value: T,
+    padding: Side = "pre",
+    truncating: Side = "pre",
+) -> list[list[T]]:
+    """`pad_sequence` for each of `sequences`: a batch x length list."""
+    return [pad_sequence(one, length, value, padding, truncating) for one in sequences]
