@@ -1,0 +1,9 @@
+"""The local Nanode: a container with systemd, sshd and 1 GiB of memory that stands in for a server.
+
+`make up` and the Molecule scenarios make it through this one package, so what is tried by hand is
+what is tested. Ansible, Fabric and testinfra reach it over SSH, as they reach a real server.
+"""
+
+
+class NanodeError(Exception):
+    """A local Nanode cannot be made or reached; the message names the next command to type."""

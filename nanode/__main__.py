@@ -1,0 +1,61 @@
+"""`python -m nanode create|destroy`: what `make up`, `make down` and Molecule call."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from nanode import NanodeError
+from nanode.host import find_engine, inspect_host
+from nanode.image import ensure_image
+from nanode.instance import create, destroy
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors are one line on standard error and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m nanode", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (("create", "start it, or find it running"), ("destroy", "remove it")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--name", default="nanode", help="its name in the inventory")
+        command.add_argument("--state", type=Path, help="directory of its key and records")
+        command.add_argument("--inventory", type=Path, help="inventory file to write")
+    asked = parser.parse_args(arguments)
+    state = (asked.state or CHECKOUT / ".nanode" / asked.name).absolute()
+    inventory = (asked.inventory or CHECKOUT / "inventory/local/nanode.yml").absolute()
+    try:
+        host = inspect_host()
+        engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
+        if asked.command == "destroy":
+            places = {"name": asked.name, "checkout": CHECKOUT, "state": state}
+            removed = destroy(engine, inventory=inventory, **places)
+            print("Removed " + ", ".join(removed) if removed else "Nothing to remove.")
+            return 0
+        say = _say
+        image = ensure_image(engine, say)
+        create(
+            engine,
+            host,
+            image,
+            name=asked.name,
+            checkout=CHECKOUT,
+            state=state,
+            inventory=inventory,
+            say=say,
+        )
+    except NanodeError as error:
+        print(f"nanode: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
