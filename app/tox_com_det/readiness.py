@@ -1,0 +1,79 @@
+"""Whether this process may get traffic: head, manifest and collection carry one fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tox_com_det.bundle import BundleError, read_bundle
+from tox_com_det.database import DatabaseUnavailable, EmbeddingNotReady
+from tox_com_det.head import Head, HeadError
+from tox_com_det.manifest import ManifestError
+from tox_com_det.predictor import Predictor
+
+OK = "ok"
+NOT_CHECKED = "not checked"
+CHECKS = ("manifest", "head", "collection", "known_answers")
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Result of each check in order: `ok`, what is wrong, or `not checked` behind a failure."""
+
+    checks: dict[str, str]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every check is ok."""
+        return all(result == OK for result in self.checks.values())
+
+    @property
+    def problem(self) -> str:
+        """The failed check and its words; empty where nothing failed."""
+        return next((f"{name}: {words}" for name, words in self.checks.items() if words != OK), "")
+
+
+def check_readiness(
+    directory: Path, predictor: Predictor, verify_collection: Callable[[], object]
+) -> Readiness:
+    """Run the checks, each only where the one before it is ok.
+
+    Args:
+        directory: the model's release, read again: it must still be what was loaded.
+        predictor: what serves.
+        verify_collection: raises DatabaseUnavailable or EmbeddingNotReady
+            (`EmbeddingDatabase.verify`).
+    """
+    content: list[bytes] = []
+
+    def manifest() -> str | None:
+        found, head = read_bundle(directory)
+        content.append(head)
+        if found != predictor.manifest:
+            return f"{directory} changed after it was loaded: start this slot again"
+        return None
+
+    def head() -> str | None:
+        Head(content[0], predictor.manifest)
+        return None
+
+    def collection() -> str | None:
+        verify_collection()
+        return None
+
+    checks: dict[str, str] = dict.fromkeys(CHECKS, NOT_CHECKED)
+    steps = (manifest, head, collection, predictor.known_answer_problem)
+    for name, step in zip(CHECKS, steps, strict=True):
+        try:
+            problem = step()
+        except EmbeddingNotReady as error:
+            # What was remembered of another state of the collection is not to be served.
+            predictor.vectors.forget()
+            problem = str(error)
+        except (BundleError, DatabaseUnavailable, HeadError, ManifestError) as error:
+            problem = str(error)
+        checks[name] = OK if problem is None else problem
+        if problem is not None:
+            break
+    return Readiness(checks)

@@ -1,0 +1,109 @@
+"""What the environment says: read once at start, every name and value checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "TOX_COM_DET_"
+DEFAULT_MONGODB_URI = "mongodb://127.0.0.1:27017"
+
+_DEFAULTS: dict[str, str | None] = {
+    "MODEL": None,
+    "SLOT": "none",
+    "MONGODB_URI": DEFAULT_MONGODB_URI,
+    "MONGODB_TIMEOUT_MS": "2000",
+    "CACHE_WORDS": "20000",
+    "MAX_TEXTS": "32",
+    "MAX_CHARS": "20000",
+    "MAX_BODY_BYTES": "1048576",
+}
+
+
+class SettingsError(ValueError):
+    """The environment does not describe an app that can run. One line."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one process.
+
+    Attributes:
+        model: directory with manifest.json and head.onnx.
+        slot: which of the server's slots this is; only shown.
+        mongodb_uri: where the word vectors are.
+        mongodb_timeout_ms: longest time one database operation may take.
+        cache_words: how many known words (and as many unknown ones) are remembered.
+        max_texts: texts per request.
+        max_chars: characters per text.
+        max_body_bytes: bytes of a request's body.
+    """
+
+    model: Path
+    slot: str = "none"
+    mongodb_uri: str = DEFAULT_MONGODB_URI
+    mongodb_timeout_ms: int = 2000
+    cache_words: int = 20000
+    max_texts: int = 32
+    max_chars: int = 20000
+    max_body_bytes: int = 1048576
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Settings out of `TOX_COM_DET_*`.
+
+        Raises:
+            SettingsError: a name is unknown, TOX_COM_DET_MODEL is missing, or a value is not in
+                its range.
+        """
+        given = {
+            name.removeprefix(PREFIX): value
+            for name, value in environment.items()
+            if name.startswith(PREFIX)
+        }
+        for name in sorted(given.keys() - _DEFAULTS.keys()):
+            known = ", ".join(PREFIX + key for key in _DEFAULTS)
+            raise SettingsError(f"{PREFIX}{name} is not a setting; there are {known}")
+        if not given.get("MODEL"):
+            raise SettingsError(
+                f"{PREFIX}MODEL is not set: it names the directory of the model's release,"
+                " which holds manifest.json and head.onnx"
+            )
+        return cls(
+            model=Path(given["MODEL"]),
+            slot=_matching(given, "SLOT", r"[a-z0-9_-]{1,32}"),
+            mongodb_uri=mongodb_uri(environment),
+            mongodb_timeout_ms=_integer(given, "MONGODB_TIMEOUT_MS", 10, 60_000),
+            cache_words=_integer(given, "CACHE_WORDS", 0, 10_000_000),
+            max_texts=_integer(given, "MAX_TEXTS", 1, 1000),
+            max_chars=_integer(given, "MAX_CHARS", 1, 1_000_000),
+            max_body_bytes=_integer(given, "MAX_BODY_BYTES", 64, 64 * 1024 * 1024),
+        )
+
+
+def mongodb_uri(environment: Mapping[str, str]) -> str:
+    """The database's address; the restorer needs nothing else of the settings.
+
+    Raises:
+        SettingsError: it is not a MongoDB URI. The value is not shown, it may hold a password.
+    """
+    uri = environment.get(PREFIX + "MONGODB_URI", DEFAULT_MONGODB_URI)
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise SettingsError(f"{PREFIX}MONGODB_URI does not begin with mongodb://")
+    return uri
+
+
+def _matching(given: Mapping[str, str], name: str, pattern: str) -> str:
+    value = given.get(name, _DEFAULTS[name]) or ""
+    if re.fullmatch(pattern, value) is None:
+        raise SettingsError(f"{PREFIX}{name} is {value!r}, wanted the form {pattern}")
+    return value
+
+
+def _integer(given: Mapping[str, str], name: str, low: int, high: int) -> int:
+    value = given.get(name, _DEFAULTS[name]) or ""
+    if re.fullmatch(r"[0-9]{1,12}", value) is None or not low <= int(value) <= high:
+        raise SettingsError(f"{PREFIX}{name} is {value!r}, wanted an integer from {low} to {high}")
+    return int(value)
