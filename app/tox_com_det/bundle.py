@@ -14,14 +14,21 @@ class BundleError(Exception):
     """The directory does not hold a whole model. One line."""
 
 
-def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
-    """Manifest and content of the head, whose sha256 is the manifest's.
+def read_manifest(directory: Path) -> Manifest:
+    """The release's manifest.
 
     Raises:
-        ManifestError: no manifest, or not in the form of this version.
-        BundleError: the head is missing or is not the manifest's.
+        ManifestError: missing, or not in the form of this version.
     """
-    manifest = Manifest.load(directory / MANIFEST_FILE)
+    return Manifest.load(directory / MANIFEST_FILE)
+
+
+def read_head(directory: Path, manifest: Manifest) -> bytes:
+    """Content of the release's head.onnx, whose sha256 is the manifest's.
+
+    Raises:
+        BundleError: it is missing or another file.
+    """
     path = directory / HEAD_FILE
     try:
         head = path.read_bytes()
@@ -33,4 +40,4 @@ def read_bundle(directory: Path) -> tuple[Manifest, bytes]:
             f"{path}: sha256 is {found[:12]}..., the manifest says {wanted[:12]}...:"
             " run `fab deploy-model` again"
         )
-    return manifest, head
+    return head

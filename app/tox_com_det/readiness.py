@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tox_com_det.bundle import BundleError, read_bundle
+from tox_com_det.bundle import BundleError, read_head, read_manifest
 from tox_com_det.database import DatabaseUnavailable, EmbeddingNotReady
-from tox_com_det.head import Head, HeadError
+from tox_com_det.head import HeadError
 from tox_com_det.manifest import ManifestError
 from tox_com_det.predictor import Predictor
 
@@ -45,17 +45,16 @@ def check_readiness(
         verify_collection: raises DatabaseUnavailable or EmbeddingNotReady
             (`EmbeddingDatabase.verify`).
     """
-    content: list[bytes] = []
 
     def manifest() -> str | None:
-        found, head = read_bundle(directory)
-        content.append(head)
-        if found != predictor.manifest:
+        if read_manifest(directory) != predictor.manifest:
             return f"{directory} changed after it was loaded: start this slot again"
         return None
 
     def head() -> str | None:
-        Head(content[0], predictor.manifest)
+        # What is loaded agreed with this manifest when it was loaded (`Head`); the file is read
+        # again so that a release that was damaged since is noticed before the next start fails.
+        read_head(directory, predictor.manifest)
         return None
 
     def collection() -> str | None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from typing import Generic, Protocol, TypeVar
 
-from tox_com_det.database import Row
+from tox_com_det.database import EmbeddingNotReady, Row
 from tox_com_det.tokenizer import TokenizerRules
 
 V = TypeVar("V")
@@ -93,7 +93,11 @@ class Vectors:
                     missing.append(word)
         if missing:
             # Outside the lock: a slow database must not stop a text whose words are remembered.
-            fresh = self._read(missing)
+            try:
+                fresh = self._read(missing)
+            except EmbeddingNotReady:
+                self.forget()
+                raise
             found.update(fresh)
             with self._lock:
                 if epoch == self._epoch:

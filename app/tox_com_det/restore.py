@@ -1,0 +1,358 @@
+"""Brings an embedding into MongoDB: `python -m tox_com_det.restore --dump DIR --manifest FILE`.
+
+The dump is checked before the database is touched, restored by mongorestore or by PyMongo, read
+back in full, compared, and only then marked as restored. Without the mark it does not count: what
+an interrupted run leaves behind is dropped by the next one. Memory does not grow with the dump.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient, WriteConcern
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from tox_com_det.database import (
+    MARKER_COLLECTION,
+    marker_of,
+    marker_problem,
+    parse_row,
+    shown_uri,
+)
+from tox_com_det.dump import (
+    Dump,
+    DumpError,
+    EmbeddingCheck,
+    find_dump,
+    read_documents,
+    read_row,
+)
+from tox_com_det.manifest import Embedding, Manifest, ManifestError
+from tox_com_det.settings import SettingsError, mongodb_uri
+
+BATCH_BYTES = 2 * 1024 * 1024
+BATCH_DOCUMENTS = 1000
+_READ_BATCH = 1000
+_PROGRESS_SECONDS = 1.0
+_CONNECT_MS = 5000
+_SOCKET_MS = 120_000
+
+Say = Callable[[str], None]
+
+
+class RestoreError(Exception):
+    """The embedding is not in the database. One line."""
+
+
+class Progress:
+    """Lines such as `restoring  42 %  168000 of 400000 words  6.1 MB/s`, one a second."""
+
+    def __init__(self, say: Say, verb: str, total: int) -> None:
+        self._say = say
+        self._verb = verb
+        self._total = total
+        self._start = self._last = time.monotonic()
+
+    def step(self, words: int, size: int) -> None:
+        """Say where it is, if the last line is old enough."""
+        now = time.monotonic()
+        if now - self._last >= _PROGRESS_SECONDS:
+            self._last = now
+            self._line(words, size, now)
+
+    def done(self, words: int, size: int) -> None:
+        """Say that it is done."""
+        self._line(words, size, time.monotonic())
+
+    def _line(self, words: int, size: int, now: float) -> None:
+        percent = 100 * words // max(self._total, 1)
+        rate = size / max(now - self._start, 1e-3) / 1e6
+        self._say(
+            f"{self._verb:<10} {percent:>3} %  {words} of {self._total} words  {rate:.1f} MB/s"
+        )
+
+
+def restored(client: MongoClient[dict[str, Any]], embedding: Embedding) -> str | None:
+    """None if the embedding is there and verified, else words for what is missing."""
+    database = client[embedding.database]
+    marker = database[MARKER_COLLECTION].find_one({"_id": embedding.collection})
+    problem = marker_problem(marker, embedding)
+    if problem is None and database[embedding.collection].find_one({}, {"_id": 1}) is None:
+        return f"{embedding.database}.{embedding.collection} has a marker but no documents"
+    return problem
+
+
+def restore(
+    client: MongoClient[dict[str, Any]],
+    uri: str,
+    directory: Path,
+    embedding: Embedding,
+    tool: str,
+    say: Say,
+) -> None:
+    """Restore, verify and mark one embedding; does nothing where it is there already.
+
+    Args:
+        client: connected to `uri`.
+        uri: for mongorestore, a process of its own.
+        directory: the dump, `<directory>/<database>/<collection>.bson`.
+        embedding: what the manifest says.
+        tool: `auto`, `mongorestore` or `pymongo`.
+        say: takes progress lines.
+
+    Raises:
+        DumpError: the dump is damaged or another one; the database was not touched.
+        RestoreError: restoring failed; the unfinished collection was dropped.
+        PyMongoError: the database failed; what is there has no marker.
+    """
+    where = f"{embedding.database}.{embedding.collection}"
+    if restored(client, embedding) is None:
+        say(f"{where}: {embedding.count} words are already there, nothing done")
+        return
+    program = _mongorestore(tool)
+    dump = find_dump(directory, embedding)
+    with _only_one(dump.bson):
+        _check_dump(dump, embedding, say)
+        database = client[embedding.database]
+        database[MARKER_COLLECTION].delete_one({"_id": embedding.collection})
+        database.drop_collection(embedding.collection)
+        try:
+            if program is None:
+                _insert(client, dump, embedding, say)
+            else:
+                say(f"restoring with {program}")
+                _run_mongorestore(program, uri, directory, embedding)
+            _verify(client, embedding, say)
+        except (DumpError, RestoreError, OperationFailure) as error:
+            database.drop_collection(embedding.collection)
+            raise RestoreError(f"{error} (the unfinished collection was dropped)") from error
+        _mark(client, embedding)
+    say(f"{where}: {embedding.count} words restored and verified")
+
+
+def mongorestore_command(
+    program: str, directory: Path, embedding: Embedding, connection: str
+) -> list[str]:
+    """The command line; `connection` is its `--uri=...` or `--config=...`."""
+    return [
+        program,
+        connection,
+        f"--nsInclude={embedding.database}.{embedding.collection}",
+        "--drop",
+        "--stopOnError",
+        "--numParallelCollections=1",
+        "--numInsertionWorkersPerCollection=1",
+        str(directory),
+    ]
+
+
+def _mongorestore(tool: str) -> str | None:
+    if tool == "pymongo":
+        return None
+    program = shutil.which("mongorestore")
+    if program is None and tool == "mongorestore":
+        raise RestoreError(
+            "mongorestore is not on PATH: install mongodb-database-tools, or use --tool pymongo"
+        )
+    return program
+
+
+def _run_mongorestore(program: str, uri: str, directory: Path, embedding: Embedding) -> None:
+    with _connection_option(uri) as connection:
+        command = mongorestore_command(program, directory, embedding, connection)
+        sys.stdout.flush()
+        code = subprocess.run(command, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603
+    if code != 0:
+        raise RestoreError(f"{program} ended with code {code}; its lines are above")
+
+
+@contextmanager
+def _connection_option(uri: str) -> Iterator[str]:
+    # A command line can be read by every user of the machine, so a password goes into a file.
+    if parse_uri(uri)["password"] is None:
+        yield f"--uri={uri}"
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # mode 0600
+        file.write("uri: '" + uri.replace("'", "''") + "'\n")
+        file.flush()
+        yield f"--config={file.name}"
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold a lock on the dump file, which the kernel gives back whatever happens."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RestoreError(
+                f"{path} is being restored by another process: wait for it"
+            ) from error
+        yield
+
+
+def _check_dump(dump: Dump, embedding: Embedding, say: Say) -> None:
+    check, progress, size = EmbeddingCheck(embedding), Progress(say, "checking", embedding.count), 0
+    with dump.bson.open("rb") as stream:
+        for document in read_documents(stream, dump.bson.name):
+            try:
+                check.add(read_row(document, embedding))
+            except DumpError as error:
+                raise DumpError(f"{dump.bson}, document {check.count}: {error}") from error
+            size += len(document)
+            progress.step(check.count, size)
+    check.finish(str(dump.bson))
+    progress.done(check.count, size)
+
+
+def _insert(
+    client: MongoClient[dict[str, Any]], dump: Dump, embedding: Embedding, say: Say
+) -> None:
+    collection = client[embedding.database].get_collection(
+        embedding.collection, write_concern=WriteConcern(w=1)
+    )
+    progress = Progress(say, "restoring", embedding.count)
+    count = size = pending = 0
+    batch: list[RawBSONDocument] = []
+    with dump.bson.open("rb") as stream:
+        for document in read_documents(stream, dump.bson.name):
+            batch.append(RawBSONDocument(document))
+            pending += len(document)
+            if pending >= BATCH_BYTES or len(batch) >= BATCH_DOCUMENTS:
+                collection.insert_many(batch, ordered=True)
+                count, size, pending, batch = count + len(batch), size + pending, 0, []
+                progress.step(count, size)
+    if batch:
+        collection.insert_many(batch, ordered=True)
+        count, size = count + len(batch), size + pending
+    progress.done(count, size)
+
+
+def _verify(client: MongoClient[dict[str, Any]], embedding: Embedding, say: Say) -> None:
+    check, progress, size = (
+        EmbeddingCheck(embedding),
+        Progress(say, "verifying", embedding.count),
+        0,
+    )
+    collection = client[embedding.database][embedding.collection]
+    # Ascending _id is the order of the checksum and comes from the index that every collection has.
+    with collection.find({}, sort=[("_id", 1)], batch_size=_READ_BATCH) as cursor:
+        for document in cursor:
+            try:
+                row = parse_row(document, embedding)
+            except ValueError as error:
+                raise RestoreError(f"read back: {error}") from error
+            check.add(row)
+            size += len(row.vector)
+            progress.step(check.count, size)
+    check.finish(f"{embedding.database}.{embedding.collection}, read back,")
+    progress.done(check.count, size)
+
+
+def _mark(client: MongoClient[dict[str, Any]], embedding: Embedding) -> None:
+    marker = {**marker_of(embedding), "restored_at": datetime.now(UTC)}
+    database = client[embedding.database]
+    try:
+        _write_marker(database.get_collection(MARKER_COLLECTION, write_concern=_JOURNALED), marker)
+    except OperationFailure:
+        # A server without a journal refuses j; the documents were verified all the same.
+        _write_marker(database[MARKER_COLLECTION], marker)
+
+
+_JOURNALED = WriteConcern(w=1, j=True)
+
+
+def _write_marker(collection: Any, marker: dict[str, Any]) -> None:
+    collection.replace_one({"_id": marker["_id"]}, marker, upsert=True)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tox_com_det.restore",
+        description="Restore a bundle's word vectors into MongoDB, verify and mark them.",
+        epilog="The database is the one of TOX_COM_DET_MONGODB_URI.",
+    )
+    parser.add_argument("--manifest", type=Path, required=True, help="the bundle's manifest.json")
+    parser.add_argument("--dump", type=Path, help="directory with <database>/<collection>.bson")
+    parser.add_argument(
+        "--tool",
+        choices=("auto", "mongorestore", "pymongo"),
+        default="auto",
+        help="auto: mongorestore where it is on PATH, else pymongo",
+    )
+    parser.add_argument(
+        "--check-only",
+        action="store_true",
+        help="change nothing; exit 0 if the vectors are there and verified, else 1",
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.dump is None and not arguments.check_only:
+        parser.error("--dump is needed, unless --check-only")
+    return arguments
+
+
+def _run(arguments: argparse.Namespace, say: Say) -> None:
+    embedding = Manifest.load(arguments.manifest).embedding
+    uri = mongodb_uri(os.environ)
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        uri,
+        appname="tox_com_det.restore",
+        serverSelectionTimeoutMS=_CONNECT_MS,
+        connectTimeoutMS=_CONNECT_MS,
+        socketTimeoutMS=_SOCKET_MS,
+        maxPoolSize=1,
+    )
+    with client:
+        try:
+            if arguments.check_only:
+                problem = restored(client, embedding)
+                if problem is not None:
+                    raise RestoreError(problem)
+                say(f"{embedding.database}.{embedding.collection}: {embedding.count} words there")
+            else:
+                restore(client, uri, arguments.dump, embedding, arguments.tool, say)
+        except ConnectionFailure as error:
+            raise RestoreError(
+                f"MongoDB at {shown_uri(uri)} does not answer: see `systemctl status mongod`"
+            ) from error
+        except PyMongoError as error:
+            raise RestoreError(f"MongoDB at {shown_uri(uri)}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code, 0 done or already there, 1 with one line otherwise."""
+    arguments = _arguments(argv)
+    try:
+        _run(arguments, lambda line: print(line, flush=True))
+    except (DumpError, ManifestError, RestoreError, SettingsError) as error:
+        print(f"restore: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"restore: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("restore: interrupted; the next run begins anew", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
