@@ -1,0 +1,34 @@
+"""The texts whose scores every bundle carries and every deploy has to reproduce.
+
+Standard library only: the trainer of the sample model imports this in an environment that holds
+Keras and nothing of the laptop's.
+
+The texts are chosen for what has gone wrong in public deployments of such models, not for their
+manners: a one-word insult (the article author's own network never saw the last word, so it scored
+like an empty comment), capitals and punctuation (tokenizer rules), words outside the index,
+no known word at all, and more tokens than the sequence holds (truncation side).
+"""
+
+from __future__ import annotations
+
+_LONG_POLITE = (
+    "thank you for the careful edit to this article and for the sources that you have added"
+)
+
+DEFAULT_TEXTS: tuple[str, ...] = (
+    "idiot",
+    "stupid",
+    "thanks",
+    "you are an idiot",
+    "thank you for your help",
+    "YOU ARE AN IDIOT!!! Go away, and never come back.",
+    "I will kill you if you touch my page again",
+    "The article needs a source for the second paragraph; could you add one?",
+    "What the hell is this shit? You're a fucking moron.",
+    "COCKSUCKER BEFORE YOU PISS AROUND ON MY WORK",
+    "qzxvkj wqpfzj",
+    "?!",
+    # Longer than the sequence, with the telling word first and then last: shows which end is cut.
+    "idiot " + " ".join([_LONG_POLITE] * 8),
+    " ".join([_LONG_POLITE] * 8) + " idiot",
+)
