@@ -1,0 +1,36 @@
+# The commands of this project; each is a line or two that you could type yourself.
+.DEFAULT_GOAL := help
+.PHONY: help venv up down test test-unit test-molecule lint lock
+
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
+
+venv: ## make the controller's environment in .venv
+	@scripts/venv
+
+up: ## from nothing to scores: local Nanode, site.yml, sample model
+	@scripts/up
+
+down: ## remove the local Nanode
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m nanode destroy; else echo "Nothing to remove."; fi
+
+test: lint test-unit test-molecule ## everything: lint, unit tests, the whole path in a container
+
+test-unit: venv ## the part of the tests without a container
+	$(BIN)/pytest
+
+test-molecule: venv ## the whole path in a container, from a bare image to scores
+	$(BIN)/molecule test
+
+lint: venv ## ruff, yamllint, ansible-lint (profile production), shellcheck
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/yamllint --strict .
+	$(BIN)/shellcheck scripts/* .ci/run
+	$(BIN)/ansible-lint --offline
+
+lock: venv ## compile the hash-locked lists anew
+	scripts/lock
