@@ -1,4 +1,4 @@
-"""A server's slots without a server: systemctl, journalctl and nginx as far as slotctl sees them."""
+"""A server's slots without a server: systemctl, journalctl and nginx as slotctl sees them."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ class FakeServer:
             return 200, {"model": model.version, "scores": scores, "words": {}}
         return 404, {"error": {}}
 
-    def handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             def reply(self, body: dict | None) -> None:
                 status, value = server.answer(self.path, body)
@@ -237,7 +237,7 @@ class FakeServer:
             "http_proxy": "http://127.0.0.1:9",
         }
         command = [sys.executable, str(SLOTCTL), "--config", str(self.root / "server.json")]
-        self.caller = subprocess.Popen(
+        self.caller = subprocess.Popen(  # noqa: S603
             [*command, *arguments],
             env=environment,
             stdout=subprocess.PIPE,
@@ -251,5 +251,6 @@ class FakeServer:
             out, err = process.communicate(timeout=30)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def activate(self, *arguments: str, watch: str = "0.3", deadline: str = "2"):
-        return self.slotctl("activate", "--watch", watch, "--deadline", deadline, *arguments)
+    def activate(self, *arguments: str, watch: str = "0.1", deadline: str = "2"):
+        pace = ("--watch", watch, "--deadline", deadline, "--poll", "0.05")
+        return self.slotctl("activate", *pace, *arguments)

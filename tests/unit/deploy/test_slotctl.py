@@ -60,6 +60,13 @@ def test_what_is_live_already_is_nothing_to_do(serving: FakeServer) -> None:
     assert not [line for line in serving.log() if line.split()[0] in ("start", "stop", "enable")]
 
 
+def test_forced_the_same_release_comes_up_again_with_new_settings(serving: FakeServer) -> None:
+    done = serving.activate("--force")
+    assert done.returncode == 0, done.stderr
+    assert (serving.live(), serving.live_model()) == ("green", "one")
+    assert serving.running() == ["green"]
+
+
 def test_new_app_release_is_activated_with_the_live_model(serving: FakeServer) -> None:
     serving.app("2.0")
     done = serving.activate()

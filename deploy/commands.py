@@ -1,0 +1,135 @@
+"""The commands that run on a server, as strings. Pure: every value is quoted, nothing is run."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Sequence
+
+from deploy.server import SERVER_JSON, ServerConfig
+
+__all__ = [
+    "as_user",
+    "free_kib",
+    "join",
+    "logs",
+    "mark_complete",
+    "memory",
+    "place",
+    "prepare_incoming",
+    "read_file",
+    "remove",
+    "restore",
+    "script",
+    "sha256",
+    "size",
+    "slotctl",
+]
+
+
+def join(arguments: Sequence[str]) -> str:
+    """Return the words as one command line of a POSIX shell."""
+    return shlex.join(arguments)
+
+
+def script(text: str, *arguments: str) -> list[str]:
+    """Return a call of sh that stops at the first error and gets the values as $1, $2, ..."""
+    return ["sh", "-euc", text, "sh", *arguments]
+
+
+def as_user(arguments: Sequence[str], login: str, user: str = "root", ask: bool = False) -> str:
+    """Return the command line that runs the words as another user.
+
+    `login`: who is logged in; root needs no sudo, which may not be installed. `ask`: sudo reads
+    the password from standard input, otherwise it must not ask (-n), or a task would hang.
+    """
+    if login == user:
+        return join(arguments)
+    if login == "root":
+        return join(["runuser", "-u", user, "--", *arguments])
+    how = ["sudo", "-S", "-k", "-p", ""] if ask else ["sudo", "-n"]
+    return join([*how, "-u", user, "--", *arguments])
+
+
+def read_file(path: str = SERVER_JSON) -> str:
+    """Return the command that prints a file."""
+    return join(["cat", "--", path])
+
+
+def sha256(path: str) -> str:
+    """Return the command that prints a file's sha256 first, or nothing where there is no file."""
+    return join(script('[ ! -f "$1" ] || sha256sum -- "$1"', path))
+
+
+def size(path: str) -> str:
+    """Return the command that prints a file's size in bytes, or nothing where there is none."""
+    return join(script('[ ! -f "$1" ] || stat -c %s -- "$1"', path))
+
+
+def free_kib(path: str) -> str:
+    """Return the command that prints the free space below a path (df's fourth column, KiB)."""
+    return join(["df", "-Pk", "--", path])
+
+
+def prepare_incoming(server: ServerConfig, login: str) -> list[str]:
+    """Return the words that give the logged-in user a directory of its own to upload into."""
+    path = posixpath.join(server.incoming_dir, login)
+    return ["install", "-d", "-m", "0755", "-o", login, "--", path]
+
+
+def place(part: str, final: str) -> list[str]:
+    """Return the words that put a complete upload in its place: root's, synced, by rename."""
+    text = (
+        'install -d -m 0755 -- "${2%/*}"; chown root:root -- "$1"; chmod 0644 -- "$1"; '
+        'sync "$1"; mv -fT -- "$1" "$2"; sync "${2%/*}"'
+    )
+    return script(text, part, final)
+
+
+def mark_complete(directory: str) -> list[str]:
+    """Return the words that declare a release whole: the last thing written to it."""
+    return script('[ -e "$1/.complete" ] || { touch -- "$1/.complete"; sync "$1"; }', directory)
+
+
+def remove(path: str, below: str) -> list[str]:
+    """Return the words that remove a directory; ValueError unless it is really below `below`."""
+    if posixpath.normpath(path) != path or not path.startswith(below.rstrip("/") + "/"):
+        raise ValueError(f"{path} is not below {below}")
+    return ["rm", "-rf", "--", path]
+
+
+def restore(server: ServerConfig, manifest: str, dump: str | None) -> list[str]:
+    """Return the words that restore a dump, or only look whether it is there (`dump` None).
+
+    The service's settings (the database's address and password) are in env_file.
+    """
+    text = (
+        'cd /; set -a; . "$1"; PYTHONPATH=$2; PYTHONUNBUFFERED=1; set +a; shift 2; '
+        'exec "$PYTHONPATH/venv/bin/python" -m tox_com_det.restore "$@"'
+    )
+    what = ["--check-only"] if dump is None else ["--dump", dump]
+    return script(text, server.env_file, server.app_link, "--manifest", manifest, *what)
+
+
+def slotctl(server: ServerConfig, *arguments: str) -> list[str]:
+    """Return the words that call the slot tool."""
+    return [*server.slotctl, *arguments]
+
+
+def memory() -> str:
+    """Return the command that prints memory in bytes: used, limit of the control group or all.
+
+    In a container /proc/meminfo is the host's; the control group's limit is what counts.
+    """
+    text = (
+        "for d in /sys/fs/cgroup /sys/fs/cgroup/memory; do "
+        'for f in memory.max memory.limit_in_bytes; do [ ! -r "$d/$f" ] || cat "$d/$f"; done; '
+        "done; echo --; cat /proc/meminfo"
+    )
+    return join(script(text))
+
+
+def logs(server: ServerConfig, lines: int, follow: bool) -> list[str]:
+    """Return the words that print the journal of every slot."""
+    words = ["journalctl", "-u", server.unit.format(slot="*"), "-n", str(lines), "--no-pager"]
+    return [*words, "-f"] if follow else words
