@@ -1,0 +1,48 @@
+"""What the verification needs to know: the host's variables and the bundle that was deployed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import requests
+
+from tox_com_det.manifest import Manifest
+
+PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    return Manifest.load(PROJECT / "build/bundle/manifest.json")
+
+
+@pytest.fixture(scope="module")
+def variables(host):
+    return host.ansible.get_variables()
+
+
+@pytest.fixture(scope="module")
+def url(variables) -> str:
+    return variables["nginx_public_url"]
+
+
+@pytest.fixture(scope="module")
+def server(host) -> dict:
+    return json.loads(host.file("/etc/tox_com_det/server.json").content_string)
+
+
+@pytest.fixture(scope="module")
+def live_slot(host, server) -> str:
+    target = host.file(server["live_link"]).linked_to
+    (slot,) = (name for name in server["slots"] if server["socket"].format(slot=name) == target)
+    return slot
+
+
+@pytest.fixture(scope="session")
+def http() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session

@@ -1,0 +1,142 @@
+"""The server as somebody who logs in would look at it."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+import pytest
+
+MIB = 1 << 20
+SUDO_USER = "deploy"
+
+
+def reaches(address: str, port: int) -> bool:
+    """Whether a TCP connection comes about from here, outside of the server."""
+    try:
+        socket.create_connection((address, port), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def address(host) -> str:
+    """The server's own address, past all published ports."""
+    return host.interface.default("inet").addresses[0]
+
+
+def test_the_sudo_user_logs_in_and_may_sudo(host):
+    assert host.user().name == SUDO_USER
+    assert host.run("sudo -n id -u").stdout.strip() == "0"
+
+
+def test_sudoers_are_valid_and_closed_to_others(host):
+    with host.sudo():
+        rule = host.file("/etc/sudoers.d/tox_com_det")
+        assert (rule.mode, rule.user, rule.group) == (0o440, "root", "root")
+        assert host.run("visudo -c").rc == 0
+
+
+def test_the_service_has_a_user_of_its_own_without_a_shell(host, server):
+    user = host.user(server["user"])
+    assert user.name != SUDO_USER
+    assert user.shell.endswith("nologin")
+
+
+@pytest.mark.parametrize("name", ["firewalld", "nginx", "secantusdb", "ssh"])
+def test_service_is_enabled_and_running(host, name):
+    assert host.service(name).is_enabled
+    assert host.service(name).is_running
+
+
+def test_no_unit_has_failed(host):
+    assert host.run("systemctl list-units --failed --no-legend --plain").stdout == ""
+
+
+def test_only_the_live_slot_runs_and_comes_back_at_boot(host, server, live_slot):
+    for slot in server["slots"]:
+        service = host.service(server["unit"].format(slot=slot))
+        assert service.is_running == (slot == live_slot)
+        assert service.is_enabled == (slot == live_slot)
+
+
+def test_nothing_else_listens(host):
+    with host.sudo():
+        listening = host.run("ss --no-header --listening --tcp --numeric").stdout
+    found = {
+        line.split()[3].replace("[::]", "*").replace("0.0.0.0", "*")
+        for line in listening.splitlines()
+    }
+    assert found == {"*:22", "*:80", "127.0.0.1:8081", "127.0.0.1:27017"}
+
+
+def test_outside_reaches_the_web_server_and_not_the_database(address):
+    assert reaches(address, 80)
+    assert not reaches(address, 27017)
+    assert not reaches(address, 8081)
+
+
+def test_the_firewall_lets_in_http_https_ssh_and_nothing_else(host):
+    with host.sudo():
+        assert host.run("firewall-cmd --state").stdout.strip() == "running"
+        assert set(host.run("firewall-cmd --list-services").stdout.split()) == {"http", "https"}
+        assert host.run("firewall-cmd --list-ports").stdout.split() == ["22/tcp"]
+
+
+def test_the_firewall_holds_back_a_port_that_nobody_named(host, address):
+    listener = "firewall-probe"
+    with host.sudo():
+        started = host.run(
+            f"systemd-run --unit={listener} --property=RuntimeMaxSec=30 "
+            "python3 -m http.server --bind 0.0.0.0 9999"
+        )
+        assert started.rc == 0, started.stderr
+        try:
+            assert host.run(
+                "curl --silent --output /dev/null --retry 20 --retry-connrefused --retry-delay 1 "
+                "http://127.0.0.1:9999/"
+            ).succeeded
+            assert not reaches(address, 9999)
+        finally:
+            host.run(f"systemctl stop {listener}.service")
+
+
+def test_nginx_takes_its_configuration(host):
+    with host.sudo():
+        assert host.run("nginx -t").rc == 0
+
+
+def test_the_programs_of_the_service_belong_to_root(host):
+    with host.sudo():
+        others = host.run(
+            "find /opt/tox_com_det /srv/tox_com_det/models ! -user root -o ! -type l -perm -o+w"
+        )
+    assert others.rc == 0
+    assert others.stdout == ""
+
+
+def container_memory(host) -> dict[str, int]:
+    """Limit and working set of the container in bytes, under cgroup v1 and v2."""
+    with host.sudo():
+        groups = host.file("/proc/1/cgroup").content_string
+        one = re.search(r"^\d+:memory:(.*?)(?:/init\.scope)?$", groups, re.MULTILINE)
+        if one:
+            directory = f"/sys/fs/cgroup/memory{one[1]}"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            directory = "/sys/fs/cgroup"
+            names = ("memory.max", "memory.current", "inactive_file")
+        statistics = dict(
+            line.split()
+            for line in host.file(f"{directory}/memory.stat").content_string.splitlines()
+        )
+        limit, used = (int(host.file(f"{directory}/{name}").content_string) for name in names[:2])
+    return {"limit": limit, "working_set": used - int(statistics[names[2]])}
+
+
+def test_everything_together_fits_the_memory_of_a_nanode(host):
+    memory = container_memory(host)
+    print({name: f"{value / MIB:.0f} MiB" for name, value in memory.items()})
+    assert memory["limit"] == 1024 * MIB
+    assert memory["working_set"] < 700 * MIB

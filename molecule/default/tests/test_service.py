@@ -1,0 +1,68 @@
+"""The service as somebody at the other end of the network would ask it."""
+
+from __future__ import annotations
+
+
+def test_scores_through_nginx_are_the_bundles_known_answers(http, url, manifest):
+    cases = manifest.known_answers.cases
+    assert len(cases) >= 5
+    for case in cases:
+        answer = http.post(f"{url}/predict", json={"text": case.text}, timeout=10)
+        assert answer.status_code == 200, answer.text
+        scores = answer.json()["scores"]
+        assert list(scores) == list(manifest.labels)
+        for given, known in zip(scores.values(), case.scores, strict=True):
+            assert abs(given - known) <= manifest.known_answers.tolerance
+
+
+def test_many_texts_are_answered_like_each_of_them(http, url, manifest):
+    texts = [case.text for case in manifest.known_answers.cases[:5]]
+    together = http.post(f"{url}/predict", json={"texts": texts}, timeout=10).json()["results"]
+    for text, result in zip(texts, together, strict=True):
+        alone = http.post(f"{url}/predict", json={"text": text}, timeout=10).json()
+        for label, score in result["scores"].items():
+            assert abs(score - alone["scores"][label]) <= manifest.known_answers.tolerance
+
+
+def test_the_service_is_ready_with_the_model_that_was_deployed(http, url, manifest, live_slot):
+    ready = http.get(f"{url}/readyz", timeout=10)
+    assert ready.status_code == 200, ready.text
+    assert ready.json()["model"] == manifest.model_version
+    assert http.get(f"{url}/livez", timeout=10).json() == {"status": "live", "slot": live_slot}
+
+
+def test_the_articles_addresses_answer(http, url, manifest):
+    assert http.get(f"{url}/test", timeout=10).json() == {"hello": "there"}
+    assert http.get(f"{url}/load-model", timeout=10).json() == manifest.architecture
+    page = http.get(f"{url}/", timeout=10)
+    assert page.headers["Content-Type"].startswith("text/html")
+
+
+def test_bad_requests_are_told_what_is_wrong(http, url):
+    for body, status, code in (
+        (b"{", 400, "bad_json"),
+        (b'{"text": 1}', 400, "wrong_type"),
+        (b'{"text": " "}', 400, "empty_text"),
+        (b"[" + b" " * (2 << 20) + b"]", 413, "body_too_large"),
+    ):
+        answer = http.post(
+            f"{url}/predict", data=body, headers={"Content-Type": "application/json"}, timeout=10
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_the_database_may_go_and_come_back(host, http, url, manifest):
+    unknown = {"text": "zebra xylophone quagmire perhaps never asked before"}
+    with host.sudo():
+        assert host.run("systemctl stop secantusdb").rc == 0
+        try:
+            gone = http.post(f"{url}/predict", json=unknown, timeout=20)
+            assert (gone.status_code, gone.json()["error"]["code"]) == (503, "database_unavailable")
+        finally:
+            assert host.run("systemctl start secantusdb").rc == 0
+    for _ in range(50):
+        back = http.post(f"{url}/predict", json=unknown, timeout=20)
+        if back.status_code == 200:
+            break
+    assert back.status_code == 200, back.text
+    assert list(back.json()["scores"]) == list(manifest.labels)
