@@ -127,9 +127,7 @@ def restore(
     dump = find_dump(directory, embedding)
     with _only_one(dump.bson):
         _check_dump(dump, embedding, say)
-        database = client[embedding.database]
-        database[MARKER_COLLECTION].delete_one({"_id": embedding.collection})
-        database.drop_collection(embedding.collection)
+        _drop(client, embedding)
         try:
             if program is None:
                 _insert(client, dump, embedding, say)
@@ -138,8 +136,10 @@ def restore(
                 _run_mongorestore(program, uri, directory, embedding)
             _verify(client, embedding, say)
         except (DumpError, RestoreError, OperationFailure) as error:
-            database.drop_collection(embedding.collection)
-            raise RestoreError(f"{error} (the unfinished collection was dropped)") from error
+            _drop(client, embedding)
+            raise RestoreError(
+                f"{_one_line(error)} (the unfinished collection was dropped)"
+            ) from error
         _mark(client, embedding)
     say(f"{where}: {embedding.count} words restored and verified")
 
@@ -158,6 +158,16 @@ def mongorestore_command(
         "--numInsertionWorkersPerCollection=1",
         str(directory),
     ]
+
+
+def _drop(client: MongoClient[dict[str, Any]], embedding: Embedding) -> None:
+    database = client[embedding.database]
+    marker = {"_id": embedding.collection}
+    # The marker goes first: it may never vouch for a collection that is being dropped. Deleting
+    # from a collection that does not exist yet is an error on SecantusDB, so it is looked for.
+    if database[MARKER_COLLECTION].find_one(marker) is not None:
+        database[MARKER_COLLECTION].delete_one(marker)
+    database.drop_collection(embedding.collection)
 
 
 def _mongorestore(tool: str) -> str | None:
@@ -334,7 +344,11 @@ def _run(arguments: argparse.Namespace, say: Say) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    # PyMongo appends the server's whole answer, for a failed batch all of its documents.
+    details = getattr(error, "details", None) or {}
+    written = details.get("writeErrors") or [{}]
+    words = details.get("errmsg") or written[0].get("errmsg") or str(error)
+    return (words.splitlines() or [type(error).__name__])[0][:300]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
