@@ -14,7 +14,6 @@ import h5py
 import numpy as np
 import onnx
 import onnxruntime
-from tox_com_det.manifest import FORMAT_VERSION, HEAD_FILE, Manifest, content_version
 
 from model_build import __version__, stamp
 from model_build.dead_positions import find_dead_positions, warning
@@ -30,6 +29,7 @@ from model_build.progress import progress
 from model_build.scoring import TextScorer, open_session
 from model_build.settings import Settings, make_settings, read_settings
 from model_build.word_index import WordIndex, read_word_index
+from tox_com_det.manifest import FORMAT_VERSION, HEAD_FILE, Manifest, content_version
 
 SETTINGS_FILE, REFERENCE_FILE, MANIFEST_FILE = "model.json", "reference.json", "manifest.json"
 _PROBED_ROWS = 256

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import bson
 from bson.binary import Binary
-from tox_com_det.checksum import ChecksumError, EmbeddingChecksum
 
 from model_build.errors import BuildError
+from tox_com_det.checksum import ChecksumError, EmbeddingChecksum
 
 DATABASE = "word_embeddings"
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from tox_com_det.tokenizer import TokenizerRules
 
 from model_build.errors import BuildError
 from model_build.head import check_dtype, option_names
 from model_build.keras_h5 import KerasModel, Layer
+from tox_com_det.tokenizer import TokenizerRules
 
 _ROW_TYPE = np.dtype("<f4")
 _BLOCK_BYTES = 8 * 1024 * 1024
@@ -74,13 +74,7 @@ def split_model(model: KerasModel) -> Split:
         raise layer.unsupported("mask_zero=True: masks are not converted")
     if layer.config.get("sparse"):
         raise layer.unsupported("sparse=True")
-    shape = layer.config.get("batch_input_shape") or layer.config.get("batch_shape") or shape
-    length = layer.config.get("input_length")
-    if isinstance(length, list):
-        length = length[0] if len(length) == 1 else None
-    if length is None and shape is not None and len(shape) == 2:
-        length = shape[1]
-
+    length = _length(layer, shape)
     wanted = (layer.config.get("input_dim"), layer.config.get("output_dim"))
     matrix = model.weights(layer).get("embeddings")
     if matrix is None:
@@ -94,6 +88,20 @@ def split_model(model: KerasModel) -> Split:
             f"{matrix.shape}, its configuration says float32 of shape {wanted}"
         )
     return Split(layer, matrix, length, tuple(rest))
+
+
+def _length(layer: Layer, input_shape: list[int | None] | None) -> int | None:
+    """The sequence length, from the first place that states one (functional models: the input)."""
+    stated = layer.config.get("input_length")
+    if isinstance(stated, list):
+        stated = stated[0] if len(stated) == 1 else None
+    shapes = (
+        layer.config.get("batch_input_shape"),
+        layer.config.get("batch_shape"),
+        input_shape,
+    )
+    lengths = [stated, *(shape[1] for shape in shapes if shape is not None and len(shape) == 2)]
+    return next((length for length in lengths if length is not None), None)
 
 
 def _input_shape(layer: Layer) -> list[int | None]:

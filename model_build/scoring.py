@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
-from tox_com_det.tokenizer import Side, TokenizerRules, pad_sequence
 
 from model_build.errors import BuildError
+from tox_com_det.tokenizer import Side, TokenizerRules, pad_sequence
 
 
 def open_session(head: bytes) -> onnxruntime.InferenceSession:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tox_com_det.tokenizer import DEFAULT_FILTERS, TokenizerRules
-
 from model_build.errors import BuildError
+from tox_com_det.tokenizer import DEFAULT_FILTERS, TokenizerRules
 
 _TOKENIZER_FIELDS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
 

@@ -16,7 +16,6 @@ from typing import Any
 import tox_com_det.checksum
 import tox_com_det.manifest
 import tox_com_det.tokenizer
-
 from model_build.settings import Settings
 
 STAMP = ".build.json"

@@ -1,0 +1,1 @@
+"""The sample model of the repository and the script that trained it."""

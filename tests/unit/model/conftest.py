@@ -1,0 +1,66 @@
+"""Fixtures of the tests of `model_build`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from keras_files import DIMENSION, RECORDED, ROWS, Recorded, Weights, layer, recorded, write_h5
+
+
+@pytest.fixture(params=RECORDED)
+def any_recorded(request: pytest.FixtureRequest) -> Recorded:
+    return recorded(request.param)
+
+
+@pytest.fixture
+def author_valid() -> Recorded:
+    return recorded("author_valid_keras2")
+
+
+@pytest.fixture
+def author_same() -> Recorded:
+    return recorded("author_same_keras2")
+
+
+@pytest.fixture
+def word_index(tmp_path: Path) -> Path:
+    """A word index that fits the recorded models: 39 words, capitals of no order."""
+    words = ["idiot", "you", "are", "an", "thanks", "the", "kill", "für", "zebra", "a"]
+    words += [f"word{number}" for number in range(ROWS - 1 - len(words))]
+    path = tmp_path / "word_index.json"
+    path.write_text(json.dumps({word: i for i, word in enumerate(words, start=1)}))
+    return path
+
+
+@pytest.fixture
+def small_layers() -> list[dict[str, Any]]:
+    return [
+        layer("Embedding", input_dim=ROWS, output_dim=DIMENSION, input_length=8, mask_zero=False),
+        layer("GlobalMaxPooling1D"),
+        layer("Dense", units=2, activation="sigmoid", use_bias=True),
+    ]
+
+
+@pytest.fixture
+def small_weights() -> Weights:
+    random = np.random.default_rng(5)
+    return {
+        "embedding": {"embeddings": random.normal(size=(ROWS, DIMENSION)).astype(np.float32)},
+        "dense": {
+            "kernel": random.normal(size=(DIMENSION, 2)).astype(np.float32),
+            "bias": np.zeros(2, np.float32),
+        },
+    }
+
+
+@pytest.fixture
+def make_h5(tmp_path: Path) -> Callable[..., Path]:
+    def make(layers: list[dict[str, Any]], weights: Weights, **attributes: Any) -> Path:
+        return write_h5(tmp_path / "model.h5", layers, weights, **attributes)
+
+    return make
