@@ -117,13 +117,18 @@ def slotctl(server: ServerConfig, *arguments: str) -> list[str]:
 
 
 def memory() -> str:
-    """Return the command that prints memory in bytes: used, limit of the control group or all.
+    """Return the command that prints a container's "limit used" in bytes, --, /proc/meminfo.
 
-    In a container /proc/meminfo is the host's; the control group's limit is what counts.
+    In a container /proc/meminfo is the host's; the control group of its first process, or the one
+    above that, has the limit (version 1 and 2 name the files differently).
     """
     text = (
-        "for d in /sys/fs/cgroup /sys/fs/cgroup/memory; do "
-        'for f in memory.max memory.limit_in_bytes; do [ ! -r "$d/$f" ] || cat "$d/$f"; done; '
+        "m=/sys/fs/cgroup/memory; p=$(sed -n 's/^[0-9]*:memory://p' /proc/1/cgroup); "
+        'for d in "$m${p%/init.scope}" "$m" /sys/fs/cgroup; do '
+        '[ ! -r "$d/memory.limit_in_bytes" ] || '
+        '{ echo $(cat "$d/memory.limit_in_bytes" "$d/memory.usage_in_bytes"); break; }; '
+        '[ ! -r "$d/memory.max" ] || '
+        '{ echo $(cat "$d/memory.max" "$d/memory.current"); break; }; '
         "done; echo --; cat /proc/meminfo"
     )
     return join(script(text))

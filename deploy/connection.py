@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import socket
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -178,8 +177,6 @@ class SshRemote:
                 warn=True,
                 hide=not stream,
                 in_stream=io.StringIO(send) if send is not None else False,
-                out_stream=sys.stdout,
-                err_stream=sys.stderr,
             )
         except invoke.exceptions.UnexpectedExit as error:
             return Done(error.result.stdout, error.result.stderr, error.result.exited)

@@ -1,0 +1,47 @@
+"""The laptop's model builder as a fab task calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import DeployError
+from deploy.paths import SAMPLE_MODEL
+
+__all__ = ["build_bundle"]
+
+WORD_INDEX = "word_index.json"
+
+
+def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path]:
+    """Return the .h5 and its word index: the sample model's where none is given.
+
+    Raises DeployError: no such file.
+    """
+    if h5 is None and word_index is not None:
+        raise DeployError("--word-index belongs to a model: give its --h5 too")
+    if h5 is None:
+        found = sorted(SAMPLE_MODEL.glob("*.h5"))
+        if len(found) != 1:
+            raise DeployError(f"{SAMPLE_MODEL} holds {len(found)} .h5 files: name one with --h5")
+        model = found[0]
+    else:
+        model = Path(h5).expanduser().absolute()
+    index = Path(word_index).expanduser().absolute() if word_index else model.with_name(WORD_INDEX)
+    for path, option in ((model, "--h5"), (index, "--word-index")):
+        if not path.is_file():
+            raise DeployError(f"{path} is not there: name it with {option}")
+    return model, index
+
+
+def build_bundle(h5: str | None, word_index: str | None, out: Path, **options: Any) -> None:
+    """Build the bundle in `out`; DeployError with the builder's own line when it refuses."""
+    # Imported here: h5py and onnx take a second, which no other task should wait for.
+    from model_build.build import build
+    from model_build.errors import BuildError
+
+    model, index = model_files(h5, word_index)
+    try:
+        build(model, index, out, **options)
+    except BuildError as error:
+        raise DeployError(str(error)) from None
