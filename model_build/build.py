@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from model_build.known_answers import known_answers, read_reference
 from model_build.place import check_replaceable, replacing
 from model_build.progress import progress
 from model_build.scoring import TextScorer, open_session
-from model_build.settings import Settings, make_settings, read_settings
+from model_build.settings import Settings, how_to_give, make_settings, read_settings
 from model_build.word_index import WordIndex, read_word_index
 from tox_com_det.manifest import FORMAT_VERSION, HEAD_FILE, Manifest, content_version
 
@@ -72,7 +72,7 @@ def build(
         force: build even if the bundle is there already.
         say: takes one line at a time of what is going on.
         overrides: fields of `Settings` (labels, num_words, length, padding, truncating, name,
-            embedding_name, ...); None means not given.
+            embedding_name, ...); None means not given; labels may be one text with commas.
 
     Raises:
         BuildError: with one line for the user; `UnsupportedLayer` is one of them.
@@ -112,14 +112,14 @@ def _build(
         if not force and stamp.is_current(out, made_of):
             manifest = Manifest.load(out / MANIFEST_FILE)
             say(f"{out}: unchanged, model {manifest.model_version}")
-            return BuildResult(out, manifest, True, _warnings(manifest, model))
+            return BuildResult(out, manifest, True, _warnings(manifest))
         for path, what in ((settings_path, "settings"), (reference_path, "Keras' scores")):
             if path:
                 say(f"{what} from {path}")
         with replacing(out) as work:
             manifest = _write(work, model, index, chosen, reference_path, tools, say)
             stamp.write_stamp(work, made_of)
-        warnings = _warnings(manifest, model)
+        warnings = _warnings(manifest)
     for line in warnings:
         say(f"warning: {line}")
     say(f"{out}: built model {manifest.model_version} ({manifest.name})")
@@ -234,12 +234,12 @@ def _length(model: KerasModel, split: Split, settings: Settings) -> int:
     if split.length is None and settings.length is None:
         raise BuildError(
             f"{model.path}: the model leaves the sequence length open: give the maxlen of "
-            "pad_sequences with --length"
+            f"pad_sequences, {how_to_give('length')}"
         )
     if None not in (split.length, settings.length) and split.length != settings.length:
         raise BuildError(
             f"length is {settings.length}, the model in {model.path} takes {split.length} tokens: "
-            f"give --length {split.length}"
+            f"give {how_to_give('length', split.length)}"
         )
     return split.length or settings.length
 
@@ -248,12 +248,12 @@ def _labels(model: KerasModel, settings: Settings, size: int) -> tuple[str, ...]
     if not settings.labels:
         raise BuildError(
             f"{model.path}: the model gives {size} scores and a .h5 does not name them: "
-            f"give {size} names, --labels toxic,insult,..."
+            f"give {size} names, {how_to_give('labels', 'toxic,insult,...')}"
         )
     if len(settings.labels) != size:
         raise BuildError(
             f"{len(settings.labels)} labels {list(settings.labels)}, but the model in "
-            f"{model.path} gives {size} scores: give {size} names with --labels"
+            f"{model.path} gives {size} scores: give {size} names, {how_to_give('labels')}"
         )
     return settings.labels
 
@@ -322,16 +322,7 @@ def _embedding(dump: Dump, split: Split, special: Mapping[int, bytes]) -> dict[s
     }
 
 
-def _warnings(manifest: Manifest, model: KerasModel) -> tuple[str, ...]:
-    found: list[str] = []
+def _warnings(manifest: Manifest) -> tuple[str, ...]:
     sequence = manifest.sequence
-    dead: Sequence[int] = manifest.dead_positions
-    if line := warning(list(dead), sequence.length, sequence.padding):
-        found.append(line)
-    if model.layers[-1].config.get("activation") not in ("sigmoid", "softmax"):
-        last = model.layers[-1]
-        found.append(
-            f"the last layer ({last.class_name} {last.name!r}) is neither sigmoid nor softmax: "
-            "scores are not probabilities between 0 and 1"
-        )
-    return tuple(found)
+    line = warning(manifest.dead_positions, sequence.length, sequence.padding)
+    return () if line is None else (line,)

@@ -8,6 +8,8 @@ score is reported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnxruntime
 
@@ -52,7 +54,7 @@ def find_dead_positions(
     return suspects.tolist()
 
 
-def warning(dead: list[int], length: int, padding: str) -> str | None:
+def warning(dead: Sequence[int], length: int, padding: str) -> str | None:
     """What dead positions mean for the texts, in one sentence; None where there are none."""
     if not dead:
         return None

@@ -20,6 +20,7 @@ import numpy as np
 from model_build.errors import BuildError
 from model_build.head import check_dtype, option_names
 from model_build.keras_h5 import KerasModel, Layer
+from model_build.settings import how_to_give
 from tox_com_det.tokenizer import TokenizerRules
 
 _ROW_TYPE = np.dtype("<f4")
@@ -146,11 +147,13 @@ def vocabulary(words: dict[str, int], rules: TokenizerRules, rows: int) -> Vocab
         raise BuildError(
             f"the word index does not fit the model: {len(beyond)} words such as {word!r} "
             f"(index {index}) are beyond the matrix of {rows} rows; give the num_words that the "
-            f"tokenizer was made with (--num-words {rows}?) or the right --word-index"
+            f"tokenizer was made with, {how_to_give('num_words', f'{rows}?')}, or the right "
+            "--word-index"
         )
     if not reachable:
         raise BuildError(
-            f"no word of the index is below num_words={rules.num_words}: give the right --num-words"
+            f"no word of the index is below num_words={rules.num_words}: "
+            f"give the right one, {how_to_give('num_words')}"
         )
     try:
         reachable.sort(key=lambda item: item[0].encode("utf-8"))

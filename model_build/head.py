@@ -84,6 +84,9 @@ class _Entry:
 _REGISTRY: dict[str, _Entry] = {}
 
 
+_ONLY_IN_TRAINING = frozenset({"Dropout", "SpatialDropout1D"})
+
+
 def option_names(text: str) -> frozenset[str]:
     """The names of options in a line of text."""
     return frozenset(text.split())
@@ -124,7 +127,8 @@ def build_head(
 
     Args:
         length, dimension: shape of the embedded sequence.
-        logits: leave out the last activation (sigmoid and softmax saturate and hide effects).
+        logits: leave out the last activation (sigmoid and softmax saturate and hide effects),
+            which otherwise must be one of these: the server takes scores from 0 to 1 alone.
 
     Returns:
         The checked ONNX model and its number of scores.
@@ -136,16 +140,26 @@ def build_head(
     layers = list(layers)
     if not layers:
         raise BuildError(f"{model.path}: nothing follows the Embedding: this is no classifier")
+    last = next(
+        (layer for layer in reversed(layers) if layer.class_name not in _ONLY_IN_TRAINING),
+        layers[-1],
+    )
     graph = Graph(model)
     x = Tensor(INPUT, length, dimension)
     for layer in layers:
-        if logits and layer is layers[-1]:
+        if logits and layer is last:
             layer = replace(layer, config=layer.config | {"activation": "linear"})
         x = _convert(graph, layer, x)
     if x.length is not None:
         raise BuildError(
             f"{model.path}: the model ends with shape [batch, {x.length}, {x.channels}], not with "
             "one row of scores per text: only classifiers of whole texts are served"
+        )
+    activation = last.config.get("activation")
+    if not logits and activation not in ("sigmoid", "softmax"):
+        raise last.unsupported(
+            f"the scores come out of activation {activation!r}; the last one must be sigmoid or "
+            "softmax, which give 0 to 1"
         )
     graph.nodes.append(helper.make_node("Identity", [x.name], [OUTPUT], "output"))
     proto = helper.make_model(

@@ -42,6 +42,11 @@ class Settings:
         return TokenizerRules(**{name: getattr(self, name) for name in _TOKENIZER_FIELDS})
 
 
+def how_to_give(name: str, value: object = "...") -> str:
+    """How to give a setting, for the end of an error: as an option or in the settings file."""
+    return f"--{name.replace('_', '-')} {value} (or {name!r} in model.json beside the .h5)"
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """Keys and values of a `model.json`, checked.
 
@@ -72,6 +77,8 @@ def make_settings(where: str, *sources: dict[str, Any]) -> Settings:
         for key, value in source.items():
             if key not in known:
                 raise BuildError(f"{where}: unknown setting {key!r}, known: {sorted(known)}")
+            if key == "labels" and isinstance(value, str):
+                value = [label.strip() for label in value.split(",")]
             if key in ("labels", "texts"):
                 value = _texts(where, key, value)
             settings = replace(settings, **{key: value})

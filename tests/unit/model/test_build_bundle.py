@@ -275,7 +275,7 @@ def test_damaged_model_is_one_line_and_leaves_nothing(
         ({"labels": ["a", "b"]}, r"2 labels \['a', 'b'\], but .* gives 6 scores"),
         ({"labels": ["a"] * 6}, "each once"),
         ({"num_words": 1}, "no word of the index is below num_words=1"),
-        ({"length": 50}, "takes 100 tokens: give --length 100"),
+        ({"length": 50}, "takes 100 tokens: give --length 100 "),
         ({"padding": "both"}, "padding is 'both', wanted pre or post"),
         ({"name": "My Model"}, "name is 'My Model'"),
         ({"embedding_name": "a-b"}, "embedding_name is 'a-b'"),
@@ -298,6 +298,10 @@ def test_word_index_of_another_model_is_refused(make, tmp_path, out):
     with pytest.raises(BuildError, match=r"5 words such as 'w44' .* beyond the matrix of 40 rows"):
         make(words=path)
     assert list(out.parent.iterdir()) == []
+
+
+def test_labels_may_be_one_text_with_commas(make):
+    assert make(labels="a, b,c,d,e,f").manifest.labels == ("a", "b", "c", "d", "e", "f")
 
 
 def test_unsupported_layer_leaves_nothing(make, out, make_h5, small_layers, small_weights):

@@ -167,3 +167,18 @@ def test_model_that_ends_in_a_sequence_is_no_classifier(make_h5, small_layers, s
     path = make_h5(small_layers, small_weights)
     with pytest.raises(BuildError, match=r"ends with shape \[batch, 8, 2\]"):
         convert(path)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "tanh", None])
+def test_scores_outside_0_to_1_are_refused(make_h5, small_layers, small_weights, activation):
+    """The server would refuse such scores one by one."""
+    small_layers[2]["config"]["activation"] = activation
+    small_layers.append(layer("Dropout", rate=0.5))
+    refused(make_h5(small_layers, small_weights), "layer 2", f"activation {activation!r}")
+
+
+def test_dropout_behind_the_scores_changes_nothing(make_h5, small_layers, small_weights):
+    plain, _ = convert(make_h5(small_layers, small_weights))
+    small_layers.append(layer("Dropout", rate=0.5))
+    dropped, _ = convert(make_h5(small_layers, small_weights))
+    assert plain == dropped
