@@ -41,7 +41,7 @@ class DatabaseServer:
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - a program of the test's own
             [
                 self._program,
                 "--host=127.0.0.1",

@@ -7,7 +7,7 @@ from tiny_bundle import TinyBundle
 from tox_com_det.manifest import Manifest, ManifestError, content_version
 
 
-@pytest.fixture()
+@pytest.fixture
 def data():
     return TinyBundle().manifest()
 

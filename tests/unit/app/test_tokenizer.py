@@ -11,6 +11,7 @@ from tox_com_det.tokenizer import (
     text_to_word_sequence,
 )
 
+OOV = "<oov>"
 ARTICLE_INDEX = {
     "cocksucker": 1873,
     "before": 147,
@@ -45,7 +46,7 @@ def test_the_articles_text_gives_the_sequence_the_article_printed():
         ("a\rb", ["a\rb"]),
         ("a\u00a0b", ["a\u00a0b"]),
         ("a\x0bb\x00c", ["a\x0bb\x00c"]),
-        ("“quoted” – dash…", ["“quoted”", "–", "dash…"]),
+        ("“quoted” — dash…", ["“quoted”", "—", "dash…"]),
         # str.lower() is Unicode's: sharp s stays, I with a dot becomes two characters.
         ("STRASSE Straße İ", ["strasse", "straße", "i̇"]),
         ("ΟΔΟΣ", ["οδος"]),
@@ -89,14 +90,14 @@ def test_unknown_words_are_dropped_without_an_oov_token():
 
 
 def test_unknown_words_become_the_oov_token_where_there_is_one():
-    rules = TokenizerRules(oov_token="<oov>")
-    assert rules.sequence("you zork work", {"<oov>": 1, "you": 2, "work": 3}) == [2, 1, 3]
+    rules = TokenizerRules(oov_token=OOV)
+    assert rules.sequence("you zork work", {OOV: 1, "you": 2, "work": 3}) == [2, 1, 3]
 
 
 def test_a_word_beyond_num_words_is_as_unknown_as_any_other():
-    index = {"<oov>": 1, "you": 2, "work": 3}
+    index = {OOV: 1, "you": 2, "work": 3}
     assert TokenizerRules(num_words=3).sequence("you work", index) == [2]
-    assert TokenizerRules(num_words=3, oov_token="<oov>").sequence("you work", index) == [2, 1]
+    assert TokenizerRules(num_words=3, oov_token=OOV).sequence("you work", index) == [2, 1]
 
 
 def test_num_words_itself_is_out_of_reach_and_none_is_no_limit():

@@ -111,7 +111,9 @@ class TinyBundle:
             "format_version": 1,
             "model_version": "",
             "name": "tiny",
-            "files": {"head.onnx": {"sha256": hashlib.sha256(head).hexdigest(), "bytes": len(head)}},
+            "files": {
+                "head.onnx": {"sha256": hashlib.sha256(head).hexdigest(), "bytes": len(head)}
+            },
             "labels": list(self.labels),
             "sequence": {"length": self.length, "padding": "pre", "truncating": "pre"},
             "tokenizer": {

@@ -1,0 +1,233 @@
+"""Lookups against a real database process: what is sent, what an outage does, what recovers."""
+
+import functools
+import time
+
+import pytest
+from bson.binary import Binary
+from database_server import DatabaseServer
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
+
+from tox_com_det import database as module
+from tox_com_det.database import (
+    DatabaseUnavailable,
+    EmbeddingDatabase,
+    EmbeddingNotReady,
+    marker_of,
+    parse_row,
+    shown_uri,
+)
+from tox_com_det.settings import Settings
+from tox_com_det.web import create_app
+
+
+class Commands(CommandListener):
+    """Remembers the commands a client sends."""
+
+    def __init__(self):
+        self.sent = []
+
+    def started(self, event):
+        self.sent.append((event.command_name, event.command.get(event.command_name), event.command))
+
+    def succeeded(self, event):
+        """Nothing to remember."""
+
+    def failed(self, event):
+        """Nothing to remember."""
+
+    def finds(self):
+        """Collections of the finds so far; forgets them."""
+        names = [name for command, name, _ in self.sent if command == "find"]
+        self.sent.clear()
+        return names
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    listener = Commands()
+    client = functools.partial(MongoClient, event_listeners=[listener])
+    monkeypatch.setattr(module, "MongoClient", client)
+    return listener
+
+
+def store(uri, bundle):
+    """Put a bundle's rows and marker into the database."""
+    with MongoClient(uri) as client:
+        database = client[bundle.database]
+        database[bundle.collection].insert_many(bundle.documents())
+        database.restored.insert_one(marker_of(bundle.load().embedding))
+
+
+def change(uri, bundle, collection, query, update):
+    with MongoClient(uri) as client:
+        client[bundle.database][collection].update_one(query, update)
+
+
+@pytest.fixture
+def stored(server, stored_bundle):
+    store(server.uri, stored_bundle)
+    return stored_bundle
+
+
+@pytest.fixture
+def embedding(server, stored):
+    database = EmbeddingDatabase(server.uri, 2000, stored.load().embedding)
+    yield database
+    database.close()
+
+
+def test_rows_come_back_as_they_were_built(embedding, stored):
+    wanted = [row for row in stored.rows() if row[0] in ("naïve", "日本", "ß")]
+    assert sorted(map(tuple, embedding.find(["日本", "zork", "ß", "naïve"]))) == sorted(wanted)
+
+
+def test_words_with_odd_characters_can_be_asked_for(embedding):
+    assert embedding.find(["a\x00b", "$where", "a.b", "", "x" * 20000]) == []
+
+
+def test_every_stored_word_is_found_also_the_one_that_witnesses(embedding, stored):
+    for word in stored.words:
+        assert [row.word for row in embedding.find([word])] == [word]
+
+
+def test_exactly_one_find_with_in_per_request_for_words_not_in_the_cache(
+    commands, server, stored, tmp_path
+):
+    model = stored.write(tmp_path / "model")
+    embedding = EmbeddingDatabase(server.uri, 2000, stored.load().embedding)
+    client = create_app(Settings(model=model), embedding).test_client()
+    assert commands.sent == []
+    client.post("/predict", json={"text": "work"})
+    # Before the first lookup the collection is verified: its marker and one word that is there.
+    assert commands.finds() == ["restored", stored.collection, stored.collection]
+    client.post("/predict", json={"texts": ["you are zork", "my great work", "you and you"]})
+    (find,) = [command for name, _, command in commands.sent if name == "find"]
+    asked = find["filter"]["_id"]["$in"]
+    assert sorted(asked[1:]) == sorted({"you", "are", "zork", "my", "great", "and"} - {asked[0]})
+    commands.sent.clear()
+    client.post("/predict", json={"text": "you are zork and work"})
+    client.get("/livez")
+    assert commands.sent == []
+    embedding.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("checksum", "sha256:" + "0" * 64), ("count", 9), ("dimension", 5), ("dtype", "float16")],
+)
+def test_a_marker_of_something_else_is_not_ready_and_says_what_differs(
+    embedding, server, stored, key, value
+):
+    change(server.uri, stored, "restored", {}, {"$set": {key: value}})
+    with pytest.raises(EmbeddingNotReady, match=f"has {key} .* run `fab restore-embeddings`"):
+        embedding.find(["you"])
+
+
+def test_without_a_marker_it_is_not_ready(embedding, server, stored):
+    with MongoClient(server.uri) as client:
+        client[stored.database].restored.delete_many({})
+    with pytest.raises(EmbeddingNotReady, match="no marker"):
+        embedding.find(["you"])
+
+
+def test_a_collection_dropped_under_a_running_app_is_never_a_text_of_unknown_words(
+    embedding, server, stored
+):
+    embedding.find(["you"])
+    with MongoClient(server.uri) as client:
+        client[stored.database].drop_collection(stored.collection)
+    for words in ("lost its documents", "has a marker but no documents"):
+        with pytest.raises(EmbeddingNotReady, match=words):
+            embedding.find(["are"])
+
+
+def test_a_document_of_another_form_is_not_ready(embedding, server, stored):
+    change(server.uri, stored, stored.collection, {"_id": "you"}, {"$set": {"vector": b"short"}})
+    with pytest.raises(EmbeddingNotReady, match="vector of word 'you' is 5 bytes, wanted 16"):
+        embedding.find(["you"])
+
+
+def test_the_database_gone_and_back_while_the_app_runs(tmp_path, stored_bundle):
+    server = DatabaseServer(tmp_path / "data")
+    settings = Settings(
+        model=stored_bundle.write(tmp_path / "model"),
+        mongodb_uri=server.uri,
+        mongodb_timeout_ms=300,
+    )
+    embedding = EmbeddingDatabase(server.uri, 300, stored_bundle.load().embedding)
+    client = create_app(settings, embedding).test_client()
+
+    def status(text):
+        return client.post("/predict", json={"text": text}).status_code
+
+    def becomes(text, wanted):
+        deadline = time.monotonic() + 10
+        while status(text) != wanted and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return status(text) == wanted
+
+    # Down at the start: the app is there all the same.
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    assert status("you") == 503
+    server.start()
+    try:
+        store(server.uri, stored_bundle)
+        assert becomes("you are great", 200)
+        assert client.get("/readyz").status_code == 200
+        server.stop()
+        assert status("you work") == 503
+        assert status("you are great") == 200
+        began = time.monotonic()
+        assert status("you work") == 503
+        assert time.monotonic() - began < 0.2
+        server.start()
+        assert becomes("you work", 200)
+        assert client.get("/readyz").status_code == 200
+    finally:
+        server.stop()
+        embedding.close()
+
+
+def test_an_unreachable_database_is_an_error_within_the_timeout(bundle):
+    embedding = EmbeddingDatabase("mongodb://u:secret@127.0.0.1:9", 200, bundle.load().embedding)
+    began = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:9 does not answer") as error:
+        embedding.find(["you"])
+    assert time.monotonic() - began < 2
+    assert "secret" not in str(error.value)
+    embedding.close()
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("mongodb://user:secret@db:27018/x", "db:27018"),
+        ("mongodb://a,b:1", "a:27017,b:1"),
+        ("mongodb://user:sec/ret@", "the given address"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(uri, shown):
+    assert shown_uri(uri) == shown
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"_id": "a", "index": 1},
+        {"_id": "a", "index": 1, "vector": b"0" * 16, "more": 1},
+        {"_id": 1, "index": 1, "vector": b"0" * 16},
+        {"_id": "", "index": 1, "vector": b"0" * 16},
+        {"_id": "a", "index": 0, "vector": b"0" * 16},
+        {"_id": "a", "index": True, "vector": b"0" * 16},
+        {"_id": "a", "index": "1", "vector": b"0" * 16},
+        {"_id": "a", "index": 1, "vector": [0.0] * 4},
+        {"_id": "a", "index": 1, "vector": Binary(b"0" * 16, 5)},
+        {"_id": "a", "index": 1, "vector": b"0" * 15},
+    ],
+)
+def test_documents_of_another_form_are_refused(bundle, document):
+    with pytest.raises(ValueError, match=r"document|index|vector"):
+        parse_row(document, bundle.load().embedding)

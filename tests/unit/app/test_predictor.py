@@ -1,0 +1,113 @@
+import base64
+import json
+
+import numpy as np
+import pytest
+from tiny_bundle import TinyBundle
+
+from tox_com_det.head import Head, HeadError
+from tox_com_det.manifest import Manifest, content_version
+from tox_com_det.predictor import Predictor
+from tox_com_det.vectors import Vectors
+
+
+def predictor(bundle, database, manifest=None):
+    manifest = manifest or bundle.load()
+    return Predictor(
+        manifest, Head(bundle.head(), manifest), Vectors(database, manifest.tokenizer, 100)
+    )
+
+
+def test_scores_are_those_of_the_words_in_order_behind_the_padding(bundle, database):
+    one = predictor(bundle, database).predict(["You are GREAT!"])[0]
+    assert one.scores == pytest.approx(bundle.scores(["you", "are", "great"]), abs=1e-6)
+    assert (one.known, one.unknown, one.used) == (3, 0, 3)
+
+
+def test_unknown_words_are_dropped_and_counted(bundle, database):
+    one = predictor(bundle, database).predict(["you zork are zork"])[0]
+    assert one.scores == pytest.approx(bundle.scores(["you", "are"]), abs=1e-6)
+    assert (one.known, one.unknown, one.used) == (2, 2, 2)
+
+
+def test_a_long_text_is_cut_in_front_and_says_how_much_was_used(bundle, database):
+    words = ["you", "are", "great", "and", "my", "work", "awful", "naïve"]
+    one = predictor(bundle, database).predict([" ".join(words)])[0]
+    assert one.scores == pytest.approx(bundle.scores(words[-6:]), abs=1e-6)
+    assert (one.known, one.unknown, one.used) == (8, 0, 6)
+
+
+def test_a_text_without_known_words_is_all_padding(bundle, database):
+    one = predictor(bundle, database).predict(["zork"])[0]
+    assert one.scores == pytest.approx(bundle.scores([]), abs=1e-6)
+    assert (one.known, one.unknown, one.used) == (0, 1, 0)
+
+
+def test_several_texts_take_one_lookup_and_keep_their_order(bundle, database):
+    found = predictor(bundle, database).predict(["awful", "great you", "awful"])
+    wanted = [bundle.scores(words) for words in (["awful"], ["great", "you"], ["awful"])]
+    for one, scores in zip(found, wanted, strict=True):
+        assert one.scores == pytest.approx(scores, abs=1e-6)
+    assert database.asked == [["awful", "great", "you"]]
+
+
+def test_unknown_words_take_the_oov_row_where_there_is_an_oov_token(database, bundle):
+    data = bundle.manifest()
+    data["tokenizer"] |= {"oov_token": "<oov>"}
+    row = bundle.vectors["awful"].tobytes()
+    data["embedding"]["special_rows"]["99"] = base64.b64encode(row).decode()
+    data["model_version"] = content_version(data)
+    one = predictor(bundle, database, Manifest.from_dict(data)).predict(["you zork"])[0]
+    assert one.scores == pytest.approx(bundle.scores(["you", "awful"]), abs=1e-6)
+    assert (one.known, one.unknown, one.used) == (1, 1, 2)
+
+
+def test_a_score_that_is_no_number_is_an_error_and_never_served(bundle, database):
+    manifest = bundle.load()
+    bundle.bias[2] = np.nan
+    with pytest.raises(HeadError, match="not a number"):
+        predictor(bundle, database, manifest).predict(["you"])
+
+
+def test_a_known_answer_that_does_not_come_out_is_named(bundle, database):
+    data = bundle.manifest()
+    data["known_answers"]["cases"][1]["scores"][4] += 0.01
+    one = predictor(bundle, database, Manifest.from_dict(data))
+    assert one.known_answer_problem().startswith("known answer 1: insult is 0.")
+    assert predictor(bundle, database).known_answer_problem() is None
+
+
+def test_known_answers_come_from_the_database_and_not_from_the_cache(bundle, database):
+    one = predictor(bundle, database)
+    one.predict(["you are great awful"])
+    one.known_answer_problem()
+    assert len(database.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metadata": {"embedding_checksum": "sha256:" + "0" * 64}}, "metadata embedding_checksum"),
+        ({"metadata": {"labels": json.dumps(["toxic"])}}, "metadata labels"),
+        ({"metadata": {"labels": "toxic"}}, "not JSON"),
+        ({"metadata": {"sequence_length": "7"}}, "metadata sequence_length"),
+        ({"head_input": "tokens"}, "inputs are"),
+        ({"length": 7}, "input vectors has the shape"),
+        ({"dimension": 5}, "input vectors has the shape"),
+        ({"labels": ("toxic",)}, "output scores has the shape"),
+    ],
+)
+def test_a_head_of_another_model_is_refused_by_what_differs(bundle, change, words):
+    with pytest.raises(HeadError, match=words):
+        Head(TinyBundle(**change).head(), bundle.load())
+
+
+def test_a_head_that_is_no_onnx_is_refused_in_one_line(bundle):
+    with pytest.raises(HeadError, match=r"^head\.onnx cannot be loaded: .*$"):
+        Head(b"not a model", bundle.load())
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 5), (1, 7, 4), (6, 4)])
+def test_vectors_of_another_shape_are_refused(bundle, shape):
+    with pytest.raises(ValueError, match="wanted"):
+        Head(bundle.head(), bundle.load()).run(np.zeros(shape, np.float32))

@@ -1,0 +1,100 @@
+"""/readyz: ready only if head, manifest and collection agree and the known answers come out."""
+
+import json
+
+import pytest
+from fake_database import FakeDatabase
+from tiny_bundle import TinyBundle
+
+from tox_com_det import __version__
+from tox_com_det.bundle import BundleError
+from tox_com_det.head import HeadError
+from tox_com_det.manifest import ManifestError
+from tox_com_det.settings import Settings
+from tox_com_det.web import create_app
+
+OK = dict.fromkeys(("manifest", "head", "collection", "known_answers"), "ok")
+
+
+def failed(client, check):
+    """The words of the one check that failed."""
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json["status"] == "not ready"
+    assert response.json["error"]["code"] == "not_ready"
+    names = list(response.json["checks"])
+    behind = names[names.index(check) + 1 :]
+    assert all(response.json["checks"][name] == "not checked" for name in behind)
+    words = response.json["checks"][check]
+    assert response.json["error"]["message"] == f"{check}: {words}"
+    return words
+
+
+def test_ready_when_everything_belongs_together(client, bundle):
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json == {
+        "status": "ready",
+        "model": bundle.load().model_version,
+        "checks": OK,
+        "app": __version__,
+    }
+
+
+def test_not_ready_when_the_database_is_away_and_ready_when_it_is_back(client, database):
+    database.away = True
+    assert "does not answer" in failed(client, "collection")
+    database.away = False
+    assert client.get("/readyz").status_code == 200
+
+
+def test_not_ready_when_the_collection_is_another_and_nothing_of_it_stays_cached(client, database):
+    client.post("/predict", json={"text": "you"})
+    database.problem = "checksum differs"
+    assert failed(client, "collection") == "checksum differs"
+    assert client.post("/predict", json={"text": "you"}).status_code == 503
+
+
+def test_not_ready_when_vectors_of_another_embedding_give_other_answers(model):
+    client = create_app(Settings(model=model), FakeDatabase(TinyBundle(seed=8))).test_client()
+    assert failed(client, "known_answers").startswith("known answer 0: ")
+
+
+def test_not_ready_when_a_known_answers_word_is_missing(model):
+    database = FakeDatabase(TinyBundle())
+    del database.rows["awful"]
+    client = create_app(Settings(model=model), database).test_client()
+    assert failed(client, "known_answers").startswith("known answer 1: ")
+
+
+def test_not_ready_when_the_head_on_disk_was_changed_since(client, model):
+    (model / "head.onnx").write_bytes(b"other")
+    assert "sha256" in failed(client, "head")
+    (model / "head.onnx").unlink()
+    assert "No such file" in failed(client, "head")
+
+
+def test_not_ready_when_the_manifest_on_disk_was_changed_since(client, model):
+    data = json.loads((model / "manifest.json").read_text())
+    data["name"] = "other"
+    (model / "manifest.json").write_text(json.dumps(data))
+    assert "changed after it was loaded" in failed(client, "manifest")
+    (model / "manifest.json").write_text("{")
+    assert "not JSON" in failed(client, "manifest")
+
+
+def test_a_release_whose_head_is_not_the_manifests_is_not_even_loaded(model, database):
+    (model / "head.onnx").write_bytes(TinyBundle(seed=9).head())
+    with pytest.raises(BundleError, match="fab deploy-model"):
+        create_app(Settings(model=model), database)
+
+
+def test_a_head_built_with_another_embedding_is_not_even_loaded(tmp_path, database):
+    bundle = TinyBundle(metadata={"embedding_checksum": "sha256:" + "0" * 64})
+    with pytest.raises(HeadError, match="embedding_checksum"):
+        create_app(Settings(model=bundle.write(tmp_path / "mix")), database)
+
+
+def test_an_empty_directory_is_not_even_loaded(tmp_path, database):
+    with pytest.raises(ManifestError, match=r"manifest\.json"):
+        create_app(Settings(model=tmp_path), database)

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from tox_com_det.settings import Settings, SettingsError
+
+MODEL = {"TOX_COM_DET_MODEL": "/srv/model"}
+
+
+def test_only_the_model_must_be_given():
+    settings = Settings.from_environment({**MODEL, "PATH": "/bin"})
+    assert settings == Settings(model=Path("/srv/model"))
+    assert (settings.cache_words, settings.max_texts, settings.max_chars) == (20000, 32, 20000)
+
+
+def test_every_value_is_read():
+    given = {
+        "SLOT": "green",
+        "MONGODB_URI": "mongodb://db:1",
+        "MONGODB_TIMEOUT_MS": "500",
+        "CACHE_WORDS": "0",
+        "MAX_TEXTS": "1",
+        "MAX_CHARS": "2",
+        "MAX_BODY_BYTES": "1000",
+    }
+    environment = MODEL | {f"TOX_COM_DET_{name}": value for name, value in given.items()}
+    assert Settings.from_environment(environment) == Settings(
+        Path("/srv/model"), "green", "mongodb://db:1", 500, 0, 1, 2, 1000
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CACHE_WORD", "1"),
+        ("MODEL", ""),
+        ("SLOT", "Blue"),
+        ("SLOT", "a\r\nX-Header: b"),
+        ("MAX_TEXTS", "0"),
+        ("MAX_TEXTS", "-1"),
+        ("MAX_TEXTS", "ten"),
+        ("MAX_TEXTS", "\u0663"),
+        ("MAX_CHARS", "1e3"),
+        ("MONGODB_TIMEOUT_MS", "1"),
+    ],
+)
+def test_unknown_names_and_bad_values_are_one_line_that_names_them(name, value):
+    with pytest.raises(SettingsError, match=f"TOX_COM_DET_{name} is") as error:
+        Settings.from_environment(MODEL | {f"TOX_COM_DET_{name}": value})
+    assert "\n" not in str(error.value)
+
+
+def test_a_bad_database_address_is_refused_without_showing_its_password():
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment(MODEL | {"TOX_COM_DET_MONGODB_URI": "http://u:secret@db"})
+    assert "secret" not in str(error.value)

@@ -1,0 +1,228 @@
+"""The HTTP contract, through Flask's client; the database is a fake with a record."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from tiny_bundle import LABELS, TinyBundle
+
+from tox_com_det.database import Row
+from tox_com_det.page import CONTENT_SECURITY_POLICY
+from tox_com_det.settings import Settings
+from tox_com_det.web import create_app
+
+
+def post(client, data, **headers):
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return client.post("/predict", data=body, **({"content_type": "application/json"} | headers))
+
+
+def error_of(response):
+    assert response.mimetype == "application/json"
+    assert set(response.json) == {"error"}
+    error = response.json["error"]
+    assert set(error) == {"status", "code", "message"}
+    assert error["status"] == response.status_code
+    assert error["message"]
+    return response.status_code, error["code"], error["message"]
+
+
+def test_one_text_gives_its_scores_in_the_order_of_the_labels(client, bundle):
+    response = post(client, {"text": "You are GREAT, zork"})
+    assert response.status_code == 200
+    assert set(response.json) == {"model", "scores", "words"}
+    assert response.json["model"] == bundle.load().model_version
+    assert response.json["words"] == {"known": 3, "unknown": 1, "used": 3}
+    assert re.findall(r'"(\w+)":0\.', response.text) == list(LABELS)
+    wanted = bundle.scores(["you", "are", "great"])
+    assert list(response.json["scores"].values()) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_several_texts_give_their_results_in_order_with_one_lookup(client, bundle, database):
+    response = post(client, {"texts": ["awful", "zork", "great work"]})
+    assert set(response.json) == {"model", "results"}
+    assert [one["words"]["known"] for one in response.json["results"]] == [1, 0, 2]
+    found = response.json["results"][2]["scores"]["toxic"]
+    assert found == pytest.approx(bundle.scores(["great", "work"])[0], abs=1e-6)
+    assert len(database.asked) == 1
+
+
+def test_a_list_of_one_text_is_answered_as_a_list(client):
+    assert len(post(client, {"texts": ["you"]}).json["results"]) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["zork", "!!!", "a\x00b you", "\ud800 you", "\u200b", "😀" * 100, "x" * 20000]
+)
+def test_texts_without_known_words_or_with_odd_characters_are_answered(client, text):
+    assert post(client, {"text": text}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        (b"", "bad_json", "empty"),
+        (b"{", "bad_json", "line 1, column 2"),
+        (b"text=you", "bad_json", "not JSON"),
+        (b'{"text": "you"} x', "bad_json", "Extra data"),
+        (b'\xef\xbb\xbf{"text": "you"}', "bad_json", "BOM"),
+        (b'{"text": "\xff"}', "bad_json", "not UTF-8 (byte 10)"),
+        ('{"text": "you"}'.encode("utf-16"), "bad_json", "not UTF-8"),
+        (b'{"text": "a", "text": "b"}', "bad_json", "occurs twice"),
+        (b'{"text": NaN}', "bad_json", "NaN"),
+        (b'{"text": ' + b"1" * 5000 + b"}", "bad_json", "cannot be read"),
+        (b"[" * 200_000, "bad_json", "nested"),
+        (b"null", "wrong_type", "null"),
+        (b"[]", "wrong_type", "an array"),
+        (b'"you"', "wrong_type", "a string"),
+        (b'{"text": true}', "wrong_type", "text is a boolean"),
+        (b'{"text": 1.5}', "wrong_type", "text is a number"),
+        (b'{"text": null}', "wrong_type", "text is null"),
+        (b'{"text": ["you"]}', "wrong_type", "text is an array"),
+        (b'{"text": {"text": "you"}}', "wrong_type", "text is an object"),
+        (b'{"texts": "you"}', "wrong_type", "texts is a string"),
+        (b'{"texts": ["you", 1]}', "wrong_type", "texts[1] is a number"),
+        (b'{"texts": ["you", ["a"]]}', "wrong_type", "texts[1] is an array"),
+        (b"{}", "missing_field", "text or texts"),
+        (b'{"txt": "you"}', "unknown_field", "'txt'"),
+        (b'{"text": "you", "lang": "en"}', "unknown_field", "'lang'"),
+        (b'{"text": "a", "texts": ["b"]}', "unknown_field", "both"),
+        (b'{"\\ud800": 1}', "unknown_field", "unknown field"),
+        (b'{"text": ""}', "empty_text", "text is empty"),
+        (b'{"text": " \\t\\n\\u00a0"}', "empty_text", "text is empty"),
+        (b'{"texts": []}', "empty_text", "at least one"),
+        (b'{"texts": ["you", ""]}', "empty_text", "texts[1] is empty"),
+    ],
+)
+def test_a_bad_body_is_400_and_says_what_is_wrong(client, body, code, words):
+    status, found, message = error_of(post(client, body))
+    assert (status, found) == (400, code)
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=latin-1",
+        "application/jsonp",
+    ],
+)
+def test_other_media_types_are_415(client, content_type):
+    response = post(client, {"text": "you"}, content_type=content_type)
+    assert error_of(response)[:2] == (415, "unsupported_media_type")
+
+
+def test_json_in_utf8_may_say_so(client):
+    for content_type in ("application/json; charset=utf-8", "Application/JSON; charset=UTF-8"):
+        assert post(client, {"text": "you"}, content_type=content_type).status_code == 200
+
+
+def test_limits_are_413_and_the_last_allowed_size_is_fine(make_client):
+    client = make_client(max_texts=2, max_chars=5)
+    assert post(client, {"texts": ["12345", "12345"]}).status_code == 200
+    assert error_of(post(client, {"text": "123456"}))[:2] == (413, "text_too_long")
+    assert error_of(post(client, {"texts": ["a", "b", "c"]}))[:2] == (413, "too_many_texts")
+    status, code, message = error_of(post(client, {"texts": ["a", "123456"]}))
+    assert (status, code) == (413, "text_too_long")
+    assert message.startswith("texts[1] has 6 characters")
+
+
+def test_a_body_that_is_too_large_is_413_before_it_is_read(make_client):
+    response = post(make_client(max_body_bytes=100), b" " * 101)
+    assert error_of(response) == (413, "body_too_large", "the body is larger than 100 bytes")
+
+
+@pytest.mark.parametrize("path", ["/nope", "/predict/", "/static/x", "/%00", "/..%2fetc", "/é"])
+def test_unknown_addresses_are_404(client, path):
+    assert error_of(client.get(path))[:2] == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/predict", "POST"), ("PUT", "/predict", "POST"), ("POST", "/livez", "GET")],
+)
+def test_other_methods_are_405_and_name_what_is_allowed(client, method, path, allowed):
+    response = client.open(path, method=method)
+    assert error_of(response)[:2] == (405, "method_not_allowed")
+    assert allowed in response.headers["Allow"]
+
+
+def test_without_the_database_a_prediction_is_503_and_comes_back_by_itself(client, database):
+    database.away = True
+    response = post(client, {"text": "you"})
+    assert error_of(response)[:2] == (503, "database_unavailable")
+    assert response.headers["Retry-After"] == "1"
+    assert "27017" not in response.text
+    database.away = False
+    assert post(client, {"text": "you"}).status_code == 200
+
+
+def test_without_the_right_collection_a_prediction_is_503_not_ready(client, database):
+    database.problem = "word_embeddings.x is not restored: run `fab restore-embeddings`"
+    status, code, message = error_of(post(client, {"text": "you"}))
+    assert (status, code) == (503, "not_ready")
+    assert "fab restore-embeddings" in message
+
+
+def test_a_score_that_is_no_number_is_500_and_never_served(client, bundle, database):
+    nan = np.full(bundle.dimension, np.nan, "<f4").tobytes()
+    database.rows["you"] = Row("you", 1, nan)
+    response = post(client, {"texts": ["are", "you"]})
+    assert error_of(response)[:2] == (500, "internal")
+    assert "NaN" not in response.text
+
+
+def test_a_failure_nobody_thought_of_is_500_in_the_same_form(client, database, caplog):
+    def broken(words):
+        raise RuntimeError("secret detail")
+
+    database.find = broken
+    response = post(client, {"text": "you"})
+    assert error_of(response)[:2] == (500, "internal")
+    assert "secret" not in response.text
+    assert "secret detail" in caplog.text
+
+
+def test_the_articles_addresses_are_there(client, bundle):
+    assert client.get("/test").json == {"hello": "there"}
+    assert client.get("/load-model").json == bundle.manifest()["architecture"]
+
+
+def test_livez_names_the_slot_and_never_asks_the_database(client, database):
+    database.away = True
+    response = client.get("/livez")
+    assert (response.status_code, response.json) == (200, {"status": "live", "slot": "blue"})
+    assert database.asked == []
+
+
+def test_every_answer_names_model_and_slot(client, bundle):
+    for path in ("/", "/livez", "/nope"):
+        headers = client.get(path).headers
+        assert headers["X-Tox-Com-Det-Model"] == bundle.load().model_version
+        assert headers["X-Tox-Com-Det-Slot"] == "blue"
+        assert headers["Cache-Control"] == "no-store"
+
+
+def test_the_page_is_self_contained_and_its_policy_allows_just_its_own_code(client, bundle):
+    response = client.get("/")
+    assert (response.status_code, response.mimetype) == (200, "text/html")
+    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert re.findall(r'\b(?:src|href)="(?!(?:readyz|livez|load-model|test)")', response.text) == []
+    assert " on" not in re.sub(r"<script>.*</script>", "", response.text).split("<form")[0]
+    assert '<html lang="en">' in response.text
+    assert '<label for="text">' in response.text
+    assert 'aria-live="polite"' in response.text
+    assert bundle.load().model_version in response.text
+
+
+def test_the_page_escapes_what_comes_from_the_bundle_and_from_the_request(tmp_path, database):
+    model = TinyBundle(labels=("<script>alert(1)</script>", "b")).write(tmp_path / "odd")
+    client = create_app(Settings(model=model), database).test_client()
+    assert "<script>alert" not in client.get("/").text
+    assert "<script>alert" not in client.get("/", headers={"Host": '"><script>alert(1)'}).text

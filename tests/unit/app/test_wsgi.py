@@ -1,0 +1,65 @@
+"""What uWSGI imports, in a process of its own with an environment of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+CODE = (
+    "from tox_com_det.wsgi import application as a; "
+    "print(a.test_client().get('/livez').json['slot'])"
+)
+
+
+def start(**environment):
+    return subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", CODE],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_app_comes_up_while_the_database_is_away(model):
+    done = start(
+        TOX_COM_DET_MODEL=str(model),
+        TOX_COM_DET_SLOT="green",
+        TOX_COM_DET_MONGODB_URI="mongodb://127.0.0.1:9",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "green\n", "")
+
+
+@pytest.mark.parametrize("fault", ["no setting", "unknown setting", "head", "manifest"])
+def test_what_cannot_be_served_ends_the_start_with_a_clear_line(model, fault):
+    environment = {"TOX_COM_DET_MODEL": str(model)}
+    if fault == "no setting":
+        environment, words = {}, "TOX_COM_DET_MODEL is not set"
+    elif fault == "unknown setting":
+        environment, words = environment | {"TOX_COM_DET_MODLE": "x"}, "TOX_COM_DET_MODLE is not"
+    elif fault == "head":
+        (model / "head.onnx").write_bytes(b"x")
+        words = "run `fab deploy-model` again"
+    else:
+        (model / "manifest.json").unlink()
+        words = "manifest.json: No such file"
+    done = start(**environment)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].startswith("CRITICAL cannot start: ")
+    assert words in done.stderr.splitlines()[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_loading_the_app_loads_nothing_of_the_laptops_side(model):
+    code = (
+        CODE + "; import sys; print({'h5py', 'onnx', 'model_build', 'deploy'} & set(sys.modules))"
+    )
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "TOX_COM_DET_MODEL": str(model)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "none\nset()\n"
