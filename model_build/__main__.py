@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(supported_layers()))
         return 0
     options = vars(_parser().parse_args(arguments))
-    signal.signal(signal.SIGTERM, _terminated)
+    previous = signal.signal(signal.SIGTERM, _terminated)
     try:
         build(options.pop("h5"), options.pop("word_index"), options.pop("out"), **options)
     except BuildError as error:
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: nothing was changed", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     return 0
 
 

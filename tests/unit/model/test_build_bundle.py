@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 
 import bson
 import h5py
@@ -346,6 +347,21 @@ def test_interrupt_within_the_dump_keeps_the_previous_bundle(make, out, monkeypa
     assert len(calls) == 20
     assert tree(out) == before
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_terminated_command_leaves_nothing(author_same, word_index, out, monkeypatch):
+    def terminated(document):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return b""
+
+    monkeypatch.setattr(model_build.dump.bson, "encode", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    arguments = ["--h5", author_same.path, "--word-index", word_index, "--out", out]
+    with pytest.raises(SystemExit) as caught:
+        main([*map(str, arguments), "--labels", ",".join(LABELS)])
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert list(out.parent.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_full_disk_is_one_line(make, out, monkeypatch):
