@@ -227,7 +227,9 @@ def _give_key(engine: Engine, instance: Instance, state: Path) -> None:
         )
     script = (
         "set -e; umask 077; mkdir -p /root/.ssh; cat > /root/.ssh/authorized_keys; "
-        f"[ -e {HOST_KEY} ] || {{ ssh-keygen -A >/dev/null; systemctl restart ssh; }}; "
+        # sshd gave up without a host key at the first boot: systemd has to forget that it did.
+        f"[ -e {HOST_KEY} ] || {{ ssh-keygen -A >/dev/null; systemctl reset-failed ssh; "
+        "systemctl restart ssh; }; "
         f"cat {HOST_KEY}"
     )
     public = Path(f"{key}.pub").read_text()
