@@ -27,6 +27,8 @@ GROUP = "tox_com_det"
 
 # What is asked of each host: name here -> Jinja expression there.
 ASKED = {
+    # The callback sorts hosts by name.
+    "place": f"groups['{GROUP}'].index(inventory_hostname)",
     "address": "ansible_host | default(ansible_ssh_host | default(inventory_hostname))",
     "port": "ansible_port | default(ansible_ssh_port | default(22))",
     "user": "ansible_user | default(ansible_ssh_user | default(''))",
@@ -72,7 +74,8 @@ def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[H
     answers = parse_answers(done.stdout)
     if not answers:
         raise no_hosts(where, limit, done.returncode, done.stderr)
-    return [host_of(name, answer, where) for name, answer in answers.items()]
+    hosts = [host_of(name, answer, where) for name, answer in answers.items()]
+    return [host for _, host in sorted(hosts, key=lambda placed: placed[0])]
 
 
 def inventory_source(inventory: str | None) -> str | None:
@@ -144,7 +147,8 @@ def no_hosts(where: str, limit: str | None, code: int, stderr: str) -> DeployErr
     words = words.removeprefix("ERROR!").strip()
     if "vault" in words.lower() and "Unable to parse" not in words:
         return vault_error(where, words)
-    if code and words and "match" not in words:
+    nothing_matched = "match" in words or "leaves us with no hosts" in words
+    if code and words and not nothing_matched:
         return DeployError(f"{where} cannot be read: {words}")
     if limit is not None:
         return DeployError(f"no host of group {GROUP} in {where} matches --limit {limit}")
@@ -162,8 +166,8 @@ def vault_error(where: str, words: str) -> DeployError:
     )
 
 
-def host_of(name: str, answer: Mapping[str, Any], where: str) -> Host:
-    """Return the host Ansible described; DeployError when its variables make no connection."""
+def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host]:
+    """Return place and host as Ansible says; DeployError when its variables make no connection."""
     said = answer.get("msg")
     if answer.get("failed") or said is None:
         words = " ".join(str(said or answer).split())
@@ -184,7 +188,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> Host:
                 "by the fab tasks: put it into ~/.ssh/config, which Ansible reads too"
             )
     known = options.get("userknownhostsfile", "")
-    return Host(
+    host = Host(
         name=name,
         address=address,
         port=int(port),
@@ -194,6 +198,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> Host:
         password=str(values["password"]) or None,
         become_password=str(values["become_password"]) or None,
     )
+    return int(values["place"]), host
 
 
 def local_path(path: str) -> Path:

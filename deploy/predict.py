@@ -21,7 +21,7 @@ TIMEOUT_SECONDS = 20
 EXAMPLES = (
     "Thank you for your help with this article.",
     "You are an idiot and nobody likes you.",
-    "I will kill you if you touch my page again.",
+    "Go to hell and die.",
     "The source for the second paragraph is missing.",
     "COCKSUCKER BEFORE YOU PISS AROUND ON MY WORK",
 )

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from fake_server import FakeServer
+from local_remote import LocalRemote
+
+from deploy.model import build_bundle
 
 
 @pytest.fixture
@@ -25,3 +28,17 @@ def serving(server: FakeServer) -> FakeServer:
     assert server.live_model() == "one"
     server.unswitch("log")
     return server
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> LocalRemote:
+    """A server that is a directory."""
+    return LocalRemote(tmp_path / "remote")
+
+
+@pytest.fixture(scope="session")
+def built_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample model's bundle, built once. Not to be changed: copy it."""
+    out = tmp_path_factory.mktemp("built") / "bundle"
+    build_bundle(None, None, out, say=lambda _: None)
+    return out
