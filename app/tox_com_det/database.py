@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from pymongo import MongoClient
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from tox_com_det.manifest import Embedding
@@ -20,7 +20,7 @@ _LOCAL_PORT = 27017
 
 
 class DatabaseUnavailable(Exception):
-    """MongoDB does not answer; it may come back."""
+    """MongoDB does not answer, or refuses to; it may come back."""
 
 
 class EmbeddingNotReady(Exception):
@@ -58,9 +58,14 @@ def parse_row(document: Mapping[str, Any], embedding: Embedding) -> Row:
     return Row(word, index, vector)
 
 
-def marker_of(embedding: Embedding) -> dict[str, Any]:
-    """What the marker of a finished restore says, without its time."""
+def marker_of(embedding: Embedding, witness: str) -> dict[str, Any]:
+    """What the marker of a finished restore says, without its time.
+
+    `witness` is a word of the collection: asking for it tells, by the index, whether the documents
+    are still there.
+    """
     return {
+        "witness": witness,
         "_id": embedding.collection,
         "count": embedding.count,
         "checksum": embedding.checksum,
@@ -75,7 +80,10 @@ def marker_problem(marker: Mapping[str, Any] | None, embedding: Embedding) -> st
     mend = "run `fab restore-embeddings`"
     if marker is None:
         return f"{where} is not restored (no marker): {mend}"
-    for key, wanted in marker_of(embedding).items():
+    witness = marker.get("witness")
+    if not isinstance(witness, str):
+        return f"the marker of {where} names no word: {mend}"
+    for key, wanted in marker_of(embedding, witness).items():
         if marker.get(key) != wanted:
             return f"{where} has {key} {marker.get(key)!r}, the manifest {wanted!r}: {mend}"
     return None
@@ -85,7 +93,7 @@ def shown_uri(uri: str) -> str:
     """Host and port of a MongoDB URI, without user and password."""
     try:
         nodes = parse_uri(uri)["nodelist"]
-    except (ConfigurationError, InvalidURI, ValueError, PyMongoError):
+    except (ValueError, PyMongoError):
         return "the given address"
     return ",".join(f"{host}:{port or _LOCAL_PORT}" for host, port in nodes)
 
@@ -163,16 +171,17 @@ class EmbeddingDatabase:
         problem = marker_problem(marker, embedding)
         if problem is not None:
             raise EmbeddingNotReady(problem)
+        witness: str = marker["witness"]
         document = self._call(
-            lambda database: database[embedding.collection].find_one({}, {"_id": 1})
+            lambda database: database[embedding.collection].find_one({"_id": witness}, {"_id": 1})
         )
         if document is None:
             raise EmbeddingNotReady(
                 f"{embedding.database}.{embedding.collection} has a marker but no documents:"
                 " run `fab restore-embeddings`"
             )
-        self._witness = str(document["_id"])
-        return self._witness
+        self._witness = witness
+        return witness
 
     def close(self) -> None:
         """Close the client's connections."""
@@ -204,6 +213,7 @@ class EmbeddingDatabase:
         except PyMongoError as error:
             self._witness = None
             self._rest_until = time.monotonic() + _REST_SECONDS
-            raise DatabaseUnavailable(
-                f"MongoDB at {shown_uri(self._uri)} does not answer"
-            ) from error
+            what = "does not answer"
+            if isinstance(error, OperationFailure) and not error.timeout:
+                what = f"refuses: {(error.details or {}).get('errmsg', error.code)}"
+            raise DatabaseUnavailable(f"MongoDB at {shown_uri(self._uri)} {what}") from error

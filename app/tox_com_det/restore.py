@@ -91,9 +91,11 @@ def restored(client: MongoClient[dict[str, Any]], embedding: Embedding) -> str |
     database = client[embedding.database]
     marker = database[MARKER_COLLECTION].find_one({"_id": embedding.collection})
     problem = marker_problem(marker, embedding)
-    if problem is None and database[embedding.collection].find_one({}, {"_id": 1}) is None:
+    if problem is not None or marker is None:
+        return problem
+    if database[embedding.collection].find_one({"_id": marker["witness"]}, {"_id": 1}) is None:
         return f"{embedding.database}.{embedding.collection} has a marker but no documents"
-    return problem
+    return None
 
 
 def restore(
@@ -134,13 +136,13 @@ def restore(
             else:
                 say(f"restoring with {program}")
                 _run_mongorestore(program, uri, directory, embedding)
-            _verify(client, embedding, say)
+            witness = _verify(client, embedding, say)
         except (DumpError, RestoreError, OperationFailure) as error:
             _drop(client, embedding)
             raise RestoreError(
                 f"{_one_line(error)} (the unfinished collection was dropped)"
             ) from error
-        _mark(client, embedding)
+        _mark(client, embedding, witness)
     say(f"{where}: {embedding.count} words restored and verified")
 
 
@@ -252,7 +254,9 @@ def _insert(
     progress.done(count, size)
 
 
-def _verify(client: MongoClient[dict[str, Any]], embedding: Embedding, say: Say) -> None:
+def _verify(client: MongoClient[dict[str, Any]], embedding: Embedding, say: Say) -> str:
+    """Read everything back and compare; returns one of the words."""
+    word = ""
     check, progress, size = (
         EmbeddingCheck(embedding),
         Progress(say, "verifying", embedding.count),
@@ -267,14 +271,16 @@ def _verify(client: MongoClient[dict[str, Any]], embedding: Embedding, say: Say)
             except ValueError as error:
                 raise RestoreError(f"read back: {error}") from error
             check.add(row)
+            word = row.word
             size += len(row.vector)
             progress.step(check.count, size)
     check.finish(f"{embedding.database}.{embedding.collection}, read back,")
     progress.done(check.count, size)
+    return word
 
 
-def _mark(client: MongoClient[dict[str, Any]], embedding: Embedding) -> None:
-    marker = {**marker_of(embedding), "restored_at": datetime.now(UTC)}
+def _mark(client: MongoClient[dict[str, Any]], embedding: Embedding, witness: str) -> None:
+    marker = {**marker_of(embedding, witness), "restored_at": datetime.now(UTC)}
     database = client[embedding.database]
     try:
         _write_marker(database.get_collection(MARKER_COLLECTION, write_concern=_JOURNALED), marker)

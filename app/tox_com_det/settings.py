@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
 PREFIX = "TOX_COM_DET_"
 DEFAULT_MONGODB_URI = "mongodb://127.0.0.1:27017"
 
@@ -79,7 +82,8 @@ class Settings:
             cache_words=_integer(given, "CACHE_WORDS", 0, 10_000_000),
             max_texts=_integer(given, "MAX_TEXTS", 1, 1000),
             max_chars=_integer(given, "MAX_CHARS", 1, 1_000_000),
-            max_body_bytes=_integer(given, "MAX_BODY_BYTES", 64, 64 * 1024 * 1024),
+            # The words of the largest body still fit into one query of 16 MB.
+            max_body_bytes=_integer(given, "MAX_BODY_BYTES", 64, 4 * 1024 * 1024),
         )
 
 
@@ -92,6 +96,14 @@ def mongodb_uri(environment: Mapping[str, str]) -> str:
     uri = environment.get(PREFIX + "MONGODB_URI", DEFAULT_MONGODB_URI)
     if not uri.startswith(("mongodb://", "mongodb+srv://")):
         raise SettingsError(f"{PREFIX}MONGODB_URI does not begin with mongodb://")
+    if uri.startswith("mongodb://"):  # the other form would ask the DNS
+        try:
+            parse_uri(uri)
+        except (PyMongoError, ValueError) as error:
+            raise SettingsError(
+                f"{PREFIX}MONGODB_URI is no MongoDB address ({type(error).__name__}):"
+                " special characters of user and password must be percent-encoded"
+            ) from error
     return uri
 
 

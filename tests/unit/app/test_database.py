@@ -7,6 +7,7 @@ import pytest
 from bson.binary import Binary
 from database_server import DatabaseServer
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener
 
 from tox_com_det import database as module
@@ -57,7 +58,7 @@ def store(uri, bundle):
     with MongoClient(uri) as client:
         database = client[bundle.database]
         database[bundle.collection].insert_many(bundle.documents())
-        database.restored.insert_one(marker_of(bundle.load().embedding))
+        database.restored.insert_one(marker_of(bundle.load().embedding, "work"))
 
 
 def change(uri, bundle, collection, query, update):
@@ -122,6 +123,12 @@ def test_a_marker_of_something_else_is_not_ready_and_says_what_differs(
 ):
     change(server.uri, stored, "restored", {}, {"$set": {key: value}})
     with pytest.raises(EmbeddingNotReady, match=f"has {key} .* run `fab restore-embeddings`"):
+        embedding.find(["you"])
+
+
+def test_a_marker_without_a_word_to_ask_for_is_not_ready(embedding, server, stored):
+    change(server.uri, stored, "restored", {}, {"$unset": {"witness": 1}})
+    with pytest.raises(EmbeddingNotReady, match="names no word"):
         embedding.find(["you"])
 
 
@@ -199,6 +206,16 @@ def test_an_unreachable_database_is_an_error_within_the_timeout(bundle):
     assert time.monotonic() - began < 2
     assert "secret" not in str(error.value)
     embedding.close()
+
+
+def test_a_database_that_refuses_is_an_error_that_says_so(bundle, monkeypatch):
+    def refuse(uri, timeout_ms):
+        raise OperationFailure("x", 18, {"errmsg": "Authentication failed."})
+
+    monkeypatch.setattr(module, "connect", refuse)
+    embedding = EmbeddingDatabase("mongodb://db", 200, bundle.load().embedding)
+    with pytest.raises(DatabaseUnavailable, match=r"db:27017 refuses: Authentication failed\.$"):
+        embedding.find(["you"])
 
 
 @pytest.mark.parametrize(

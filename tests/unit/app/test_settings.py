@@ -50,7 +50,10 @@ def test_unknown_names_and_bad_values_are_one_line_that_names_them(name, value):
     assert "\n" not in str(error.value)
 
 
-def test_a_bad_database_address_is_refused_without_showing_its_password():
-    with pytest.raises(SettingsError) as error:
-        Settings.from_environment(MODEL | {"TOX_COM_DET_MONGODB_URI": "http://u:secret@db"})
+@pytest.mark.parametrize(
+    "uri", ["http://u:secret@db", "mongodb://u:secret@x@db", "mongodb://u:secret@db:port", "db"]
+)
+def test_a_bad_database_address_is_refused_without_showing_its_password(uri):
+    with pytest.raises(SettingsError, match="TOX_COM_DET_MONGODB_URI") as error:
+        Settings.from_environment(MODEL | {"TOX_COM_DET_MONGODB_URI": uri})
     assert "secret" not in str(error.value)
