@@ -18,6 +18,7 @@ __all__ = [
     "place",
     "prepare_incoming",
     "read_file",
+    "release_manifest",
     "remove",
     "restore",
     "script",
@@ -84,6 +85,12 @@ def place(part: str, final: str) -> list[str]:
         'sync "$1"; mv -fT -- "$1" "$2"; sync "${2%/*}"'
     )
     return script(text, part, final)
+
+
+def release_manifest(directory: str) -> str:
+    """Return the command that prints the sha256 of a complete release's manifest, else nothing."""
+    text = '[ ! -f "$1/.complete" ] || [ ! -f "$2" ] || sha256sum -- "$2"'
+    return join(script(text, directory, posixpath.join(directory, "manifest.json")))
 
 
 def mark_complete(directory: str) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import invoke
 import paramiko
-from fabric import Connection
+from fabric import Config, Connection
+from fabric.runners import Remote as FabricRunner
 from paramiko.ssh_exception import (
     AuthenticationException,
     BadHostKeyException,
@@ -73,6 +73,21 @@ class Reject(paramiko.MissingHostKeyPolicy):
         raise UnknownHost(f"{key.get_name()} {key.fingerprint}")
 
 
+class Runner(FabricRunner):
+    """Fabric's runner, at ease with a command that ends before it has read the password.
+
+    Where sudo needs none (NOPASSWD, and ansible_become_password set all the same) nobody reads it.
+    """
+
+    def _write_proc_stdin(self, data: bytes) -> None:
+        with suppress(OSError):
+            super()._write_proc_stdin(data)
+
+    def close_proc_stdin(self) -> None:
+        with suppress(OSError):
+            super().close_proc_stdin()
+
+
 def load_known_hosts(client: paramiko.SSHClient, host: Host) -> None:
     """Make the client know the keys of the inventory's file, or the user's and the system's."""
     client.set_missing_host_key_policy(Reject())
@@ -99,7 +114,7 @@ def connection_error(host: Host, error: BaseException) -> DeployError:
             f"'{target}'` and take in the new one with `ssh{port} {host.user}@{host.address}`; "
             "otherwise somebody sits in between"
         )
-    if isinstance(error, AuthenticationException):
+    if isinstance(error, AuthenticationException) or "No authentication methods" in str(error):
         key = f"the key {host.key_file}" if host.key_file else "your keys"
         return DeployError(
             f"{where} does not accept {key}: look at ansible_user and "
@@ -107,11 +122,6 @@ def connection_error(host: Host, error: BaseException) -> DeployError:
         )
     if isinstance(error, socket.gaierror):
         return DeployError(f"{where}: this name has no address: set ansible_host in the inventory")
-    if isinstance(error, FileNotFoundError):
-        return DeployError(
-            f"the key file {error.filename} of {where} is not there: look at "
-            "ansible_ssh_private_key_file of the inventory"
-        )
     if isinstance(error, NoValidConnectionsError | OSError):
         return DeployError(
             f"{where} cannot be reached ({error}): is it running? "
@@ -120,18 +130,50 @@ def connection_error(host: Host, error: BaseException) -> DeployError:
     return DeployError(f"the connection to {where} failed: {error or type(error).__name__}")
 
 
+def broken_off(host: Host) -> DeployError:
+    """Return the line for a connection that went away under a command."""
+    return DeployError(
+        f"the connection to {host.name} broke off; what runs there goes on to its end: "
+        "see `fab status`, then type the same again"
+    )
+
+
+def identity(host: Host) -> dict[str, Any]:
+    """Return what paramiko's connect is told about the key to log in with.
+
+    A key with a passphrase is left to ssh-agent, as Ansible's ssh does. Loaded here, since
+    paramiko itself tries a key file as every type and tells the last type's failure.
+    """
+    if host.key_file is None:
+        return {}
+    try:
+        key = paramiko.PKey.from_path(host.key_file)
+    except TypeError:  # a passphrase is needed
+        return {"look_for_keys": False}
+    except OSError as error:
+        raise DeployError(
+            f"the key file {host.key_file} of {host.name} cannot be read ({error.strerror}): "
+            "look at ansible_ssh_private_key_file of the inventory"
+        ) from None
+    except Exception as error:  # cryptography and paramiko each have their own families
+        raise DeployError(
+            f"the key file {host.key_file} of {host.name} is no private key ({error}): look at "
+            "ansible_ssh_private_key_file of the inventory"
+        ) from None
+    return {"pkey": key, "look_for_keys": False, "allow_agent": False}
+
+
 @contextmanager
 def connect(host: Host) -> Iterator[SshRemote]:
     """Open a connection to the host and close it again; DeployError when that cannot be."""
-    known: dict[str, Any] = {}
-    if host.key_file:
-        known = {"key_filename": str(host.key_file), "look_for_keys": False, "allow_agent": False}
+    known = identity(host)
     if host.password:
         known["password"] = host.password
     connection = Connection(
         host.address,
         user=host.user,
         port=host.port,
+        config=Config(overrides={"runners": {"remote": Runner}}),
         connect_timeout=CONNECT_SECONDS,
         connect_kwargs=known,
     )
@@ -139,6 +181,7 @@ def connect(host: Host) -> Iterator[SshRemote]:
     try:
         connection.open()
     except (SSHException, OSError, ValueError) as error:
+        connection.client.close()  # Connection.close() does nothing for one that is not open
         raise connection_error(host, error) from None
     try:
         connection.transport.set_keepalive(KEEPALIVE_SECONDS)
@@ -178,10 +221,10 @@ class SshRemote:
                 hide=not stream,
                 in_stream=io.StringIO(send) if send is not None else False,
             )
-        except invoke.exceptions.UnexpectedExit as error:
-            return Done(error.result.stdout, error.result.stderr, error.result.exited)
-        except (SSHException, OSError, EOFError) as error:
-            raise connection_error(self.host, error) from None
+        except (SSHException, OSError, EOFError):
+            raise broken_off(self.host) from None
+        if result.exited < 0:  # paramiko's word for "no exit code came"
+            raise broken_off(self.host)
         return Done(result.stdout, result.stderr, result.exited)
 
     def files(self) -> paramiko.SFTPClient:

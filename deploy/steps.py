@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from deploy import commands, predict
-from deploy.bundle import Bundle
+from deploy.bundle import Bundle, sha256_of
 from deploy.connection import Remote, connect
 from deploy.errors import DeployError
 from deploy.inventory import Host, read_hosts
 from deploy.progress import megabytes
 from deploy.server import SERVER_JSON, ServerConfig
-from deploy.transfer import free_bytes, must, upload
+from deploy.transfer import first_word, free_bytes, must, upload
 from tox_com_det.manifest import Manifest, ManifestError
 
 __all__ = [
@@ -123,9 +123,22 @@ def clear(server: Server, directory: str) -> None:
     must(server.remote, server.remote.run_as(words), f"remove {directory}")
 
 
+def release_dir(server: Server, bundle: Bundle) -> str:
+    """Return the directory of the bundle's release on the server.
+
+    It is named by the model's version, which leaves out what decides no score (known answers,
+    versions of tools). A complete release is never written to again, the live slot checks itself
+    against it: the same model with another manifest gets a directory of its own.
+    """
+    directory = server.config.model_dir(bundle.version)
+    wanted = sha256_of(bundle.model_files[0])
+    there = first_word(server.remote.run(commands.release_manifest(directory)))
+    return directory if there in ("", wanted) else f"{directory}-{wanted[:8]}"
+
+
 def deploy_model(server: Server, bundle: Bundle) -> None:
     """Send the model, prove it in the idle slot and switch to it; DeployError changes nothing."""
-    directory = server.config.model_dir(bundle.version)
+    directory = release_dir(server, bundle)
     manifest = posixpath.join(directory, "manifest.json")
     sent = upload(server.remote, server.config, bundle.model_files[0], manifest)
     problem = embedding_problem(server, manifest)

@@ -16,10 +16,10 @@ from deploy import commands
 from deploy.bundle import sha256_of
 from deploy.connection import Done, Remote
 from deploy.errors import DeployError
-from deploy.progress import megabytes, upload_progress
+from deploy.progress import Step, megabytes, upload_progress
 from deploy.server import ServerConfig
 
-__all__ = ["upload"]
+__all__ = ["first_word", "free_bytes", "must", "upload"]
 
 CHUNK = 256 * 1024
 SPARE_BYTES = 64 << 20  # stays free for the database's journal and the logs
@@ -79,7 +79,7 @@ def free_bytes(df: str) -> int:
     return int(df.strip().splitlines()[-1].split()[3]) * 1024
 
 
-def send(remote: Remote, local: Path, part: str, start: int, step) -> None:
+def send(remote: Remote, local: Path, part: str, start: int, step: Step) -> None:
     """Write the file from `start` on; DeployError with what is there when that breaks off."""
     sent = start
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,26 @@ def test_same_model_again_sends_nothing(
     sent = remote.sent
     steps.deploy_model(server, bundle)
     assert remote.sent == sent
+
+
+def test_same_model_with_another_manifest_leaves_the_release_that_may_be_live_alone(
+    server: steps.Server, remote: LocalRemote, bundle: Bundle, tmp_path: Path
+) -> None:
+    remote.answers = {"--check-only": GOOD, "activate": GOOD}
+    steps.deploy_model(server, bundle)
+    before = (model_dir(remote, bundle) / "manifest.json").read_bytes()
+    data = json.loads(before)
+    data["known_answers"]["cases"].pop()
+    other = Path(shutil.copytree(bundle.directory, tmp_path / "other"))
+    (other / "manifest.json").write_text(json.dumps(data))
+    second = load_bundle(other)
+    assert second.version == bundle.version
+    steps.deploy_model(server, second)
+    assert (model_dir(remote, bundle) / "manifest.json").read_bytes() == before
+    activated = Path(remote.called("activate")[-1][-1])
+    assert activated.name.startswith(f"{bundle.version}-")
+    assert (activated / "manifest.json").read_bytes() == (other / "manifest.json").read_bytes()
+    assert (activated / ".complete").exists()
 
 
 def test_model_that_fails_its_gate_is_an_error(
