@@ -7,7 +7,7 @@ import pytest
 from bson.binary import Binary
 from database_server import DatabaseServer
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 from pymongo.monitoring import CommandListener
 
 from tox_com_det import database as module
@@ -111,6 +111,21 @@ def test_exactly_one_find_with_in_per_request_for_words_not_in_the_cache(
     client.post("/predict", json={"text": "you are zork and work"})
     client.get("/livez")
     assert commands.sent == []
+    embedding.close()
+
+
+def test_after_an_outage_the_collection_is_verified_again(commands, server, stored):
+    def fail(database):
+        raise AutoReconnect("connection closed")
+
+    embedding = EmbeddingDatabase(server.uri, 2000, stored.load().embedding)
+    embedding.find(["you"])
+    commands.finds()
+    with pytest.raises(DatabaseUnavailable):
+        embedding._call(fail)
+    embedding._rest_until = 0.0
+    embedding.find(["are"])
+    assert commands.finds() == ["restored", stored.collection, stored.collection]
     embedding.close()
 
 

@@ -211,11 +211,15 @@ def test_what_was_changed_on_the_way_is_noticed_and_dropped(
     assert nothing_is_left(database, bundle)
 
 
-def test_a_run_that_is_interrupted_leaves_no_marker(model, bundle, database, monkeypatch, capsys):
+@pytest.mark.parametrize("step", ["_insert", "_verify"])
+def test_a_run_that_is_interrupted_leaves_no_marker_also_none_of_before(
+    model, bundle, database, monkeypatch, capsys, step
+):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_verify", interrupted)
+    database.restored.insert_one({"_id": bundle.collection, "count": 3})
+    monkeypatch.setattr(module, step, interrupted)
     assert "the next run begins anew" in failed(capsys, run(model, "--tool", "pymongo"))
     assert database.restored.find_one({"_id": bundle.collection}) is None
 
