@@ -31,7 +31,7 @@ class DatabaseServer:
         if found is None:
             raise FileNotFoundError(
                 f"{PROGRAM} is not installed: "
-                "pip install --no-deps --require-hashes -r requirements/database-test.txt"
+                "pip install --no-deps --require-hashes -r requirements/secantusdb.txt"
             )
         self._program = found
         self._directory = directory
