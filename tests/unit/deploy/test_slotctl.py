@@ -49,6 +49,7 @@ def test_candidate_is_enabled_before_the_flip_and_the_old_one_stopped_last(
         "enable tox_com_det@green.service",
         "disable tox_com_det@blue.service",
         "stop tox_com_det@blue.service",
+        "reset-failed tox_com_det@blue.service",
     ]
 
 
@@ -120,6 +121,18 @@ def test_failed_unit_is_given_up_long_before_the_deadline(serving: FakeServer) -
     # Restart=always would try it for ever.
     assert serving.running() == ["blue"]
     assert serving.unit("green", "active") == "inactive"
+
+
+def test_lasting_fault_of_a_candidate_is_given_up_at_once_with_the_last_journal_lines(
+    serving: FakeServer,
+) -> None:
+    (serving.root / "bin" / "journalctl").write_text("#!/bin/sh\nseq 200\n")
+    wrong = (503, {"checks": {"manifest": "ok", "known_answers": "toxic is 0.8, wanted 0.1"}})
+    begin = time.monotonic()
+    done = serving.activate("--model", str(serving.model("bad", ready=wrong).path), deadline="20")
+    assert time.monotonic() - begin < 5
+    assert "toxic is 0.8, wanted 0.1" in done.stderr
+    assert done.stderr.splitlines()[-50:] == [str(number) for number in range(151, 201)]
 
 
 def test_failed_first_activation_leaves_nothing_live(server: FakeServer) -> None:
