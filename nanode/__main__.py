@@ -10,7 +10,7 @@ from pathlib import Path
 from nanode import NanodeError
 from nanode.host import find_engine, inspect_host
 from nanode.image import ensure_image
-from nanode.instance import create, destroy
+from nanode.instance import create, destroy, recorded
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -19,7 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors are one line on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m nanode", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (("create", "start it, or find it running"), ("destroy", "remove it")):
+    for name, text in (
+        ("create", "start it, or find it running"),
+        ("url", "print where its service answers"),
+        ("destroy", "remove it"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--name", default="nanode", help="its name in the inventory")
         command.add_argument("--state", type=Path, help="directory of its key and records")
@@ -28,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     state = (asked.state or CHECKOUT / ".nanode" / asked.name).absolute()
     inventory = (asked.inventory or CHECKOUT / "inventory/local/nanode.yml").absolute()
     try:
+        if asked.command == "url":
+            print(f"http://127.0.0.1:{recorded(state).http_port}")
+            return 0
         host = inspect_host()
         engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
         if asked.command == "destroy":

@@ -190,6 +190,18 @@ def _port(variable: str, preferred: int) -> int:
     return int(asked)
 
 
+def recorded(state: Path) -> Instance:
+    """The instance whose records are in `state`.
+
+    Raises:
+        NanodeError: there is none.
+    """
+    found = _recorded(state)
+    if found is None:
+        raise NanodeError(f"{state} holds no local Nanode: make one with 'make up'")
+    return found
+
+
 def _recorded(state: Path) -> Instance | None:
     try:
         return Instance(**json.loads((state / "instance.json").read_text()))

@@ -143,3 +143,11 @@ def test_an_error_is_one_line_and_exit_code_1(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert said.startswith("nanode: ")
     assert said.count("\n") == 1
+
+
+def test_the_address_is_printed_and_its_absence_told(tmp_path, capsys):
+    assert __main__.main(["url", "--state", str(tmp_path)]) == 1
+    assert "make up" in capsys.readouterr().err
+    (tmp_path / "instance.json").write_text(json.dumps(vars(NANODE)))
+    assert __main__.main(["url", "--state", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "http://127.0.0.1:8080\n"
