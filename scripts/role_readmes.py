@@ -1,0 +1,151 @@
+"""Write the README of every role out of what Ansible itself reads: `make docs`.
+
+Usage: python scripts/role_readmes.py [--check]
+
+The variables come from meta/argument_specs.yml, the files from the tasks that use a template, the
+handlers from handlers/main.yml. With --check nothing is written: it exits 1 and names each README
+that is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parent.parent
+NOTE = (
+    "<!-- Written by scripts/role_readmes.py from the role itself: "
+    "change meta/argument_specs.yml, then run `make docs`. -->"
+)
+TEMPLATE_MODULE = "ansible.builtin.template"
+# Ansible's markup in descriptions: C(code), V(value), O(option), U(address).
+MARKUP = re.compile(r"\b([CVOU])\(((?:[^()]|\([^()]*\))*)\)")
+
+
+def main(arguments: list[str] | None = None, project: Path = PROJECT) -> int:
+    """Write the READMEs, or with --check compare them; the exit status is 1 if one is stale."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, name what is stale")
+    check = parser.parse_args(arguments).check
+    stale = 0
+    for role in roles_of(project):
+        readme, text = role / "README.md", readme_of(role)
+        if readme.is_file() and readme.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        if check:
+            where = readme.relative_to(project)
+            print(f"{where} does not say what the role does now: make docs", file=sys.stderr)
+        else:
+            readme.write_text(text, encoding="utf-8")
+            print(f"wrote {readme.relative_to(project)}")
+    return 1 if check and stale else 0
+
+
+def roles_of(project: Path) -> list[Path]:
+    """Return the directories of the project's roles, by name."""
+    return sorted(path.parent for path in (project / "roles").glob("*/meta"))
+
+
+def readme_of(role: Path) -> str:
+    """Return the README's text for the role in this directory."""
+    entry = _load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]
+    parts = [
+        NOTE,
+        f"# {role.name}",
+        _prose(entry["short_description"]) + ".",
+        _prose(" ".join(_lines(entry.get("description", [])))),
+        f"By itself: `ansible-playbook site.yml --tags {role.name}`.",
+        "## Variables",
+        _table(
+            ("name", "type", "default", "meaning"),
+            (_option(name, option) for name, option in entry.get("options", {}).items()),
+        ),
+    ]
+    templates = [
+        (f"`/{source.removesuffix('.j2')}`", f"`templates/{source}`", checked)
+        for source, checked in sorted(_templates(role))
+    ]
+    if templates:
+        head = ("file on the server", "template", "checked before it lands")
+        parts += ["## Files", _table(head, templates)]
+    handlers = _load(role / "handlers" / "main.yml") or []
+    if handlers:
+        rows = (
+            (handler["name"], ", ".join(_lines(handler.get("listen", handler["name"]))))
+            for handler in handlers
+        )
+        parts += ["## Handlers", _table(("handler", "notified as"), rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _option(name: str, option: dict) -> tuple[str, str, str, str]:
+    kind = option["type"]
+    if kind == "list" and "elements" in option:
+        kind = f"list of {option['elements']}"
+    if "default" in option:
+        default = f"`{_value(option['default'])}`"
+    else:
+        default = "required" if option.get("required") else "not set"
+    meaning = _prose(" ".join(_lines(option["description"])))
+    if "choices" in option:
+        meaning += " One of " + ", ".join(f"`{_value(choice)}`" for choice in option["choices"])
+        meaning += "."
+    return f"`{name}`", kind, default, meaning
+
+
+def _templates(role: Path) -> Iterator[tuple[str, str]]:
+    """Yield each template's path below templates/, and whether its file is checked first."""
+    for path in sorted((role / "tasks").glob("*.yml")):
+        for task in _tasks(_load(path) or []):
+            arguments = task.get(TEMPLATE_MODULE)
+            if arguments:
+                yield arguments["src"], "yes" if "validate" in arguments else "no checker"
+
+
+def _tasks(tasks: list[dict]) -> Iterator[dict]:
+    for task in tasks:
+        yield task
+        for branch in ("block", "rescue", "always"):
+            yield from _tasks(task.get(branch) or [])
+
+
+def _load(path: Path) -> object:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _lines(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _prose(text: str) -> str:
+    def plain(match: re.Match) -> str:
+        return f"<{match[2]}>" if match[1] == "U" else f"`{match[2]}`"
+
+    return MARKUP.sub(plain, text)
+
+
+def _value(value: object) -> str:
+    """Return the value as it would stand in an inventory."""
+    if isinstance(value, str) and "{{" in value:
+        return value
+    if value == "":
+        return '""'
+    text = yaml.safe_dump(value, default_flow_style=True, width=sys.maxsize)
+    return text.strip().removesuffix("...").strip().replace("'", '"')
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
