@@ -5,4 +5,7 @@ vectors, `dead_positions` and `known_answers` examine, `build` puts the bundle i
 Nothing here is installed on the server; `tox_com_det` imports nothing of this.
 """
 
+# Importing it turns ONNX Runtime's telemetry off, before any module here imports the runtime.
+import tox_com_det  # noqa: F401
+
 __version__ = "0.1.0"
