@@ -29,9 +29,8 @@ def files_left_behind(package: str, home: Path) -> list[str]:
     """Files that ONNX Runtime wrote to a home directory of its own, after it scored something."""
     # It keeps still on a machine of continuous integration, which this is not to be taken for.
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
-    subprocess.run(
-        [sys.executable, "-c", LOAD.format(package=package)], env=environment, check=True
-    )  # noqa: S603
+    command = [sys.executable, "-c", LOAD.format(package=package)]
+    subprocess.run(command, env=environment, check=True)  # noqa: S603 (built here)
     return [str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()]
 
 
