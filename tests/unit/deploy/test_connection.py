@@ -16,6 +16,8 @@ from deploy.connection import SshRemote, connect
 from deploy.errors import DeployError
 from deploy.inventory import Host
 
+ANSWER_SECONDS = 0.2
+
 
 class Shell(paramiko.ServerInterface):
     """Takes one key of one user and answers commands out of a table."""
@@ -35,7 +37,9 @@ class Shell(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        threading.Thread(target=self.run, args=(channel, command.decode())).start()
+        # paramiko confirms the request once this has returned; a channel that closes before that
+        # is an error for the client, so the answer waits until the confirmation is out.
+        threading.Timer(ANSWER_SECONDS, self.run, args=(channel, command.decode())).start()
         return True
 
     def run(self, channel: paramiko.Channel, command: str) -> None:
