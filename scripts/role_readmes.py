@@ -101,11 +101,15 @@ def _option(name: str, option: dict) -> tuple[str, str, str, str]:
 
 def _templates(role: Path) -> Iterator[tuple[str, str]]:
     """Yield each template's path below templates/, and whether its file is checked first."""
+    variables = _load(role / "vars" / "main.yml") or {}
     for path in sorted((role / "tasks").glob("*.yml")):
         for task in _tasks(_load(path) or []):
             arguments = task.get(TEMPLATE_MODULE)
             if arguments:
-                yield arguments["src"], "yes" if "validate" in arguments else "no checker"
+                source = arguments["src"]
+                for name, value in variables.items():
+                    source = source.replace("{{ " + name + " }}", str(value))
+                yield source, "yes" if "validate" in arguments else "no checker"
 
 
 def _tasks(tasks: list[dict]) -> Iterator[dict]:

@@ -1,0 +1,273 @@
+"""The roles, playbooks and inventories as data: what the rules and the render tests read.
+
+Nothing here judges. YAML is read with two things that a plain load loses: the line on which a
+mapping begins (`LINE`), and whether a scalar was quoted (`Quoted`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from ansible.playbook.block import Block
+from ansible.playbook.handler import Handler
+from ansible.playbook.task import Task as AnsibleTask
+
+PROJECT = Path(__file__).resolve().parents[3]
+LINE = "__line__"
+TEMPLATE = "ansible.builtin.template"
+BRANCHES = ("block", "rescue", "always")
+KEYWORDS = {*AnsibleTask.fattributes, *Handler.fattributes, *Block.fattributes, *BRANCHES}
+
+
+class Quoted(str):
+    """A scalar that stood in quotes."""
+
+    __slots__ = ()
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that keeps lines and quotes, and takes Ansible's own tags for plain text."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[dict]:
+    value: dict = {}
+    yield value
+    value.update(loader.construct_mapping(node))
+    value[LINE] = node.start_mark.line + 1
+
+
+def _string(loader: _Loader, node: yaml.ScalarNode) -> str:
+    text = loader.construct_scalar(node)
+    return Quoted(text) if node.style in ("'", '"') else text
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:str", _string)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """SafeLoader that takes Ansible's own tags for plain text."""
+
+
+for _loader in (_Loader, _PlainLoader):
+    _loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
+
+
+def load(path: Path) -> object:
+    """Return the file's content with lines and quotes, None where there is no such file."""
+    if not path.is_file():
+        return None
+    return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+
+
+def load_plain(path: Path) -> dict:
+    """Return the mapping in the file as Ansible sees it, {} where there is none (or a vault)."""
+    if not path.is_file():
+        return {}
+    content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)  # noqa: S506 (a SafeLoader)
+    return content if isinstance(content, dict) else {}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, block or handler, with what stands around it."""
+
+    file: Path
+    data: dict
+    comment: str
+    """The comment lines directly above it."""
+
+    @property
+    def name(self) -> str | None:
+        return self.data.get("name")
+
+    @property
+    def line(self) -> int:
+        return self.data[LINE]
+
+    @property
+    def module(self) -> str | None:
+        """The module's name as written; None for a block."""
+        for key in self.data:
+            if key not in KEYWORDS and key != LINE and not key.startswith("with_"):
+                return key
+        return None
+
+    @property
+    def arguments(self) -> dict:
+        value = self.data.get(self.module) if self.module else None
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def notified(self) -> list[str]:
+        return as_list(self.data.get("notify"))
+
+
+def tasks_in(path: Path) -> list[Task]:
+    """Return every task of a file of tasks, those in blocks included."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return list(_walk(path, text.splitlines(), load(path) or []))
+
+
+def _walk(path: Path, lines: list[str], tasks: list[dict]) -> Iterator[Task]:
+    for data in tasks:
+        above = []
+        for line in reversed(lines[: data[LINE] - 1]):
+            if not line.lstrip().startswith("#"):
+                break
+            above.insert(0, line.strip().lstrip("# "))
+        yield Task(path, data, " ".join(above))
+        for branch in BRANCHES:
+            yield from _walk(path, lines, data.get(branch) or [])
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role's directory."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def internal(self) -> str:
+        """How the names begin that are nobody's business outside of the role."""
+        return f"__{self.name}_"
+
+    @cached_property
+    def spec(self) -> dict[str, dict]:
+        """The options of meta/argument_specs.yml by name."""
+        entry = (load_plain(self.path / "meta/argument_specs.yml").get("argument_specs") or {}).get(
+            "main"
+        )
+        return (entry or {}).get("options") or {}
+
+    @cached_property
+    def defaults(self) -> dict[str, object]:
+        return load_plain(self.path / "defaults/main.yml")
+
+    @cached_property
+    def vars(self) -> dict[Path, dict[str, object]]:
+        """The content of each file below vars/."""
+        return {path: load_plain(path) for path in sorted((self.path / "vars").glob("*.yml"))}
+
+    @cached_property
+    def tasks(self) -> list[Task]:
+        files = sorted((self.path / "tasks").glob("*.yml"))
+        return [task for path in files for task in tasks_in(path)]
+
+    @cached_property
+    def handlers(self) -> list[Task]:
+        files = sorted((self.path / "handlers").glob("*.yml"))
+        return [task for path in files for task in tasks_in(path)]
+
+    @property
+    def template_tasks(self) -> list[Task]:
+        return [task for task in self.tasks if task.module == TEMPLATE]
+
+
+@dataclass(frozen=True)
+class Play:
+    """A play, or the import of a playbook."""
+
+    file: Path
+    data: dict
+
+    @property
+    def roles(self) -> list[dict]:
+        """The play's roles, each as a mapping with at least `role`."""
+        listed = self.data.get("roles") or []
+        return [role if isinstance(role, dict) else {"role": role} for role in listed]
+
+    @cached_property
+    def tasks(self) -> list[Task]:
+        lines = self.file.read_text(encoding="utf-8").splitlines()
+        return [
+            task
+            for part in ("pre_tasks", "tasks", "post_tasks", "handlers")
+            for task in _walk(self.file, lines, self.data.get(part) or [])
+        ]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The whole of it, below one directory."""
+
+    root: Path
+    cache: dict = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def roles(self) -> list[Role]:
+        paths = sorted(path for path in (self.root / "roles").glob("*") if path.is_dir())
+        return [Role(path) for path in paths]
+
+    @cached_property
+    def options(self) -> dict[str, list[dict]]:
+        """Every public variable, with each role's specification of it."""
+        found: dict[str, list[dict]] = {}
+        for role in self.roles:
+            for name, option in role.spec.items():
+                found.setdefault(name, []).append(option)
+        return found
+
+    @cached_property
+    def plays(self) -> list[Play]:
+        files = [self.root / "site.yml", *sorted((self.root / "playbooks").glob("*.yml"))]
+        files += sorted((self.root / "molecule").glob("*/*.yml"))
+        return [
+            Play(path, play)
+            for path in files
+            for play in (load(path) or [])
+            if isinstance(play, dict)
+        ]
+
+    @cached_property
+    def inventory_variables(self) -> list[tuple[Path, str, object]]:
+        """Every variable that an inventory sets, with its file."""
+        found = []
+        for directory in [
+            *sorted((self.root / "inventory").glob("*")),
+            *sorted((self.root / "molecule").glob("*/inventory")),
+        ]:
+            for path in sorted(directory.rglob("*.yml")):
+                content = load_plain(path)
+                if {"group_vars", "host_vars"} & set(path.relative_to(directory).parts):
+                    found += [(path, name, value) for name, value in content.items()]
+                else:
+                    found += [(path, *pair) for pair in _in_groups(content)]
+        return found
+
+    @cached_property
+    def templates(self) -> list[str]:
+        """Every template's path below templates/."""
+        top = self.root / "templates"
+        return sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file())
+
+    def where(self, path: Path, line: int | None = None) -> str:
+        """Return the place as a person reads it."""
+        return f"{path.relative_to(self.root)}" + (f":{line}" if line else "")
+
+
+def _in_groups(groups: object) -> Iterator[tuple[str, object]]:
+    """Yield the variables of an inventory's groups and hosts."""
+    if not isinstance(groups, dict):
+        return
+    for group in groups.values():
+        group = group or {}
+        yield from (group.get("vars") or {}).items()
+        for host in (group.get("hosts") or {}).values():
+            yield from (host or {}).items()
+        yield from _in_groups(group.get("children"))
+
+
+def as_list(value: object) -> list:
+    """Return a list of what Ansible takes as one or as several."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,170 @@
+"""A small project that keeps every rule: what the rules' own tests break, one thing at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FILES = {
+    "site.yml": """\
+- name: Serve
+  ansible.builtin.import_playbook: playbooks/serve.yml
+""",
+    "playbooks/serve.yml": """\
+- name: Serve
+  hosts: all
+  vars:
+    ansible_user: "{{ bootstrap_user | default('root') }}"
+    __serve_started: true
+  roles:
+    - role: web
+      tags: [web]
+    - {role: proxy, tags: proxy}
+  post_tasks:
+    - name: Tell the port
+      ansible.builtin.debug:
+        msg: "{{ web_port }} {{ __serve_started }}"
+      tags: [always]
+""",
+    "molecule/default/molecule.yml": "driver: {name: default}\n",
+    "molecule/default/inventory/hosts.yml": "all: {}\n",
+    "inventory/local/hosts.yml": """\
+all:
+  hosts:
+    one: {ansible_host: 192.0.2.1}
+  children:
+    other:
+      vars: {web_port: 81}
+""",
+    "inventory/local/group_vars/all.yml": """\
+web_users: ["{{ vault_user }}", two]
+python_provider: system
+""",
+    "roles/proxy/meta/argument_specs.yml": """\
+argument_specs:
+  main:
+    short_description: A proxy
+    options:
+      python_provider: &provider
+        description: Which Python.
+        type: str
+        choices: [own, system]
+        default: own
+""",
+    "roles/proxy/tasks/main.yml": """\
+- name: Install Python
+  ansible.builtin.package:
+    name: python3
+  when: python_provider | default('own') == 'system'
+
+- name: Tell the server of the proxy
+  ansible.builtin.include_role:
+    name: web
+    tasks_from: proxy.yml
+  vars:
+    __web_proxy: one
+    web_port: 8080
+""",
+    "roles/web/tasks/proxy.yml": """\
+- name: Tell the proxy
+  ansible.builtin.debug:
+    msg: "{{ __web_proxy }}"
+""",
+    "roles/web/meta/argument_specs.yml": """\
+argument_specs:
+  main:
+    short_description: A server
+    options:
+      python_provider:
+        description: Which Python.
+        type: str
+        choices: [own, system]
+        default: own
+      web_port:
+        description: TCP port.
+        type: int
+        default: 80
+      web_users:
+        description: Who may come in.
+        type: list
+        elements: str
+        default: []
+      web_release:
+        description: Release, where not the system's.
+        type: str
+""",
+    "roles/web/defaults/main.yml": """\
+web_port: 80
+web_users: []
+""",
+    "roles/web/vars/main.yml": """\
+__web_etc: /etc/web
+__web_release: "{{ web_release | default(__web_system_release) }}"
+""",
+    "roles/web/vars/Debian.yml": "__web_packages: [web]\n__web_system_release: '2'\n",
+    "roles/web/vars/RedHat.yml": "__web_packages: [httpd]\n__web_system_release: '2'\n",
+    "roles/web/vars/RedHat_7.yml": "__web_system_release: '1'\n",
+    "roles/web/tasks/set_vars.yml": """\
+- name: Load what differs between systems
+  ansible.builtin.include_vars:
+    file: "{{ role_path }}/vars/{{ ansible_facts['os_family'] }}.yml"
+""",
+    "roles/web/tasks/main.yml": """\
+- name: Refuse what is too old
+  ansible.builtin.assert:
+    that: __web_release is version('1', '>=')
+    fail_msg: "{{ ansible_facts['distribution'] }} is too old"
+
+- name: Install the server
+  ansible.builtin.package:
+    name: "{{ __web_packages }}"
+  register: __web_installed
+
+- name: Configure the server
+  when: __web_installed is not failed
+  block:
+    # The program has no checker of its own.
+    - name: Write the settings
+      ansible.builtin.template:
+        src: etc/web/web.conf.j2
+        dest: "{{ __web_etc }}/web.conf"
+        mode: "0644"
+      notify: Use the new settings
+
+- name: Write who may come in
+  ansible.builtin.template:
+    src: etc/web/users.json.j2
+    dest: "{{ __web_etc }}/users.json"
+    mode: "0644"
+    validate: "{{ 'python3' if python_provider | default('own') == 'own' }} -m json.tool %s"
+  tags: [web]
+""",
+    "roles/web/handlers/main.yml": """\
+- name: Restart the server
+  ansible.builtin.service:
+    name: web
+    state: restarted
+  listen: Use the new settings
+""",
+    "templates/etc/web/web.conf.j2": """\
+{{ ansible_managed | comment }}
+{% for user in web_users %}
+user {{ user }}
+{% endfor %}
+port {{ web_port }}
+""",
+    "templates/etc/web/users.json.j2": """\
+{{ {
+  "managed_by": ansible_managed,
+  "users": web_users,
+} | to_nice_json }}
+""",
+}
+
+
+def write_sample(root: Path) -> None:
+    """Write the project below the directory."""
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (root / "roles/web/templates").symlink_to("../../templates")
