@@ -1,8 +1,9 @@
 # The commands of this project; each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: help venv up down test test-unit test-molecule lint lock
+.PHONY: help venv up down serve test test-unit test-molecule lint lock
 
 BIN := .venv/bin
+SCENARIO := default
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## list the commands
@@ -17,19 +18,23 @@ up: ## from nothing to scores: local Nanode, site.yml, sample model
 down: ## remove the local Nanode
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m nanode destroy; else echo "Nothing to remove."; fi
 
-test: lint test-unit test-molecule ## everything: lint, unit tests, the whole path in a container
+serve: ## the same service without root and without a container, until Ctrl-C (SERVE_PORT)
+	@scripts/serve
+
+test: ## everything: lint, unit tests, the whole path in a container, and a summary
+	@scripts/test
 
 test-unit: venv ## the part of the tests without a container
 	$(BIN)/pytest
 
-test-molecule: venv ## the whole path in a container, from a bare image to scores
-	$(BIN)/molecule test
+test-molecule: venv ## the whole path in a container, from a bare image to scores (SCENARIO)
+	$(BIN)/molecule test --scenario-name $(SCENARIO)
 
 lint: venv ## ruff, yamllint, ansible-lint (profile production), shellcheck
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/yamllint --strict .
-	$(BIN)/shellcheck scripts/* .ci/run
+	$(BIN)/shellcheck $(filter-out %.py,$(wildcard scripts/*)) .ci/run
 	$(BIN)/ansible-lint --offline
 
 lock: venv ## compile the hash-locked lists anew

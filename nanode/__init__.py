@@ -7,3 +7,7 @@ what is tested. Ansible, Fabric and testinfra reach it over SSH, as they reach a
 
 class NanodeError(Exception):
     """A local Nanode cannot be made or reached; the message names the next command to type."""
+
+
+class NoContainerError(NanodeError):
+    """No container can run here, whatever is tried again; the message names what is missing."""

@@ -1,4 +1,4 @@
-"""`python -m nanode create|destroy`: what `make up`, `make down` and Molecule call."""
+"""`python -m nanode create|destroy|check`: what `make up`, `make down` and the tests call."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import os
 import sys
 from pathlib import Path
 
-from nanode import NanodeError
+from nanode import NanodeError, NoContainerError
 from nanode.host import find_engine, inspect_host
 from nanode.image import ensure_image
 from nanode.instance import create, destroy, recorded
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+NO_CONTAINER = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; errors are one line on standard error and exit code 1."""
+    """Run one command; errors are one line on standard error and exit code 1.
+
+    `check` says on standard output why no container can run here, with exit code 3.
+    """
     parser = argparse.ArgumentParser(prog="python -m nanode", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("create", "start it, or find it running"),
         ("url", "print where its service answers"),
         ("destroy", "remove it"),
+        ("check", "say whether a container can run here (exit code 3: no, and why)"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--name", default="nanode", help="its name in the inventory")
@@ -37,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         host = inspect_host()
         engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
+        if asked.command == "check":
+            print(f"Yes, with {engine.name}.")
+            return 0
         if asked.command == "destroy":
             places = {"name": asked.name, "checkout": CHECKOUT, "state": state}
             removed = destroy(engine, inventory=inventory, **places)
@@ -54,6 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
             inventory=inventory,
             say=say,
         )
+    except NoContainerError as error:
+        asked_for_this = asked.command == "check"
+        words = str(error) if asked_for_this else f"nanode: {error}"
+        print(words, file=sys.stdout if asked_for_this else sys.stderr)
+        return NO_CONTAINER
     except NanodeError as error:
         print(f"nanode: {error}", file=sys.stderr)
         return 1

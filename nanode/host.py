@@ -8,10 +8,11 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nanode import NanodeError
+from nanode import NanodeError, NoContainerError
+from nanode.abilities import Abilities, Lack, has_capability, inspect_abilities, missing_for
 
 # Debian 12, --no-install-recommends: what a container needs to run and to have published ports.
 # netavark calls iptables to publish a port and does not depend on it.
@@ -28,6 +29,7 @@ NOFILE_WANTED = 65536
 # conmon itself holds 32768 processes at most; a container that asks for more does not start.
 NPROC_WANTED = 32768
 CAP_SYS_RESOURCE = 24
+INSTEAD = "or run 'make serve': the same service as processes of this user, without a container"
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,8 @@ def inspect_host(cgroup_root: Path = Path("/sys/fs/cgroup")) -> Host:
         ),
         nofile_hard=sys.maxsize if nofile == unlimited else nofile,
         nproc_hard=sys.maxsize if nproc == unlimited else nproc,
-        may_raise_limits=_has_capability(CAP_SYS_RESOURCE),
+        may_raise_limits=has_capability(CAP_SYS_RESOURCE),
     )
-
-
-def _has_capability(bit: int) -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> bit & 1)
-    return False
 
 
 def ulimit_arguments(host: Host) -> list[str]:
@@ -105,41 +100,70 @@ def ulimit_arguments(host: Host) -> list[str]:
 
 
 def find_engine(host: Host, wanted: str | None = None) -> Engine:
-    """The first engine that answers, podman before docker; installed where that is simple.
+    """The first engine that can run a container here, podman before docker.
+
+    Where the engine alone is missing, and this is root on Debian, podman is installed.
 
     Args:
         host: facts of this host.
-        wanted: name of the engine to use (`NANODE_ENGINE`), or None for the first that answers.
+        wanted: name of the engine to use (`NANODE_ENGINE`), or None for the first that can.
 
     Raises:
-        NanodeError: none answers and none can be installed from here.
+        NoContainerError: no container can run here; names the ability that is missing.
+        NanodeError: there is no such engine.
     """
     names = (wanted,) if wanted else ("podman", "docker")
     for name in names:
         if name not in ("podman", "docker"):
             raise NanodeError(f"engine {name!r} is unknown: set NANODE_ENGINE to podman or docker")
-        if _answers(name):
-            return _engine(name, host)
-    if wanted != "docker" and _can_install():
-        _install()
-        if _answers("podman"):
-            return _engine("podman", host)
-    raise NanodeError(
-        f"no container engine answers (tried {' and '.join(names)}): install one, for example "
-        f"'{install_command()}', and run 'make up' again"
-    )
+    abilities = inspect_abilities(names)
+    name = _able(names, abilities)
+    if name is None and "podman" in names and _can_install() and not _without_the_engine(abilities):
+        try:
+            _install()
+        except NanodeError as error:
+            raise NoContainerError(
+                f"no container can run here: there is no engine, and {error}; {INSTEAD}"
+            ) from error
+        abilities = inspect_abilities(names)
+        name = _able(names, abilities)
+    if name is None:
+        raise NoContainerError(why_none(names, abilities))
+    return _engine(name, host)
+
+
+def why_none(names: tuple[str, ...], abilities: Abilities) -> str:
+    """One line for why none of these engines can run a container, and what to type."""
+    here = [name for name in names if name in abilities.engines]
+    nothing_but = _without_the_engine(abilities)
+    if not here and abilities.root and nothing_but is not None:
+        reason, remedy = nothing_but.what, nothing_but.remedy
+    elif not here:
+        who = "" if abilities.root else f" and {abilities.user} is not root, who could install one"
+        reason = f"there is no container engine (tried {' and '.join(names)}){who}"
+        remedy = f"run '{install_command()}' and 'make up' again"
+    else:
+        missing = [missing_for(name, abilities) for name in here]
+        reason = "; ".join(lack.what for lack in missing if lack)
+        remedy = next(lack.remedy for lack in missing if lack)
+    return f"no container can run here: {reason}: {remedy}, {INSTEAD}"
+
+
+def _able(names: tuple[str, ...], abilities: Abilities) -> str | None:
+    for name in names:
+        if name in abilities.engines and missing_for(name, abilities) is None:
+            return name
+    return None
+
+
+def _without_the_engine(abilities: Abilities) -> Lack | None:
+    """What a podman that is installed and answers would lack here."""
+    return missing_for("podman", replace(abilities, engines={"podman": None}))
 
 
 def _engine(name: str, host: Host) -> Engine:
     runtime = ("--runtime=runc",) if name == "podman" and host.hybrid_cgroups else ()
     return Engine(name, runtime)
-
-
-def _answers(name: str) -> bool:
-    if shutil.which(name) is None:
-        return False
-    done = subprocess.run([name, "info"], capture_output=True, check=False)  # noqa: S603 (fixed names)
-    return done.returncode == 0
 
 
 def _can_install() -> bool:
