@@ -1,0 +1,200 @@
+"""A brand-new server with sshd on a port of its own, and an inventory made from the example."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nanode.host import Engine, find_engine, inspect_host
+
+PROJECT = Path(os.environ.get("MOLECULE_PROJECT_DIRECTORY", Path(__file__).parents[3]))
+BIN = Path(sys.executable).parent
+SSH_PORT = 2222
+
+
+def call(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command of the tests and take what it says as text."""
+    return subprocess.run(command, capture_output=True, text=True, **{"check": False, **more})  # noqa: S603 (commands are built here)
+
+
+@dataclass(frozen=True)
+class Server:
+    """The container, asked through its engine: whatever sshd says, the tests see inside."""
+
+    engine: Engine
+    container: str
+    address: str
+    key: Path
+    known_hosts: Path
+
+    def inside(self, script: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root in the container."""
+        command = self.engine.command("exec", "-i", self.container, "sh", "-c", script)
+        return call(command, input=given)
+
+    def lets_in(self, user: str, key: Path | None = None) -> bool:
+        """Whether sshd lets this user in with a key, in a new connection."""
+        command = ["ssh", "-n", "-p", str(SSH_PORT), "-i", str(key or self.key)]
+        for option in (
+            "BatchMode=yes",
+            "ControlPath=none",
+            "IdentitiesOnly=yes",
+            f"UserKnownHostsFile={self.known_hosts}",
+            "ConnectTimeout=10",
+        ):
+            command += ["-o", option]
+        command += [f"{user}@{self.address}", "true"]
+        return call(command).returncode == 0
+
+    def is_closed_for_root(self) -> bool:
+        """Whether the settings' file is there."""
+        return self.inside("test -e /etc/ssh/sshd_config.d/00-tox_com_det.conf").returncode == 0
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Secrets that nobody else has, so that wherever one is found, it leaked."""
+
+    password: str
+    hash: str
+    vault_password: str
+    root_password: str
+
+    def needles(self) -> list[str]:
+        return [self.password, self.hash, self.vault_password, self.root_password]
+
+
+@dataclass
+class Laptop:
+    """The person's side: an inventory made as its README says, and the commands that use it."""
+
+    work: Path
+    inventory: Path
+    vault_password_file: Path
+    said: list[str] = field(default_factory=list)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        known = {
+            "ANSIBLE_INVENTORY": str(self.inventory),
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.vault_password_file),
+            "ANSIBLE_LOG_PATH": str(self.work / "ansible.log"),
+            "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+            "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.work / "facts"),
+            "ANSIBLE_NOCOLOR": "1",
+        }
+        base = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "MOLECULE_"))}
+        return {**base, **known, **more}
+
+    def run(
+        self, program: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Type one command in the checkout; what it says is kept for the search."""
+        done = call(
+            [str(BIN / program), *arguments],
+            cwd=PROJECT,
+            env=self.environment(**(environment or {})),
+            stdin=subprocess.DEVNULL,
+        )
+        self.said.append(done.stdout + done.stderr)
+        return done
+
+    def bootstrap(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run bootstrap.yml."""
+        return self.run(
+            "ansible-playbook", "playbooks/bootstrap.yml", *arguments, environment=environment
+        )
+
+
+@pytest.fixture(scope="session")
+def canary() -> Canary:
+    # A letter in front: no option, no number.
+    password = f"canary-{secrets.token_hex(12)}"
+    made = call(["openssl", "passwd", "-6", "-stdin"], input=password, check=True)
+    return Canary(
+        password,
+        made.stdout.strip(),
+        f"vault-{secrets.token_hex(12)}",
+        f"rootpw-{secrets.token_hex(12)}",
+    )
+
+
+@pytest.fixture(scope="session")
+def server(canary, tmp_path_factory) -> Server:
+    """A server as a provider hands it over: root with password or key, sshd on another port."""
+    state = PROJECT / ".nanode/bootstrap"
+    record = json.loads((state / "instance.json").read_text())
+    engine = find_engine(inspect_host(), os.environ.get("NANODE_ENGINE"))
+    asked = ("inspect", "--format={{.NetworkSettings.IPAddress}}", record["container"])
+    shown = call(engine.command(*asked), check=True)
+    address = shown.stdout.strip()
+    known_hosts = tmp_path_factory.mktemp("ssh") / "known_hosts"
+    host_key = (state / "known_hosts").read_text().split(maxsplit=1)[1]
+    known_hosts.write_text(f"[{address}]:{SSH_PORT} {host_key}")
+    found = Server(engine, record["container"], address, state / "id_ed25519", known_hosts)
+    script = (
+        "set -e; chpasswd; cd /etc/ssh; "
+        "grep -q '^Port' sshd_config || "
+        f"printf 'Port {SSH_PORT}\\nPermitRootLogin yes\\n' >> sshd_config; "
+        "systemctl restart ssh"
+    )
+    done = found.inside(script, f"root:{canary.root_password}\n")
+    assert done.returncode == 0, done.stderr
+    return found
+
+
+@pytest.fixture(scope="session")
+def laptop(server, canary, tmp_path_factory) -> Laptop:
+    """`cp -r inventory/example inventory/mine` and the commands of its vault.yml.example."""
+    work = tmp_path_factory.mktemp("laptop")
+    mine = work / "mine"
+    shutil.copytree(PROJECT / "inventory/example", mine)
+    vault_password = work / "vault_password"
+    vault_password.write_text(canary.vault_password + "\n")
+    vault_password.chmod(0o600)
+    found = Laptop(work, mine, vault_password)
+    host = {
+        "ansible_host": server.address,
+        "ansible_port": SSH_PORT,
+        "ansible_ssh_private_key_file": str(server.key),
+        "ansible_ssh_common_args": (
+            f"-o UserKnownHostsFile={server.known_hosts} -o IdentitiesOnly=yes"
+        ),
+        # What a container is spared: inventory/local says the same.
+        "base_swap_enabled": False,
+        "python_provider": "system",
+        "mongodb_provider": "secantusdb",
+    }
+    write_json(mine / "hosts.yml", {"tox_com_det": {"hosts": {"bootstrap": host}}})
+    group = mine / "group_vars/tox_com_det"
+    vault = (group / "vault.yml.example").read_text()
+    vault = vault.replace("the password that sudo will ask for", f'"{canary.password}"')
+    vault = vault.replace("what 'openssl passwd -6' printed for it", f'"{canary.hash}"')
+    (group / "vault.yml").write_text(vault)
+    done = found.run("ansible-vault", "encrypt", str(group / "vault.yml"))
+    assert done.returncode == 0, done.stderr
+    assert (group / "vault.yml").read_text().startswith("$ANSIBLE_VAULT;")
+    return found
+
+
+@pytest.fixture
+def other_key(tmp_path) -> Path:
+    """A key that is not the one of the inventory."""
+    key = tmp_path / "other"
+    made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "other", "-f", str(key)]
+    call(made, check=True)
+    return key
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write JSON, which is YAML, so that nothing needs quoting by hand."""
+    path.write_text(json.dumps(document) + "\n")
