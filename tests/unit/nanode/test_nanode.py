@@ -55,10 +55,10 @@ def test_docker_gets_by_options_what_podman_does_for_systemd_by_itself():
 
 
 @pytest.mark.parametrize(("hybrid", "arguments"), [(True, ("--runtime=runc",)), (False, ())])
-def test_a_hybrid_host_gets_runc_and_others_the_engines_default(monkeypatch, hybrid, arguments):
-    monkeypatch.setattr(host, "_answers", lambda name: name == "podman")
-    found = host.find_engine(Host(hybrid, (), 1, 1, True))
-    assert found == Engine("podman", arguments)
+def test_a_hybrid_host_gets_runc_and_others_the_engines_default(hybrid, arguments):
+    facts = Host(hybrid, (), 1, 1, True)
+    assert host._engine("podman", facts) == Engine("podman", arguments)
+    assert host._engine("docker", facts) == Engine("docker")
 
 
 def test_cgroups_are_read_from_the_host(tmp_path):
@@ -71,19 +71,13 @@ def test_cgroups_are_read_from_the_host(tmp_path):
     assert host.inspect_host(tmp_path).writable_cgroups == ()
 
 
-def test_docker_is_taken_where_podman_does_not_answer(monkeypatch):
-    monkeypatch.setattr(host, "_answers", lambda name: name == "docker")
-    assert host.find_engine(PLAIN) == Engine("docker")
-
-
-def test_without_an_engine_the_command_that_installs_one_is_named(monkeypatch):
-    monkeypatch.setattr(host, "_answers", lambda name: False)
-    monkeypatch.setattr(host, "_can_install", lambda: False)
+def test_the_command_that_installs_an_engine_is_this_systems(monkeypatch):
     monkeypatch.setattr(
         host.shutil, "which", lambda name: "/usr/bin/dnf" if name == "dnf" else None
     )
-    with pytest.raises(NanodeError, match=r"dnf install podman.*make up"):
-        host.find_engine(PLAIN)
+    assert "dnf install podman" in host.install_command()
+    monkeypatch.setattr(host.shutil, "which", lambda name: None)
+    assert host.install_command().startswith("see https://")
 
 
 def test_an_unknown_engine_is_refused():
