@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -97,7 +98,7 @@ def _serve(places: Places, note: Callable[[int], None]) -> None:
         print(_last_line(restorer), flush=True)
 
         _step(f"The app in uWSGI on {LOOPBACK}:{port}")
-        places.ini.write_text(plan.app_ini(plan.app_options(port)))
+        places.ini.write_text(_app_ini(places, port))
         command = plan.app_command(server, places.ini)
         group.start("the app", command, places.log("app"), environment)
         _until(group, "the app", lambda: _app_ready(url))
@@ -108,6 +109,12 @@ def _serve(places: Places, note: Callable[[int], None]) -> None:
         print(_farewell(url, time.monotonic() - started, places), flush=True)
         note(port)
         group.watch()
+
+
+def _app_ini(places: Places, port: int) -> str:
+    template = (places.checkout / plan.UWSGI_TEMPLATE).read_text()
+    defaults = yaml.safe_load((places.checkout / plan.UWSGI_DEFAULTS).read_text())
+    return plan.app_ini(template, defaults, port)
 
 
 def _step(words: str) -> None:

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError
 
 from local_serve import ServeError
 
@@ -15,8 +18,10 @@ LOOPBACK = "127.0.0.1"
 PORT_VARIABLE = "SERVE_PORT"
 PREFERRED_PORT = 8080
 PORT_ATTEMPTS = 200
-# A request ends within this time on a server too (flask_app_request_timeout).
-REQUEST_SECONDS = 30
+UWSGI_TEMPLATE = "templates/etc/tox_com_det/uwsgi.ini.j2"
+UWSGI_DEFAULTS = "roles/flask_app/defaults/main.yml"
+# Options of uwsgi.ini for nginx' socket and for the list of processes of a server.
+SERVERS_OWN = ("socket", "chmod-socket", "vacuum", "procname-prefix-spaced")
 
 
 @dataclass(frozen=True)
@@ -102,36 +107,28 @@ def restore_command(python: str, bundle: Path) -> list[str]:
     ]
 
 
-def app_options(port: int) -> dict[str, str]:
-    """uWSGI's options: those of templates/etc/tox_com_det/uwsgi.ini.j2, but HTTP for nginx' socket.
+def app_ini(template: str, defaults: Mapping[str, Any], port: int) -> str:
+    """uWSGI's configuration: a server's own, but HTTP on loopback in place of nginx' socket.
 
-    What has no counterpart here is there for nginx, systemd or the operator's journal.
+    Args:
+        template: text of templates/etc/tox_com_det/uwsgi.ini.j2.
+        defaults: variables of the role that places it.
+        port: where to listen.
+
+    Raises:
+        ServeError: the template wants more than the role's defaults.
     """
-    return {
-        "strict": "true",
-        "need-app": "true",
-        "master": "true",
-        "processes": "1",
-        "threads": "2",
-        "lazy-apps": "true",
-        "module": "tox_com_det.wsgi:application",
-        "http-socket": f"{LOOPBACK}:{port}",
-        "listen": "100",
-        "buffer-size": "8192",
-        "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
-        "harakiri": str(REQUEST_SECONDS),
-        "worker-reload-mercy": str(REQUEST_SECONDS),
-        "disable-logging": "true",
-        "log-5xx": "true",
-        "log-slow": "2000",
-        # systemd ends a server's workers with their master; here they have to see to it.
-        "no-orphans": "true",
-    }
-
-
-def app_ini(options: Mapping[str, str]) -> str:
-    """The options as uWSGI's configuration file."""
-    return "[uwsgi]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+    jinja = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 (no HTML)
+    jinja.filters["comment"] = lambda text: f"# {text}"
+    header = "A server's uwsgi.ini, adapted by `make serve` at each start"
+    try:
+        text = jinja.from_string(template).render(defaults, ansible_managed=header)
+    except TemplateError as error:
+        raise ServeError(f"{UWSGI_TEMPLATE} cannot be rendered here: {error.message}") from error
+    kept = (line for line in text.splitlines() if line.partition("=")[0].strip() not in SERVERS_OWN)
+    # systemd ends a server's workers with their master; here they have to see to it.
+    added = (f"http-socket = {LOOPBACK}:{port}", "no-orphans = true")
+    return "\n".join((*kept, *added)) + "\n"
 
 
 def app_command(binary: str, ini: Path) -> list[str]:
