@@ -62,6 +62,16 @@ def names(text: str) -> dict[str, bool]:
     return found
 
 
+def repeated_defaults(text: str) -> list[tuple[str, object]]:
+    """Return each variable that the text gives a constant for the case that it is undefined."""
+    return [
+        (node.node.name, node.args[0].value)
+        for node in _parse(text).find_all(nodes.Filter)
+        if node.name in ("default", "d") and isinstance(node.node, nodes.Name)
+        if node.args and isinstance(node.args[0], nodes.Const)
+    ]
+
+
 def distribution_tests(text: str, condition: bool) -> list[str]:
     """Return the facts about the distribution that the text looks at to decide something.
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from jinja_names import distribution_tests, expressions, names
+from jinja_names import distribution_tests, expressions, names, repeated_defaults
 from role_tree import BRANCHES, LINE, Play, Quoted, Role, Task, Tree, as_list
 
 # One choice for the whole site, so it bears no role's name: who reads it specifies it alike.
@@ -159,6 +159,28 @@ def site_wide_options_are_specified_alike(tree: Tree) -> Iterator[str]:
             yield f"{name} is specified in different ways"
 
 
+@rule
+def a_default_that_is_repeated_elsewhere_is_the_specified_one(tree: Tree) -> Iterator[str]:
+    """`x | default(...)` in another role or a playbook, which do not see the role's own default."""
+    sources: list[tuple[str, object]] = [
+        (tree.where(task.file, task.line), _own(task))
+        for role in tree.roles
+        for task in [*role.tasks, *role.handlers]
+    ]
+    for role in tree.roles:
+        sources.append((f"roles/{role.name}/defaults", role.defaults))
+        sources += [(tree.where(path), content) for path, content in role.vars.items()]
+    sources += [(tree.where(play.file), play.data) for play in tree.plays]
+    for where, value in sources:
+        for text, _ in expressions(value):
+            for name, repeated in repeated_defaults(text):
+                for option in tree.options.get(name, []):
+                    specified = option.get("default", repeated)
+                    templated = any(True for _ in expressions(specified))
+                    if not templated and specified != repeated:
+                        yield f"{where}: {name} is {specified!r} by default, here {repeated!r}"
+
+
 # --- variables -----------------------------------------------------------------------------------
 
 
@@ -188,12 +210,17 @@ def internal_names_begin_with_the_role(tree: Tree) -> Iterator[str]:
 def variables_that_are_set_exist(tree: Tree) -> Iterator[str]:
     """Inventories and plays set options of roles, Ansible's own names and a vault's."""
     known = set(tree.options) | CONNECTION
+    claimed = ["ansible", *(role.name for role in tree.roles)]
     for path, name, _ in tree.inventory_variables:
         if name not in known and not name.startswith("vault_"):
             yield f"{tree.where(path)}: {name} is no role's variable"
     for play in tree.plays:
-        for name in sorted(_made_by_play(play)):
-            if name not in known and not _is_of(play.file.stem, name):
+        # A scenario's steps have variables of their own, as long as they look like nobody else's.
+        free = tree.scenario(play.file) is not None
+        for name in sorted(_made_by_play(play) - known):
+            if free and not any(_is_of(other, name) for other in claimed):
+                continue
+            if not _is_of(play.file.stem, name):
                 yield f"{tree.where(play.file)}: {name} is no variable of a role or of the play"
     for task in (task for role in tree.roles for task in role.tasks):
         if task.module in ROLE_INCLUDES:
@@ -212,7 +239,10 @@ def variables_that_inventories_and_plays_use_exist(tree: Tree) -> Iterator[str]:
                 yield f"{tree.where(path)}: {name} is used, but nobody specifies it"
     for play in tree.plays:
         own = set(EXTRA_VARS)
-        for beside in (other for other in tree.plays if other.file == play.file):
+        for beside in tree.plays:
+            scenario = tree.scenario(play.file)  # its files include each other
+            if beside.file != play.file and (not scenario or scenario not in beside.file.parents):
+                continue
             own |= _made_by_play(beside) | {_loop_variable(task) for task in beside.tasks}
         for name, borne in _used(play.data).items():
             if name in EXTRA_VARS and not borne:
@@ -295,7 +325,7 @@ def templates_are_checked_or_the_task_says_why_not(tree: Tree) -> Iterator[str]:
             if "validate" not in task.arguments:
                 if not NO_CHECKER.search(task.comment):
                     yield f"{where}: no validate, and no comment above that there is no checker"
-            elif any("%s" not in command for (command,) in _per_system(role, task, "validate")):
+            elif any("%s" not in command for (command,) in per_system(role, task, "validate")):
                 yield f"{where}: validate does not name the file (%s)"
 
 
@@ -304,7 +334,7 @@ def templates_lie_where_they_land(tree: Tree) -> Iterator[str]:
     for role in tree.roles:
         for task in role.template_tasks:
             where = tree.where(task.file, task.line)
-            for source, landing in sorted(_per_system(role, task, "src", "dest")):
+            for source, landing in sorted(per_system(role, task, "src", "dest")):
                 if not source.endswith(".j2") or source not in tree.templates:
                     yield f"{where}: there is no templates/{source} that ends in .j2"
                 elif "/" + source.removesuffix(".j2") != landing:
@@ -317,7 +347,7 @@ def every_template_is_used_by_exactly_one_task(tree: Tree) -> Iterator[str]:
         source
         for role in tree.roles
         for task in role.template_tasks
-        for (source,) in _per_system(role, task, "src")
+        for (source,) in per_system(role, task, "src")
     )
     for template in tree.templates:
         if uses[template] != 1:
@@ -453,7 +483,7 @@ def _uses(tree: Tree, role: Role) -> Iterator[tuple[str, str, bool]]:
     ]
     sources.append((f"roles/{role.name}/defaults", role.defaults))
     sources += [(tree.where(path), content) for path, content in role.vars.items()]
-    for template in {src for t in role.template_tasks for (src,) in _per_system(role, t, "src")}:
+    for template in {src for t in role.template_tasks for (src,) in per_system(role, t, "src")}:
         path = tree.root / "templates" / template
         if path.is_file():
             text = path.read_text(encoding="utf-8")
@@ -479,7 +509,7 @@ def _defined_per_system(role: Role) -> dict[str, dict[str, object]]:
     }
 
 
-def _per_system(role: Role, task: Task, *arguments: str) -> set[tuple[str, ...]]:
+def per_system(role: Role, task: Task, *arguments: str) -> set[tuple[str, ...]]:
     """Return the task's arguments on the systems that run it, with the role's variables put in.
 
     A file of tasks that a variable names (`include_tasks: "{{ __role_x }}"`) runs on the systems

@@ -19,6 +19,7 @@ from ansible.playbook.task import Task as AnsibleTask
 PROJECT = Path(__file__).resolve().parents[3]
 LINE = "__line__"
 TEMPLATE = "ansible.builtin.template"
+PLAYBOOK_IMPORTS = ("ansible.builtin.import_playbook", "import_playbook")
 BRANCHES = ("block", "rescue", "always")
 KEYWORDS = {*AnsibleTask.fattributes, *Handler.fattributes, *Block.fattributes, *BRANCHES}
 
@@ -174,7 +175,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Play:
-    """A play, or the import of a playbook."""
+    """A play, the import of a playbook, or a file of tasks beside the playbooks."""
 
     file: Path
     data: dict
@@ -219,13 +220,20 @@ class Tree:
     @cached_property
     def plays(self) -> list[Play]:
         files = [self.root / "site.yml", *sorted((self.root / "playbooks").glob("*.yml"))]
-        files += sorted((self.root / "molecule").glob("*/*.yml"))
-        return [
-            Play(path, play)
-            for path in files
-            for play in (load(path) or [])
-            if isinstance(play, dict)
-        ]
+        files += sorted(
+            path
+            for path in (self.root / "molecule").rglob("*.yml")
+            if "inventory" not in path.relative_to(self.root).parts
+        )
+        found = []
+        for path in files:
+            content = load(path)
+            entries = [entry for entry in content if isinstance(entry, dict)] if content else []
+            if any({"hosts", *PLAYBOOK_IMPORTS} & set(entry) for entry in entries):
+                found += [Play(path, entry) for entry in entries]
+            elif entries:
+                found.append(Play(path, {"name": "Included", LINE: 1, "tasks": entries}))
+        return found
 
     @cached_property
     def inventory_variables(self) -> list[tuple[Path, str, object]]:
@@ -248,6 +256,11 @@ class Tree:
         """Every template's path below templates/."""
         top = self.root / "templates"
         return sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file())
+
+    def scenario(self, path: Path) -> Path | None:
+        """Return the directory of the Molecule scenario that the file is part of."""
+        top, *below = path.relative_to(self.root).parts
+        return self.root / top / below[0] if top == "molecule" else None
 
     def where(self, path: Path, line: int | None = None) -> str:
         """Return the place as a person reads it."""

@@ -27,6 +27,20 @@ FILES = {
 """,
     "molecule/default/molecule.yml": "driver: {name: default}\n",
     "molecule/default/inventory/hosts.yml": "all: {}\n",
+    "molecule/default/step.yml": """\
+- name: Take a step
+  hosts: all
+  vars:
+    port: 1
+  tasks:
+    - name: Include what is done
+      ansible.builtin.include_tasks: port.yml
+""",
+    "molecule/default/port.yml": """\
+- name: Tell the port
+  ansible.builtin.debug:
+    msg: "{{ port }}"
+""",
     "inventory/local/hosts.yml": """\
 all:
   hosts:

@@ -1,0 +1,146 @@
+"""Render the project's templates as ansible-playbook does, for every system, without a server.
+
+The variables are layered as Ansible layers them: the role's defaults, what an inventory says, the
+role's vars with those of the system on top (tasks/set_vars.yml), facts. What is undefined is fatal.
+"""
+
+from __future__ import annotations
+
+import configparser
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import AnsibleEnvironment, Templar, generate_ansible_template_vars
+from role_rules import per_system
+from role_tree import PROJECT, Role, Tree
+
+# Facts as the setup module gives them; no more of them than the roles read.
+SYSTEMS: dict[str, dict[str, object]] = {
+    "centos7": {
+        "distribution": "CentOS",
+        "distribution_major_version": "7",
+        "distribution_release": "Core",
+        "distribution_version": "7.9",
+        "os_family": "RedHat",
+        "pkg_mgr": "yum",
+        "all_ipv6_addresses": ["fe80::1"],
+    },
+    "el9": {
+        "distribution": "Rocky",
+        "distribution_major_version": "9",
+        "distribution_release": "Blue Onyx",
+        "distribution_version": "9.4",
+        "os_family": "RedHat",
+        "pkg_mgr": "dnf",
+        "all_ipv6_addresses": ["fe80::1"],
+    },
+    "debian12": {
+        "distribution": "Debian",
+        "distribution_major_version": "12",
+        "distribution_release": "bookworm",
+        "distribution_version": "12.5",
+        "os_family": "Debian",
+        "pkg_mgr": "apt",
+        "all_ipv6_addresses": ["fe80::1"],
+    },
+}
+# What tasks registered before the template's.
+REGISTERED: dict[str, object] = {
+    "__firewalld_sshd": {"stdout": "port 22\nport 2222\naddressfamily any\npermitrootlogin no"},
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What an inventory says, and facts that are not as usual."""
+
+    name: str
+    inventory: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    systems: tuple[str, ...] = tuple(SYSTEMS)
+
+
+VARIANTS = [
+    Variant("defaults"),
+    Variant("system_python", {"python_provider": "system"}, systems=("el9", "debian12")),
+    Variant("secantusdb", {"mongodb_provider": "secantusdb"}),
+    Variant("mongodb_4.4", {"mongodb_version": "4.4"}),
+    Variant("mongodb_7.0", {"mongodb_version": "7.0"}),
+    Variant("mongodb_8.0", {"mongodb_version": "8.0"}, systems=("el9", "debian12")),
+    Variant("no_ipv6", facts={"all_ipv6_addresses": []}),
+    Variant(
+        "own_choices",
+        {
+            "firewalld_extra_ports": ["8443/tcp", "60000-61000/udp"],
+            "flask_app_mongodb_uri": "mongodb://user:pass%2Fword@127.0.0.1:27018/?authSource=admin",
+            "flask_app_request_timeout": 60,
+            "mongodb_cache_size_gb": 0.5,
+            "nginx_public_url": "https://toxic.example.org/",
+            "nginx_server_name": "toxic.example.org www.toxic.example.org",
+            "sshd_password_authentication": True,
+            "sshd_permit_root_login": "prohibit-password",
+            "sudo_user_nopasswd": True,
+        },
+    ),
+    Variant("bare_lists", {"firewalld_services": [], "base_packages": [], "nginx_slots": ["blue"]}),
+]
+
+TREE = Tree(PROJECT)
+
+
+def owners(tree: Tree = TREE) -> dict[str, Role]:
+    """Return each template's role."""
+    return {
+        source: role
+        for role in tree.roles
+        for task in role.template_tasks
+        for (source,) in per_system(role, task, "src")
+    }
+
+
+def variables(role: Role, system: str, variant: Variant) -> dict[str, object]:
+    """Return the role's variables on the system, not yet templated."""
+    facts = {**SYSTEMS[system], **variant.facts}
+    family = facts["os_family"]
+    merged: dict[str, object] = {**role.defaults, **variant.inventory, **REGISTERED}
+    for stem in ("main", family, f"{family}_{facts['distribution_major_version']}"):
+        merged.update(role.vars.get(role.path / "vars" / f"{stem}.yml", {}))
+    merged["ansible_facts"] = facts
+    merged["role_path"] = str(role.path)
+    return merged
+
+
+def managed_text() -> str:
+    """Return `ansible_managed` of the project's ansible.cfg, wherever the tests are started."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(PROJECT / "ansible.cfg", encoding="utf-8")
+    return config["defaults"]["ansible_managed"]
+
+
+def render_text(text: str, values: Mapping[str, object]) -> str:
+    """Render the text as module template does; AnsibleUndefinedVariable if a name is missing."""
+    templar = Templar(DataLoader(), dict(values)).copy_with_new_env(
+        environment_class=AnsibleEnvironment
+    )
+    return templar.do_template(
+        text,
+        preserve_trailing_newlines=True,
+        escape_backslashes=False,
+        fail_on_undefined=True,
+        overrides={"trim_blocks": True, "lstrip_blocks": False},
+    )
+
+
+def evaluate(value: object, values: Mapping[str, object]) -> object:
+    """Return the value as a task sees it."""
+    return Templar(DataLoader(), dict(values)).template(value, fail_on_undefined=True)
+
+
+def render(template: str, role: Role, system: str, variant: Variant) -> str:
+    """Return the file that the template becomes on the system."""
+    path = PROJECT / "templates" / template
+    values = variables(role, system, variant)
+    values.update(generate_ansible_template_vars(template, str(path), values.get("dest")))
+    values["ansible_managed"] = managed_text()
+    return render_text(path.read_text(encoding="utf-8"), values)
