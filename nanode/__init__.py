@@ -10,4 +10,15 @@ class NanodeError(Exception):
 
 
 class NoContainerError(NanodeError):
-    """No container can run here, whatever is tried again; the message names what is missing."""
+    """No container can run here, whatever is tried again.
+
+    Attributes:
+        reason: the ability that is missing, without what to do about it.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"no container can run here: {reason}: {remedy}, {INSTEAD}")
+        self.reason = reason
+
+
+INSTEAD = "or run 'make serve': the same service as processes of this user, without a container"

@@ -63,9 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
             say=say,
         )
     except NoContainerError as error:
-        asked_for_this = asked.command == "check"
-        words = str(error) if asked_for_this else f"nanode: {error}"
-        print(words, file=sys.stdout if asked_for_this else sys.stderr)
+        if asked.command == "check":
+            print(error.reason)
+        else:
+            print(f"nanode: {error}", file=sys.stderr)
         return NO_CONTAINER
     except NanodeError as error:
         print(f"nanode: {error}", file=sys.stderr)

@@ -29,7 +29,6 @@ NOFILE_WANTED = 65536
 # conmon itself holds 32768 processes at most; a container that asks for more does not start.
 NPROC_WANTED = 32768
 CAP_SYS_RESOURCE = 24
-INSTEAD = "or run 'make serve': the same service as processes of this user, without a container"
 
 
 @dataclass(frozen=True)
@@ -123,17 +122,18 @@ def find_engine(host: Host, wanted: str | None = None) -> Engine:
             _install()
         except NanodeError as error:
             raise NoContainerError(
-                f"no container can run here: there is no engine, and {error}; {INSTEAD}"
+                f"there is no container engine and none can be installed ({error})",
+                "look at this system's package sources",
             ) from error
         abilities = inspect_abilities(names)
         name = _able(names, abilities)
     if name is None:
-        raise NoContainerError(why_none(names, abilities))
+        raise why_none(names, abilities)
     return _engine(name, host)
 
 
-def why_none(names: tuple[str, ...], abilities: Abilities) -> str:
-    """One line for why none of these engines can run a container, and what to type."""
+def why_none(names: tuple[str, ...], abilities: Abilities) -> NoContainerError:
+    """Why none of these engines can run a container, and what to type."""
     here = [name for name in names if name in abilities.engines]
     nothing_but = _without_the_engine(abilities)
     if not here and abilities.root and nothing_but is not None:
@@ -146,7 +146,7 @@ def why_none(names: tuple[str, ...], abilities: Abilities) -> str:
         missing = [missing_for(name, abilities) for name in here]
         reason = "; ".join(lack.what for lack in missing if lack)
         remedy = next(lack.remedy for lack in missing if lack)
-    return f"no container can run here: {reason}: {remedy}, {INSTEAD}"
+    return NoContainerError(reason, remedy)
 
 
 def _able(names: tuple[str, ...], abilities: Abilities) -> str | None:

@@ -112,7 +112,7 @@ def test_docker_is_taken_where_podman_lacks_something(monkeypatch):
 
 def test_every_engine_that_is_here_gets_its_reason():
     facts = replace(USER, user_ids=False, engines={"podman": "x", "docker": "no daemon"})
-    said = why_none(NAMES, facts)
+    said = why_none(NAMES, facts).reason
     assert "/etc/subuid" in said
     assert "docker is installed but does not answer (no daemon)" in said
 
@@ -164,7 +164,10 @@ def test_check_tells_no_container_apart_from_any_other_fault(monkeypatch, capsys
     on(monkeypatch, replace(USER, user_ids=False))
     assert __main__.main(["check"]) == 3
     said = capsys.readouterr()
-    assert said.out.startswith("no container can run here: podman is not set up for ada")
+    assert said.out == (
+        "podman is not set up for ada, who is not root: no range of ids in /etc/subuid and "
+        "/etc/subgid\n"
+    )
     assert said.err == ""
     on(monkeypatch, ROOT)
     assert __main__.main(["check"]) == 0
