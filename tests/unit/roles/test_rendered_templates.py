@@ -136,6 +136,21 @@ def test_a_slot_outlives_its_slowest_request(system: str):
             assert int(uwsgi["worker-reload-mercy"]) < int(stop)
 
 
+@pytest.mark.parametrize(
+    ("variant", "python"),
+    [
+        ("defaults", "/opt/miniconda/bin/python3.11"),
+        ("own_choices", "/opt/python/bin/python3.11"),
+        ("system_python", "/usr/bin/python3.11"),
+    ],
+)
+def test_slots_run_on_the_python_that_the_inventory_chose(variant: str, python: str):
+    index = [one.name for one in VARIANTS].index(variant)
+    start = dict(pair[1:] for pair in parsed(SLOT, "el9", index))["ExecStart"]
+    assert start == f"{python} /opt/tox_com_det/bin/run-slot %i"
+    assert parsed(SERVER_JSON, "el9", index)["slotctl"].startswith(f"{python} ")
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_nginx_deploys_and_slots_mean_the_same_sockets_and_ports(system: str):
     main, server = parsed(NGINX, system), parsed(SERVER_JSON, system)
