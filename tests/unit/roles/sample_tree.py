@@ -114,9 +114,39 @@ web_users: []
 __web_etc: /etc/web
 __web_release: "{{ web_release | default(__web_system_release) }}"
 """,
-    "roles/web/vars/Debian.yml": "__web_packages: [web]\n__web_system_release: '2'\n",
-    "roles/web/vars/RedHat.yml": "__web_packages: [httpd]\n__web_system_release: '2'\n",
-    "roles/web/vars/RedHat_7.yml": "__web_system_release: '1'\n",
+    "roles/web/vars/Debian.yml": """\
+__web_packages: [web]
+__web_system_release: '2'
+__web_log_tasks: log.yml
+__web_log: /etc/web/log.conf
+""",
+    "roles/web/vars/RedHat.yml": """\
+__web_packages: [httpd]
+__web_system_release: '2'
+__web_log_tasks: log.yml
+__web_log: /etc/web/log.conf
+""",
+    "roles/web/vars/RedHat_7.yml": """\
+__web_system_release: '1'
+__web_log_tasks: old_log.yml
+__web_log: /etc/httpd.conf
+""",
+    "roles/web/tasks/log.yml": """\
+# The program has no checker of its own.
+- name: Write the log's settings
+  ansible.builtin.template:
+    src: etc/web/log.conf.j2
+    dest: "{{ __web_log }}"
+    mode: "0644"
+""",
+    "roles/web/tasks/old_log.yml": """\
+- name: Write the log's settings into the one file
+  ansible.builtin.blockinfile:
+    path: "{{ __web_log }}"
+    block: log on
+    mode: "0644"
+""",
+    "templates/etc/web/log.conf.j2": "{{ ansible_managed | comment }}\nlog on\n",
     "roles/web/tasks/set_vars.yml": """\
 - name: Load what differs between systems
   ansible.builtin.include_vars:
@@ -127,6 +157,9 @@ __web_release: "{{ web_release | default(__web_system_release) }}"
   ansible.builtin.assert:
     that: __web_release is version('1', '>=')
     fail_msg: "{{ ansible_facts['distribution'] }} is too old"
+
+- name: Keep a log
+  ansible.builtin.include_tasks: "{{ __web_log_tasks }}"
 
 - name: Install the server
   ansible.builtin.package:

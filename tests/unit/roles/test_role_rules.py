@@ -119,7 +119,7 @@ FAULTS: dict[str, list[tuple[str, str, str, str]]] = {
             MAIN,
             "    # The program has no checker of its own.\n",
             "",
-            "main.yml:14: no validate, and",
+            "main.yml:17: no validate, and",
         ),
         (MAIN, "of its own.\n", "of its own.\n\n", "no validate, and no comment above"),
         (MAIN, "json.tool %s", "json.tool", "validate does not name the file"),
@@ -128,6 +128,12 @@ FAULTS: dict[str, list[tuple[str, str, str, str]]] = {
         (MAIN, '/web.conf"', '/httpd.conf"', "etc/web/web.conf.j2 lands at /etc/web/httpd.conf"),
         ("roles/web/vars/main.yml", "/etc/web", "/etc/httpd", "lands at /etc/httpd/web.conf"),
         (MAIN, "src: etc/web/web.conf.j2", "src: web.conf.j2", "there is no templates/web.conf.j2"),
+        (
+            "roles/web/vars/Debian.yml",
+            "/etc/web/log",
+            "/etc/log",
+            "log.conf.j2 lands at /etc/log.conf",
+        ),
     ],
     "every_template_is_used_by_exactly_one_task": [
         (
