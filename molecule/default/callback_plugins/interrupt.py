@@ -1,4 +1,4 @@
-"""Kills ansible-playbook after one task, as a closed laptop would: INTERRUPT_AFTER='role : Task'."""
+"""Kills ansible-playbook after one task (INTERRUPT_AFTER), as a closed laptop would."""
 
 from __future__ import annotations
 

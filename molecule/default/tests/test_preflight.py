@@ -1,0 +1,101 @@
+"""Each message of the preflight, seen by causing it: one line that says what mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+INVENTORY = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory"
+
+
+def preflight(**variables) -> tuple[int, str]:
+    """Exit code and output of the preflight with some variables set over the inventory's."""
+    command = ["ansible-playbook", "playbooks/preflight.yml", "--extra-vars", json.dumps(variables)]
+    environment = {
+        **os.environ,
+        "ANSIBLE_INVENTORY": str(INVENTORY),
+        "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        # A connection of its own: one that is kept open would hide a changed host key.
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none",
+        "ANSIBLE_FORCE_COLOR": "false",
+    }
+    done = subprocess.run(  # noqa: S603 (built here)
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_server_that_is_fine_passes():
+    code, said = preflight()
+    assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"mongdb_version": "4.0"}, ["mongdb_version (did you mean mongodb_version?)"]),
+        ({"__preflight_id": "arch"}, ["arch 12 is not supported", "debian 12"]),
+        (
+            {"__preflight_python": "2.7", "ansible_version": {"full": "2.19.1"}},
+            ["ansible-core 2.19.1 cannot manage Python 2.7", "make venv"],
+        ),
+        ({"preflight_memory_min_mb": 2000}, ["has 1024 MiB of memory", "base_swap_enabled: true"]),
+        (
+            {"preflight_memory_and_swap_min_mb": 1500},
+            ["1500 MiB with swap", "base_swap_enabled: true"],
+        ),
+        (
+            {"__preflight_has": {"stdout": "MemTotal:980\nSwapTotal:0\nDiskFree:100\nAvx:1\n"}},
+            ["has 100 MiB free below /", "du -xh"],
+        ),
+        (
+            {
+                "__preflight_has": {"stdout": "MemTotal:980\nSwapTotal:0\nDiskFree:9000\n"},
+                "mongodb_provider": "mongodb-org",
+                "mongodb_version": "7.0",
+            },
+            ["MongoDB 7.0 needs a processor with AVX", 'mongodb_version: "4.4"'],
+        ),
+        (
+            {
+                "mongodb_provider": "mongodb-org",
+                "mongodb_repository_url": "http://127.0.0.1:9/repository/",
+                "mongodb_key_base_url": "http://127.0.0.1/",
+            },
+            ["cannot reach http://127.0.0.1:9/repository/", "set mongodb_repository_url"],
+        ),
+        ({"ansible_port": 1}, ["cannot log in to", "playbooks/bootstrap.yml"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_what_would_go_wrong_later_is_told_before(variables, words):
+    code, said = preflight(**variables)
+    assert code != 0, said
+    (message,) = [
+        line for line in said.splitlines() if line.startswith("fatal:") and "assertion" in line
+    ]
+    for word in words:
+        assert word in message.replace('\\"', '"'), message
+
+
+def test_a_changed_host_key_stops_the_run_with_the_command_that_forgets_it(tmp_path, variables):
+    known, key = tmp_path / "known_hosts", tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)  # noqa: S603, S607
+    other = Path(f"{key}.pub").read_text().split()
+    port = variables["ansible_port"]
+    known.write_text(f"[127.0.0.1]:{port} {other[0]} {other[1]}\n")
+    strict = f"-o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes"
+    code, said = preflight(ansible_ssh_common_args=strict)
+    assert code != 0
+    assert f"ssh-keygen -R '[127.0.0.1]:{port}'" in said
+    known.write_text("")
+    code, said = preflight(ansible_ssh_common_args=strict)
+    assert code != 0
+    assert "is not known yet" in said
