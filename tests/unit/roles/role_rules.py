@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from jinja_names import distribution_tests, expressions, names, repeated_defaults
-from role_tree import BRANCHES, LINE, Play, Quoted, Role, Task, Tree, as_list
+from role_tree import BRANCHES, LINE, Play, Quoted, Role, Task, Tree, as_list, load_plain
 
 # One choice for the whole site, so it bears no role's name: who reads it specifies it alike.
 SITE_WIDE = {"python_provider"}
@@ -249,6 +249,21 @@ def variables_that_inventories_and_plays_use_exist(tree: Tree) -> Iterator[str]:
                 yield f"{tree.where(play.file)}: {name} is not always given, so it needs a default"
             elif name not in known | own:
                 yield f"{tree.where(play.file)}: {name} is used, but nobody specifies it"
+
+
+@rule
+def the_example_of_a_vault_holds_what_its_inventory_takes_from_it(tree: Tree) -> Iterator[str]:
+    for path in sorted((tree.root / "inventory").rglob("vault.yml.example")):
+        inventory = tree.root.joinpath(*path.relative_to(tree.root).parts[:2])
+        used = {
+            name
+            for file, _, value in tree.inventory_variables
+            if inventory in file.parents
+            for name in _used(value)
+            if name.startswith("vault_")
+        }
+        for name in sorted(used ^ set(load_plain(path))):
+            yield f"{tree.where(path)}: {name} is {'missing' if name in used else 'not used'}"
 
 
 @rule

@@ -53,6 +53,7 @@ all:
 web_users: ["{{ vault_user }}", two]
 python_provider: system
 """,
+    "inventory/local/group_vars/vault.yml.example": "vault_user: one\n",
     "roles/proxy/meta/argument_specs.yml": """\
 argument_specs:
   main:

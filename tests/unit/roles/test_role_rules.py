@@ -83,6 +83,10 @@ FAULTS: dict[str, list[tuple[str, str, str, str]]] = {
         ("molecule/default/port.yml", "{{ port }}", "{{ prot }}", "prot is used, but nobody"),
         (INVENTORY, "vault_user", "user", "user is used, but nobody specifies it"),
     ],
+    "the_example_of_a_vault_holds_what_its_inventory_takes_from_it": [
+        (INVENTORY, "vault_user", "vault_name", "vault_name is missing"),
+        (INVENTORY, '"{{ vault_user }}"', "one", "vault_user is not used"),
+    ],
     "variables_that_a_role_uses_are_defined_in_it": [
         (CONF, "{{ web_port }}", "{{ web_prot }}", "web.conf.j2: web_prot is not defined"),
         (MAIN, "__web_installed is not", "__web_instaled is not", "__web_instaled is not defined"),
