@@ -274,6 +274,10 @@ def variables_that_a_role_uses_are_defined_in_it(tree: Tree) -> Iterator[str]:
         made |= {
             name for other in tree.roles for task in other.tasks for name in _given(task, role)
         }
+        included = {t.arguments.get("name") for t in role.tasks if t.module in ROLE_INCLUDES}
+        for other in tree.roles:
+            if other.name in included:
+                made |= {name for task in other.tasks for name in _made_by(task)}
         loops = {_loop_variable(task) for task in [*role.tasks, *role.handlers]}
         always = made | loops | MAGIC | CONNECTION
         certain = always | {name for name, option in role.spec.items() if "default" in option}
