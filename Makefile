@@ -1,6 +1,6 @@
 # The commands of this project; each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: help venv up down serve test test-unit test-molecule lint lock
+.PHONY: docs help venv up down serve test test-unit test-molecule lint lock
 
 BIN := .venv/bin
 SCENARIO := default
@@ -36,6 +36,10 @@ lint: venv ## ruff, yamllint, ansible-lint (profile production), shellcheck
 	$(BIN)/yamllint --strict .
 	$(BIN)/shellcheck $(filter-out %.py,$(wildcard scripts/*)) .ci/run
 	$(BIN)/ansible-lint --offline
+	$(BIN)/python scripts/role_readmes.py --check
+
+docs: venv ## write the roles' READMEs from their specifications
+	$(BIN)/python scripts/role_readmes.py
 
 lock: venv ## compile the hash-locked lists anew
 	scripts/lock

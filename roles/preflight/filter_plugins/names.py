@@ -11,8 +11,22 @@ import yaml
 # Ansible's own: connection variables, facts and what it knows about the play.
 OWN_PREFIXES = ("ansible_", "vault_", "molecule_", "__")
 OWN_NAMES = frozenset(
-    "environment groups group_names hostvars inventory_dir inventory_file inventory_hostname "
-    "inventory_hostname_short omit play_hosts playbook_dir role_name role_names role_path".split()
+    {
+        "environment",
+        "group_names",
+        "groups",
+        "hostvars",
+        "inventory_dir",
+        "inventory_file",
+        "inventory_hostname",
+        "inventory_hostname_short",
+        "omit",
+        "play_hosts",
+        "playbook_dir",
+        "role_name",
+        "role_names",
+        "role_path",
+    }
 )
 
 

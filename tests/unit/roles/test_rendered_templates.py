@@ -170,7 +170,6 @@ def test_nginx_deploys_and_slots_mean_the_same_sockets_and_ports(system: str):
     assert str(server["http_port"]) in listened
 
 
-@pytest.mark.xfail(reason="server.json names 80 and 8081 whatever nginx's options say", strict=True)
 @pytest.mark.parametrize("key", ["http_port", "probe_url"])
 def test_deploys_ask_nginx_at_the_ports_that_the_inventory_gives_it(key: str):
     ports = {"nginx_listen_port": 8000, "nginx_probe_port": 8001}
