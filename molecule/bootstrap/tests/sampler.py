@@ -29,7 +29,7 @@ def main():
         needles.append(line.strip().encode())
     seen = set()
     looks = 0
-    while not select.select([sys.stdin], [], [], 0.01)[0]:
+    while not select.select([sys.stdin], [], [], 0.02)[0]:
         looks += 1
         for hit in look(needles, os.getpid()):
             if hit not in seen:

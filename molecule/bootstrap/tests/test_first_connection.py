@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -128,17 +129,26 @@ def test_the_server_takes_back_by_itself_what_a_lost_connection_left(laptop, ser
     server.inside("sed -i '/^DenyUsers/d' /etc/ssh/sshd_config; systemctl reload ssh")
     server.inside("sed -i '1i DenyUsers deploy' /etc/ssh/sshd_config")
     done = laptop.bootstrap(
-        "-e", "sudo_user_take_back_seconds=20", ANSIBLE_SSH_ARGS="-o ControlMaster=no"
+        "-e", "sudo_user_take_back_seconds=15", ANSIBLE_SSH_ARGS="-o ControlMaster=no"
     )
     assert done.returncode != 0
-    unit = "tox_com_det-take-back.service"
-    waited = server.inside(
-        f"for i in $(seq 60); do systemctl -q is-active {unit} || exit 0; sleep 0.5; done; exit 1"
-    )
-    assert waited.returncode == 0
+    said = last_message(done.stdout)
+    assert "sshd's settings will, by the server itself within 15 seconds, be as they were" in said
+    deadline = time.monotonic() + 30
+    while server.is_closed_for_root() and time.monotonic() < deadline:
+        time.sleep(0.5)
     assert not server.is_closed_for_root()
     assert server.lets_in("root")
     server.inside("sed -i '/^DenyUsers/d' /etc/ssh/sshd_config; systemctl reload ssh")
+
+
+def test_a_proof_that_comes_too_late_is_none(laptop, server):
+    # The server began to take the change back while the run went on.
+    done = laptop.bootstrap("-e", "sudo_user_take_back_seconds=1")
+    assert done.returncode != 0
+    assert "the proof took longer than 1 seconds" in last_message(done.stdout)
+    assert not server.is_closed_for_root()
+    assert server.lets_in("root")
 
 
 def test_root_is_closed_once_the_sudo_user_is_proven(laptop, server, canary, tmp_path):
@@ -165,6 +175,7 @@ def test_root_is_closed_once_the_sudo_user_is_proven(laptop, server, canary, tmp
         f"port {SSH_PORT}",
     } <= set(effective)
     assert server.inside("systemctl is-active tox_com_det-take-back").returncode != 0
+    assert server.inside("test -e /run/tox_com_det-take-back").returncode != 0
 
 
 def test_bootstrap_again_goes_on_as_the_sudo_user_and_changes_nothing(laptop):
@@ -230,6 +241,18 @@ def test_no_secret_is_left_on_the_laptop(laptop, canary):
 
 def shows(text: str, canary) -> bool:
     return any(needle in text for needle in canary.needles())
+
+
+@pytest.mark.xfail(reason="role flask_app shows app.env in a diff", strict=False)
+def test_the_databases_password_is_in_no_diff(laptop, tmp_path):
+    given = tmp_path / "uri.json"
+    uri = "mongodb://app:canary-of-the-uri@127.0.0.1:27017"
+    given.write_text(json.dumps({"flask_app_mongodb_uri": uri}))
+    check = ("--check", "--diff", "-v", "--tags", "flask_app", "-e", f"@{given}")
+    done = laptop.run("ansible-playbook", "playbooks/serve.yml", *check)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Configure the service" in done.stdout
+    assert "canary-of-the-uri" not in done.stdout + done.stderr
 
 
 def test_fab_without_the_vaults_password_is_one_line(laptop):
