@@ -173,12 +173,6 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
         "base_swap_enabled": False,
         "python_provider": "system",
         "mongodb_provider": "secantusdb",
-        # What a cache of facts adds to a host's variables.
-        "preflight_own_variables": [
-            "discovered_interpreter_python",
-            "gather_subset",
-            "module_setup",
-        ],
     }
     write_json(mine / "hosts.yml", {"tox_com_det": {"hosts": {"bootstrap": host}}})
     group = mine / "group_vars/tox_com_det"

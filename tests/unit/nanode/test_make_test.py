@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Checkout:
         path = f"{self.root / 'bin'}:{os.environ['PATH']}"
         return subprocess.run(  # noqa: S603 (the script under test)
             [str(self.root / "scripts/test")],
-            env=kept | {"PATH": path} | environment,
+            env=kept | {"PATH": path, "SCENARIOS": "default"} | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -153,8 +154,10 @@ def test_other_scenarios_are_parts_of_their_own(checkout):
     assert summary(done)[-1] == "2 passed, 1 failed, 1 skipped"
 
 
-def test_the_default_scenario_is_there_and_make_test_is_this_script():
-    assert (CHECKOUT / "molecule/default/molecule.yml").is_file()
+def test_its_scenarios_are_there_and_make_test_is_this_script():
+    script = (CHECKOUT / "scripts/test").read_text()
+    for name in re.search(r"for name in \$\{SCENARIOS:-(.*?)\}", script)[1].split():
+        assert (CHECKOUT / f"molecule/{name}/molecule.yml").is_file()
     makefile = (CHECKOUT / "Makefile").read_text()
     assert "\ntest: ## " in makefile
     assert "\n\t@scripts/test\n" in makefile
