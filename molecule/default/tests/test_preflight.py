@@ -43,7 +43,7 @@ def test_a_server_that_is_fine_passes():
         ({"mongdb_version": "4.0"}, ["mongdb_version (did you mean mongodb_version?)"]),
         ({"__preflight_id": "arch"}, ["arch 12 is not supported", "debian 12"]),
         (
-            {"__preflight_python": "2.7", "ansible_version": {"full": "2.19.1"}},
+            {"__preflight_python": "2.7", "__preflight_core": "2.19.1"},
             ["ansible-core 2.19.1 cannot manage Python 2.7", "make venv"],
         ),
         ({"preflight_memory_min_mb": 2000}, ["has 1024 MiB of memory", "base_swap_enabled: true"]),
@@ -78,9 +78,11 @@ def test_a_server_that_is_fine_passes():
 def test_what_would_go_wrong_later_is_told_before(variables, words):
     code, said = preflight(**variables)
     assert code != 0, said
-    (message,) = [
-        line for line in said.splitlines() if line.startswith("fatal:") and "assertion" in line
-    ]
+    message = next(
+        line
+        for line in said.splitlines()
+        if line.startswith(("fatal:", "failed:")) and '"assertion"' in line
+    )
     for word in words:
         assert word in message.replace('\\"', '"'), message
 
