@@ -171,7 +171,8 @@ def _dense(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     "BatchNormalization",
     "axis momentum epsilon center scale beta_initializer gamma_initializer "
     "moving_mean_initializer moving_variance_initializer beta_regularizer gamma_regularizer "
-    "beta_constraint gamma_constraint renorm fused virtual_batch_size adjustment synchronized",
+    "beta_constraint gamma_constraint renorm renorm_clipping renorm_momentum fused "
+    "virtual_batch_size adjustment synchronized",
     keeps_mask=True,
 )
 def _batch_normalization(graph: Graph, layer: Layer, x: Tensor) -> Tensor:

@@ -38,13 +38,16 @@ _OPTIONS = (
     "reset_after zero_output_for_mask use_cudnn recurrent_initializer recurrent_regularizer "
     "recurrent_constraint"
 )
+_ONLY_IN_TRAINING = option_names(
+    "dropout recurrent_dropout recurrent_initializer recurrent_regularizer recurrent_constraint"
+)
 _GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 _OPERATORS = {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}
 _ACTIVATIONS = {
-    "tanh": ("Tanh", 0.0, 0.0),
-    "sigmoid": ("Sigmoid", 0.0, 0.0),
-    "relu": ("Relu", 0.0, 0.0),
-    "softsign": ("Softsign", 0.0, 0.0),
+    "tanh": ("Tanh",),
+    "sigmoid": ("Sigmoid",),
+    "relu": ("Relu",),
+    "softsign": ("Softsign",),
     "linear": ("Affine", 1.0, 0.0),
     None: ("Affine", 1.0, 0.0),
 }
@@ -76,9 +79,10 @@ def _recurrent(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
 @converts("Bidirectional", "layer merge_mode backward_layer")
 def _bidirectional(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     length = sequence_length(layer, x)
-    if layer.config.get("backward_layer") is not None:
-        raise layer.unsupported("its option backward_layer is a layer of its own")
     inner = inner_layer(layer)
+    backward = layer.config.get("backward_layer")
+    if backward is not None and not _mirrors(inner, backward):
+        raise layer.unsupported("its option backward_layer is a layer of its own")
     if inner.class_name not in _GATES:
         raise layer.unsupported(f"it holds a {inner.class_name}")
     check_options(layer, inner.config, option_names(_OPTIONS))
@@ -105,6 +109,15 @@ def _bidirectional(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
         if merge == "ave":
             name = graph.node("Div", [name, graph.number(2.0)])
     return Tensor(name, length if sequences else None, units, mask=x.mask if sequences else None)
+
+
+def _mirrors(inner: Layer, backward: Mapping[str, Any]) -> bool:
+    """Whether the way back is the way there turned round: Keras 3 always writes both down."""
+    if backward["class_name"] != inner.class_name or not backward["config"].get("go_backwards"):
+        return False
+    ways = ("name", "go_backwards")
+    options = option_names(_OPTIONS).difference(ways, _ONLY_IN_TRAINING)
+    return all(backward["config"].get(key) == inner.config.get(key) for key in options)
 
 
 def _keeps_masked_outputs(version: str) -> bool:
@@ -149,7 +162,12 @@ def _operator(graph: Graph, layer: Layer, inputs: list[str], units: int, way: st
         names.append("activation")
     defaults = {"activation": "tanh", "recurrent_activation": "sigmoid"}
     functions = [_function(graph, layer, name, defaults[name]) for name in names]
-    more = {}
+    # Only functions that have parameters take theirs off these lists.
+    parameters = [function[1:] for function in functions if function[1:]]
+    more: dict[str, Any] = {}
+    if parameters:
+        more["activation_alpha"] = [alpha for alpha, _ in parameters]
+        more["activation_beta"] = [beta for _, beta in parameters]
     if layer.class_name == "GRU":
         more["linear_before_reset"] = int(_reset_after(graph, layer))
     return graph.outputs(
@@ -158,14 +176,12 @@ def _operator(graph: Graph, layer: Layer, inputs: list[str], units: int, way: st
         2,
         hidden_size=units,
         direction=way,
-        activations=[name for name, _, _ in functions],
-        activation_alpha=[alpha for _, alpha, _ in functions],
-        activation_beta=[beta for _, _, beta in functions],
+        activations=[function[0] for function in functions],
         **more,
     )
 
 
-def _function(graph: Graph, layer: Layer, option: str, default: str) -> tuple[str, float, float]:
+def _function(graph: Graph, layer: Layer, option: str, default: str) -> tuple[Any, ...]:
     name = layer.config.get(option, default)
     if name == "hard_sigmoid":
         return "HardSigmoid", HARD_SIGMOID[graph.model.is_keras_3], 0.5
