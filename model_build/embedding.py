@@ -101,6 +101,19 @@ class Rows:
         return row
 
 
+def as_float16(row: bytes, where: str) -> bytes:
+    """A row of little-endian float32 rounded to float16.
+
+    Raises:
+        BuildError: a number is too large for float16.
+    """
+    with np.errstate(over="ignore"):
+        rounded = np.frombuffer(row, ROW_TYPE).astype("<f2")
+    if not np.isfinite(rounded).all():
+        raise BuildError(f"{where} holds numbers beyond 65504, float16's largest: keep float32")
+    return rounded.tobytes()
+
+
 @contextmanager
 def open_rows(matrix: h5py.Dataset, path: Path, scratch: Path, start: int = 0) -> Iterator[Rows]:
     """Random access to the rows of `matrix`, a data set of the file `path`.

@@ -228,8 +228,11 @@ def _convert(graph: Graph, call: Call, inputs: list[Tensor]) -> list[Tensor]:
     entry = REGISTRY[layer.class_name]
     kind = "indices" if entry.inputs == "indices" else "values"
     if any(x.kind != kind for x in inputs):
-        what = "an Embedding takes word indices" if kind == "indices" else "it takes vectors"
-        raise layer.unsupported(f"{what}; the layers before it give something else")
+        raise layer.unsupported(
+            "an Embedding takes word indices, the layers before it give something else"
+            if kind == "indices"
+            else "the first layer must be an Embedding, this one takes the word indices themselves"
+        )
     if entry.inputs == "many":
         if len(inputs) < 2:
             raise layer.unsupported(f"it takes {len(inputs)} inputs")

@@ -79,7 +79,7 @@ def _read(raw: bytes) -> tuple[Pairs, dict[str, Any]]:
     if start == b"{":
         pairs = _quick(raw)
         return (pairs, {}) if pairs is not None else _from_object(_json(raw))
-    if start == b'"' and not _looks_like_lines(raw):
+    if start in (b'"', b"[") and _is_json(raw):
         return _from_object(_json(raw))
     return _lines(raw), {}
 
@@ -91,7 +91,7 @@ def _quick(raw: bytes) -> list[tuple[bytes, int]] | None:
     while match := _ENTRY.match(raw, at):
         word, index, end = match.groups()
         if b"\\" in word:
-            word = json.loads(b'"' + word + b'"').encode("utf-8")
+            word = _utf8(json.loads(b'"' + word + b'"'))
         pairs.append((word, int(index)))
         at = match.end()
         if end == b"}":
@@ -103,9 +103,13 @@ def _json(raw: bytes) -> Any:
     return json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
 
 
-def _looks_like_lines(raw: bytes) -> bool:
-    """Whether a text that begins with a quotation mark is a list of words, GloVe's has one."""
-    return len(raw[:4096].split(b"\n", 2)) > 2
+def _is_json(raw: bytes) -> bool:
+    """Whether a text is JSON; a list of words may begin with a bracket or a quotation mark too."""
+    try:
+        _json(raw)
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(raw: bytes) -> Iterator[tuple[bytes, int]]:

@@ -82,7 +82,7 @@ def compare(path: Path, name: str, file: Path, architecture: Path | None, mode: 
 def test_scores_equal_keras(tmp_path, path, name, mode):
     file = unpacked(path, f"{name}.h5", tmp_path)
     if mode == "split" and name in REFUSED:
-        with pytest.raises(UnsupportedLayer, match="two embeddings.*--mode whole"):
+        with pytest.raises(UnsupportedLayer, match=r"two embeddings.*--mode whole"):
             compare(path, name, file, None, mode)
         return
     compare(path, name, file, None, mode)
