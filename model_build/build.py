@@ -143,8 +143,11 @@ def _build(
         for path, what in ((settings_path, "settings"), (reference_path, "Keras' scores")):
             if path:
                 say(f"{what} from {path}")
+        check_layers(model.network)
+        words = _words(model, index, chosen)
+        del index  # with its 400,000 words it is as large as everything else together
         with replacing(out) as work:
-            manifest = _write(work, model, index, chosen, reference_path, tools, say)
+            manifest = _write(work, model, words, chosen, reference_path, tools, say)
             stamp.write_stamp(work, made_of)
         warnings = _warnings(manifest)
     for line in warnings:
@@ -156,19 +159,14 @@ def _build(
 def _write(
     work: Path,
     model: KerasModel,
-    index: WordIndex,
+    words: _Words,
     settings: Settings,
     reference_path: Path | None,
     tools: Mapping[str, str],
     say: Say,
 ) -> Manifest:
     """Write every file of the bundle into `work`; the quick checks come before the long dump."""
-    check_layers(model.network)
-    length = _length(model, settings)
-    rules = settings.tokenizer()
-    oov = _oov_index(index, settings)
-    chosen = vocabulary(index, rules, _embedding_rows(model))
-    del index
+    length, chosen, oov = _length(model, settings), words.chosen, words.oov
     reachable = int(max(chosen.indices.max(), oov or 0)) + 1
     head = build_head(model, length, mode=settings.mode, rows=reachable)
     labels = _labels(model, settings, head.labels)
@@ -239,6 +237,20 @@ def _write(
         json.dumps(manifest.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     return manifest
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What can be asked for, and the row of the out-of-vocabulary token if there is one."""
+
+    chosen: Vocabulary
+    oov: int | None
+
+
+def _words(model: KerasModel, index: WordIndex, settings: Settings) -> _Words:
+    rows = _embedding_rows(model)
+    oov = _oov_index(index, settings)
+    return _Words(vocabulary(index, settings.tokenizer(), rows), oov)
 
 
 class _StoredRows:

@@ -19,7 +19,7 @@ from model_build.scoring import Inputs, run
 
 _BASES = 12
 _STRENGTHS = (1.0, 10.0, 100.0)
-_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_BYTES = 2 * 1024 * 1024
 # Sums in another order differ in the last bits; a position that counts moves far more.
 _RELATIVE_NOISE = 1e-5
 

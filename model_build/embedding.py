@@ -31,22 +31,26 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 class Vocabulary:
     """The words that a text can ever ask for, ascending by UTF-8 bytes, with their rows.
 
-    `words`: UTF-8 bytes; `indices`: int32, in the same order. `unreachable`: words that
-    `num_words` cuts off; `unused_rows`: rows of the matrix without a word (row 0, padding, not
-    counted).
+    `text`: the words' UTF-8 bytes end to end, `ends`: where each ends (int64), `indices`: int64, in
+    the same order; a list of 400,000 words would take four times the memory. `unreachable`: words
+    that `num_words` cuts off; `unused_rows`: rows of the matrix without a word (row 0, padding,
+    not counted).
     """
 
-    words: list[bytes]
+    text: bytes
+    ends: np.ndarray
     indices: np.ndarray
     unreachable: int
     unused_rows: int
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.ends)
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
-        for word, index in zip(self.words, self.indices, strict=True):
-            yield word.decode("utf-8"), int(index)
+        start = 0
+        for end, index in zip(self.ends, self.indices, strict=True):
+            yield self.text[start:end].decode("utf-8"), int(index)
+            start = end
 
 
 def vocabulary(index: WordIndex, rules: TokenizerRules, rows: int) -> Vocabulary:
@@ -71,12 +75,14 @@ def vocabulary(index: WordIndex, rules: TokenizerRules, rows: int) -> Vocabulary
             f"no word of the index is below num_words={rules.num_words}: "
             f"give the right one, {how_to_give('num_words')}"
         )
-    order = np.flatnonzero(kept).tolist()
-    order.sort(key=index.words.__getitem__)
-    words = [index.words[place] for place in order]
+    # An array of references sorts in a fifth of the memory that a list of numbers takes.
+    words = np.array(index.words, object)[kept]
+    order = np.argsort(words, kind="stable")
+    words = words[order]
     return Vocabulary(
-        words,
-        index.indices[np.array(order)],
+        b"".join(words),
+        np.cumsum(np.fromiter(map(len, words), np.int64, len(words))),
+        index.indices[kept][order],
         len(index.words) - len(words),
         rows - 1 - len(words),
     )

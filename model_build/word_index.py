@@ -12,7 +12,8 @@ import codecs
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _FORMS = "{word: index}, tokenizer.to_json(), a word a line, or the Tokenizer's 
 _PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
 # One entry of a JSON object of words and whole numbers, as json.dump writes it.
 _ENTRY = re.compile(rb'\s*"((?:[^"\\\x00-\x1f]|\\.)*)"\s*:\s*(-?(?:0|[1-9][0-9]{0,9}))\s*([,}])')
+_NUMBERED = re.compile(rb"\S+[ \t][1-9][0-9]{0,9}|\S+[ \t]0")
 _MAX_INDEX = 2**31 - 1
 
 
@@ -62,40 +64,60 @@ def read_word_index(path: Path) -> WordIndex:
             f"{path}: {error.strerror}: give the tokenizer's word index with --word-index"
         ) from error
     try:
-        pairs, settings = _read(raw)
-        return _checked(path, pairs, settings)
+        entries, settings = _read(raw)
+        del raw
+        return _checked(path, entries, settings)
+    except _WrongIndex as error:
+        raise BuildError(f"{path}: {error}") from error
     except (PickleError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BuildError(f"{path}: not a word index ({error}): wanted {_FORMS}") from error
 
 
-Pairs = Iterable[tuple[bytes, Any]]
+class _WrongIndex(ValueError):
+    """A word whose index cannot be; its text is the whole error."""
 
 
-def _read(raw: bytes) -> tuple[Pairs, dict[str, Any]]:
+class Entries:
+    """Words and indices as they are read, in little memory."""
+
+    def __init__(self) -> None:
+        self.words: list[bytes] = []
+        self.indices = array("q")
+
+    def add(self, word: bytes, index: Any) -> None:
+        if not isinstance(index, int) or isinstance(index, bool) or not 1 <= index <= _MAX_INDEX:
+            why = "index 0 is the padding" if index == 0 else "an index is a whole number from 1"
+            shown = word.decode("utf-8", "replace")
+            raise _WrongIndex(f"word {shown!r} has index {index!r}: {why}")
+        self.words.append(word)
+        self.indices.append(index)
+
+
+def _read(raw: bytes) -> tuple[Entries, dict[str, Any]]:
     if _PICKLE_START.match(raw):
         return _from_object(read_pickle(raw))
     raw = raw.removeprefix(codecs.BOM_UTF8)
     start = raw[:64].lstrip()[:1]
     if start == b"{":
-        pairs = _quick(raw)
-        return (pairs, {}) if pairs is not None else _from_object(_json(raw))
+        entries = _quick(raw)
+        return (entries, {}) if entries is not None else _from_object(_json(raw))
     if start in (b'"', b"[") and _is_json(raw):
         return _from_object(_json(raw))
     return _lines(raw), {}
 
 
-def _quick(raw: bytes) -> list[tuple[bytes, int]] | None:
+def _quick(raw: bytes) -> Entries | None:
     """Entries of a flat JSON object without building the object; None for any other JSON."""
     at = raw.index(b"{") + 1
-    pairs = []
+    entries = Entries()
     while match := _ENTRY.match(raw, at):
         word, index, end = match.groups()
         if b"\\" in word:
             word = _utf8(json.loads(b'"' + word + b'"'))
-        pairs.append((word, int(index)))
+        entries.add(word, int(index))
         at = match.end()
         if end == b"}":
-            return pairs if not raw[at:].strip() else None
+            return entries if not raw[at:].strip() else None
     return None
 
 
@@ -112,20 +134,27 @@ def _is_json(raw: bytes) -> bool:
     return True
 
 
-def _lines(raw: bytes) -> Iterator[tuple[bytes, int]]:
+def _lines(raw: bytes) -> Entries:
     """A word a line, the first one is number 1; `word<TAB or blank>index` where all are so."""
-    lines = raw.decode("utf-8").replace("\r\n", "\n").rstrip("\n").split("\n")
-    split = [line.rsplit(None, 1) for line in lines]
-    numbered = all(len(one) == 2 and one[1].isascii() and one[1].isdigit() for one in split)
-    for number, (line, parts) in enumerate(zip(lines, split, strict=True), start=1):
+    raw.decode("utf-8")  # raises where it is another encoding
+    lines = raw.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    numbered = all(_NUMBERED.fullmatch(line) for line in lines)
+    entries = Entries()
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             raise ValueError(f"line {number} is empty")
-        if not numbered and (len(parts) > 1 or "\0" in line):
-            raise ValueError(f"line {number} is {line[:40]!r}, no single word")
-        yield parts[0].encode("utf-8"), int(parts[1]) if numbered else number
+        if numbered:
+            word, index = line.rsplit(None, 1)
+            entries.add(word, int(index))
+            continue
+        parts = line.split(None, 1)
+        if len(parts) > 1 or b"\0" in line:
+            raise ValueError(f"line {number} is {line[:40].decode(errors='replace')!r}, no word")
+        entries.add(parts[0], number)
+    return entries
 
 
-def _from_object(data: Any) -> tuple[Pairs, dict[str, Any]]:
+def _from_object(data: Any) -> tuple[Entries, dict[str, Any]]:
     if isinstance(data, str):  # json.dump(tokenizer.to_json()): JSON in a JSON string
         data = _json(data.encode("utf-8"))
     settings: dict[str, Any] = {}
@@ -133,21 +162,24 @@ def _from_object(data: Any) -> tuple[Pairs, dict[str, Any]]:
         config = data["config"]
         settings = {key: config[key] for key in TOKENIZER_SETTINGS if key in config}
         text = config["word_index"].encode("utf-8")
-        data = None
-        pairs = _quick(text)
-        return (pairs if pairs is not None else _pairs(_json(text))), settings
+        del data, config
+        entries = _quick(text)
+        return (entries if entries is not None else _entries(_json(text))), settings
     if isinstance(data, Mapping) and isinstance(data.get("word_index"), Mapping):
         settings = {key: data[key] for key in TOKENIZER_SETTINGS if key in data}
         if isinstance(settings.get("filters"), (list, tuple)):
             settings["filters"] = "".join(settings["filters"])
         data = data["word_index"]
-    return _pairs(data), settings
+    return _entries(data), settings
 
 
-def _pairs(data: Any) -> Pairs:
+def _entries(data: Any) -> Entries:
     if not isinstance(data, Mapping):
         raise ValueError("it holds no words with an index")
-    return [(_utf8(word), index) for word, index in data.items()]
+    entries = Entries()
+    for word, index in data.items():
+        entries.add(_utf8(word), index)
+    return entries
 
 
 def _utf8(word: Any) -> bytes:
@@ -168,18 +200,11 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _checked(path: Path, pairs: Pairs, settings: dict[str, Any]) -> WordIndex:
-    words: list[bytes] = []
-    numbers: list[int] = []
-    for word, index in pairs:
-        if not isinstance(index, int) or isinstance(index, bool) or not 1 <= index <= _MAX_INDEX:
-            why = "index 0 is the padding" if index == 0 else "an index is a whole number from 1"
-            raise BuildError(f"{path}: word {word.decode()!r} has index {index!r}: {why}")
-        words.append(word)
-        numbers.append(index)
+def _checked(path: Path, entries: Entries, settings: dict[str, Any]) -> WordIndex:
+    words = entries.words
     if not words:
         raise BuildError(f"{path}: not a word index, it is empty: wanted {_FORMS}")
-    indices = np.array(numbers, np.int64)
+    indices = np.frombuffer(entries.indices, np.int64)
     order = np.argsort(indices, kind="stable")
     same = np.flatnonzero(np.diff(indices[order]) == 0)
     if len(same):
@@ -188,7 +213,7 @@ def _checked(path: Path, pairs: Pairs, settings: dict[str, Any]) -> WordIndex:
             f"{path}: words {one!r} and {other!r} share index {indices[order[same[0]]]}: "
             "this is not the index that the model was trained with"
         )
-    del pairs, numbers, order
+    del order
     ordered = sorted(words)
     for before, word in itertools.pairwise(ordered):
         if before == word:

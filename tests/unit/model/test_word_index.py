@@ -156,7 +156,7 @@ def test_words_of_json_with_escapes(tmp_path):
     ("text", "match"),
     [
         ("you\n\nidiot\n", "line 2 is empty"),
-        ("you\nyou are\n", "line 2 is 'you are', no single word"),
+        ("you\nyou are\n", "line 2 is 'you are', no word"),
         ("you\nidiot\nyou\n", "'you' occurs twice"),
         ("", "not a word index"),
         ('{"a": 1, "\\ud800": 2}', "not UTF-8"),
