@@ -91,20 +91,21 @@ def read_vectors(stream: BinaryIO, path: Path) -> Iterator[WordVector]:
     """
     names = path.name.lower().removesuffix(".gz")
     rows = _binary(stream) if names.endswith(".bin") else _text(stream)
-    number = 0
+    done = 0
     try:
         with warnings.catch_warnings():
             # numpy only warns of text behind the numbers, and will raise one day.
             warnings.simplefilter("error", DeprecationWarning)
-            for number, (word, row) in enumerate(rows, start=1):
+            for word, row in rows:
                 _check(word, row)
-                yield WordVector(word, number, row.tobytes())
+                done += 1
+                yield WordVector(word, done, row.tobytes())
     except (ValueError, DeprecationWarning) as error:
         raise BuildError(
-            f"{path}: word {number + 1} cannot be read ({error}): wanted GloVe or word2vec text, "
+            f"{path}: word {done + 1} cannot be read ({error}): wanted GloVe or word2vec text, "
             "or word2vec's .bin"
         ) from error
-    if not number:
+    if not done:
         raise BuildError(f"{path}: holds no word vectors")
 
 
