@@ -137,6 +137,7 @@ def restore(
             else:
                 say(f"restoring with {program}")
                 _run_mongorestore(program, uri, directory, embedding)
+                _check_count(client, embedding)
             witness = _verify(client, dump, embedding, say)
         except (DumpError, RestoreError, OperationFailure) as error:
             _drop(client, embedding)
@@ -253,6 +254,13 @@ def _insert(
         collection.insert_many(batch, ordered=True)
         count, size = count + len(batch), size + pending
     progress.done(count, size)
+
+
+def _check_count(client: MongoClient[dict[str, Any]], embedding: Embedding) -> None:
+    """Refuse words beside the dump's, which `_verify` does not ask for; `_insert` adds none."""
+    found = client[embedding.database][embedding.collection].estimated_document_count()
+    if found != embedding.count:
+        raise RestoreError(f"{found} words are there, the manifest says {embedding.count}")
 
 
 def _verify(client: MongoClient[dict[str, Any]], dump: Dump, embedding: Embedding, say: Say) -> str:
