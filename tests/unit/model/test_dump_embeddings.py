@@ -178,6 +178,18 @@ def test_what_is_damaged_is_one_line_and_leaves_nothing(tmp_path, name, data, ma
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
+def test_large_file_is_read_by_several_processes_in_its_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("model_build.vector_files._LARGE", 0)
+    monkeypatch.setattr("model_build.vector_files._CHUNK", 2000)
+    rows = np.random.default_rng(1).normal(size=(3000, 3)).astype("<f4")
+    data = b"".join(line(f"w{number}", row) for number, row in enumerate(rows, start=1))
+    _, found, _ = dumped(tmp_path, "glove.txt", data)
+    assert {word: index for word, index, _ in found} == {f"w{n}": n for n in range(1, 3001)}
+    assert all(vector == rows[index - 1].tobytes() for _, index, vector in found)
+    with pytest.raises(BuildError, match="word 3001 cannot be read"):
+        dumped(tmp_path, "broken.txt", data + b"x 1 2\n" + data)
+
+
 def test_member_of_a_zip_can_be_named(tmp_path):
     data = zipped(GLOVE, "50d.txt", "300d.txt")
     assert dumped(tmp_path, "glove.zip", data, member="300d.txt")[1] == EXPECTED
