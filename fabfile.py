@@ -18,18 +18,29 @@ from deploy import predict, steps
 from deploy.bundle import load_bundle
 from deploy.cli import HOST_OPTIONS, product_task
 from deploy.errors import DeployError
-from deploy.model import build_bundle
-from deploy.paths import BUNDLE, ROOT
+from deploy.model import build_bundle, build_dump
+from deploy.paths import BUNDLE, DUMP, ROOT
 
 BUNDLE_OPTION = {"bundle": f"directory of the bundle (default: {BUNDLE.relative_to(ROOT)})"}
 
 
 @product_task(
-    h5="Keras model in legacy HDF5 form (default: the sample model)",
-    word_index="{word: index} or tokenizer.to_json() (default: word_index.json beside the .h5)",
+    h5="Keras model, .h5 or .keras (default: the sample model)",
+    word_index="{word: index}, tokenizer.to_json(), a word a line, or the Tokenizer's pickle "
+    "(default: word_index.json beside the .h5)",
+    architecture="model.to_json() as a file, for an .h5 of weights alone",
     settings="labels, tokenizer, names as JSON (default: model.json beside the .h5, if any)",
     reference="Keras' own scores as JSON (default: reference.json beside the .h5, if any)",
     name="name of the model, [a-z0-9_-]",
+    labels="names of the scores in order, with commas between them",
+    num_words="as given to Keras' Tokenizer",
+    length="maxlen of pad_sequences, where the model leaves it open",
+    padding="side that is filled with zeros: pre (default) or post",
+    truncating="side that is cut off: pre (default) or post",
+    oov_token="as given to Keras' Tokenizer",  # noqa: S106 (a help text)
+    embedding_name="begins the collection's name, [a-z0-9_]",
+    mode="split: vectors in MongoDB (default); whole: in the head, indices in MongoDB",
+    dtype="of the vectors in MongoDB: float32 (default) or float16",
     out=f"directory of the bundle (default: {BUNDLE.relative_to(ROOT)})",
     force="build even if nothing changed",
 )
@@ -37,21 +48,76 @@ def build_model(
     context: Context,
     h5: str | None = None,
     word_index: str | None = None,
+    architecture: str | None = None,
     settings: str | None = None,
     reference: str | None = None,
     name: str | None = None,
+    labels: str | None = None,
+    num_words: int = 0,
+    length: int = 0,
+    padding: str | None = None,
+    truncating: str | None = None,
+    oov_token: str | None = None,
+    embedding_name: str | None = None,
+    mode: str | None = None,
+    dtype: str | None = None,
     out: str | None = None,
     force: bool = False,
 ) -> None:
-    """Split a Keras .h5 into a small head and a dump of its word vectors."""
+    """Turn a Keras .h5 into a bundle: a small head and a dump of its word vectors."""
     build_bundle(
         h5=h5,
         word_index=word_index,
         out=steps.bundle_path(out, BUNDLE),
+        architecture=architecture,
         settings=settings,
         reference=reference,
         name=name,
+        labels=labels,
+        num_words=num_words or None,
+        length=length or None,
+        padding=padding,
+        truncating=truncating,
+        oov_token=oov_token,
+        embedding_name=embedding_name,
+        mode=mode,
+        dtype=dtype,
         force=force,
+    )
+
+
+@product_task(
+    source="Keras model, GloVe or word2vec vectors (text or .bin, plain, .gz or .zip), or the "
+    "article's own dump (.bson or its directory)",
+    word_index="the tokenizer's, whose words and indices are stored (needed for a Keras model)",
+    architecture="model.to_json() as a file, for an .h5 of weights alone",
+    num_words="as given to Keras' Tokenizer",
+    name="begins the collection's name, [a-z0-9_] (default: embedding)",
+    dtype="of the vectors: float32 (default) or float16",
+    member="which file of a .zip, if it holds several",
+    out="directory of the dump (default: build/dump)",
+)
+def dump_embeddings(
+    context: Context,
+    source: str | None = None,
+    word_index: str | None = None,
+    architecture: str | None = None,
+    num_words: int = 0,
+    name: str = "embedding",
+    dtype: str = "float32",
+    member: str | None = None,
+    out: str | None = None,
+) -> None:
+    """Write word vectors of any source as a directory that mongorestore takes."""
+    build_dump(
+        source,
+        steps.bundle_path(out, DUMP),
+        word_index=word_index,
+        architecture=architecture,
+        num_words=num_words or None,
+        name=name,
+        dtype=dtype,
+        member=member,
     )
 
 

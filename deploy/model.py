@@ -8,7 +8,7 @@ from typing import Any
 from deploy.errors import DeployError
 from deploy.paths import SAMPLE_MODEL
 
-__all__ = ["build_bundle"]
+__all__ = ["build_bundle", "build_dump"]
 
 WORD_INDEX = "word_index.json"
 
@@ -43,5 +43,18 @@ def build_bundle(h5: str | None, word_index: str | None, out: Path, **options: A
     model, index = model_files(h5, word_index)
     try:
         build(model, index, out, **options)
+    except BuildError as error:
+        raise DeployError(str(error)) from None
+
+
+def build_dump(source: str | None, out: Path, **options: Any) -> None:
+    """Write a dump of word vectors in `out`; DeployError with one line when it is refused."""
+    from model_build.dump_embeddings import dump_embeddings
+    from model_build.errors import BuildError
+
+    if source is None:
+        raise DeployError("name the vectors: fab dump-embeddings --source glove.6B.300d.txt")
+    try:
+        dump_embeddings(Path(source).expanduser().absolute(), out, **options)
     except BuildError as error:
         raise DeployError(str(error)) from None

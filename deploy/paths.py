@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["APP_PACKAGE", "APP_REQUIREMENTS", "BUILD", "BUNDLE", "ROOT", "SAMPLE_MODEL"]
+__all__ = ["APP_PACKAGE", "APP_REQUIREMENTS", "BUILD", "BUNDLE", "DUMP", "ROOT", "SAMPLE_MODEL"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 BUNDLE = BUILD / "bundle"
+DUMP = BUILD / "dump"
 SAMPLE_MODEL = ROOT / "sample_model"
 APP_PACKAGE = ROOT / "app" / "tox_com_det"
 APP_REQUIREMENTS = ROOT / "app" / "requirements"

@@ -17,11 +17,17 @@ from model_build.head import supported_layers
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model_build",
-        description="Turn a Keras text CNN (.h5) and its word index into a bundle for the server.",
+        description="Turn a Keras text classifier and its word index into a bundle for the server.",
     )
-    parser.add_argument("--h5", type=Path, required=True, help="Keras model, legacy .h5")
+    parser.add_argument("--h5", type=Path, required=True, help="Keras model: .h5 or .keras")
     parser.add_argument(
-        "--word-index", type=Path, required=True, help="{word: index} or tokenizer.to_json()"
+        "--architecture", type=Path, help="model.to_json() as a file, for an .h5 of weights alone"
+    )
+    parser.add_argument(
+        "--word-index",
+        type=Path,
+        required=True,
+        help="{word: index}, tokenizer.to_json(), a word a line, or the Tokenizer's pickle",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("build/bundle"), help="default: %(default)s"
@@ -33,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=lambda text: text.split(","), help="names, by commas")
     parser.add_argument("--num-words", type=int, help="as given to Keras' Tokenizer")
     parser.add_argument("--length", type=int, help="maxlen of pad_sequences, if the model has none")
+    parser.add_argument(
+        "--mode", choices=("split", "whole"), help="vectors in MongoDB (default) or in the head"
+    )
+    parser.add_argument("--dtype", choices=("float32", "float16"), help="of the vectors in MongoDB")
     parser.add_argument("--padding", choices=("pre", "post"))
     parser.add_argument("--truncating", choices=("pre", "post"))
     parser.add_argument("--oov-token")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,25 @@ import onnx
 import onnxruntime
 
 from model_build import __version__, stamp
-from model_build.dead_positions import find_dead_positions, warning
-from model_build.dump import DATABASE, Dump, write_dump
-from model_build.embedding import Rows, Split, Vocabulary, open_rows, split_model, vocabulary
+from model_build.dead_positions import (
+    IndexTexts,
+    Texts,
+    VectorTexts,
+    find_dead_positions,
+    warning,
+)
+from model_build.dump import DATABASE, check_room, write_dump
+from model_build.embedding import Rows, Vocabulary, as_float16, open_rows, vocabulary
 from model_build.errors import BuildError
-from model_build.head import build_head, with_metadata
-from model_build.keras_h5 import KerasModel, open_model
+from model_build.graph import whole_number
+from model_build.head import Head, build_head, check_layers, stated_length, with_metadata
+from model_build.keras_file import KerasModel, open_model
 from model_build.known_answer_texts import DEFAULT_TEXTS
-from model_build.known_answers import known_answers, read_reference
+from model_build.known_answers import Reference, known_answers, read_reference
 from model_build.place import check_replaceable, replacing
 from model_build.progress import progress
 from model_build.scoring import TextScorer, open_session
-from model_build.settings import Settings, how_to_give, make_settings, read_settings
+from model_build.settings import Settings, agree, how_to_give, make_settings, read_settings
 from model_build.word_index import WordIndex, read_word_index
 from tox_com_det.manifest import FORMAT_VERSION, HEAD_FILE, Manifest, content_version
 
@@ -54,6 +62,7 @@ def build(
     *,
     settings: str | Path | None = None,
     reference: str | Path | None = None,
+    architecture: str | Path | None = None,
     force: bool = False,
     say: Say = print,
     **overrides: Any,
@@ -64,22 +73,34 @@ def build(
     a previous bundle stays in place until the new one is whole.
 
     Args:
-        h5: Keras model, legacy HDF5 form.
-        word_index: `{word: index}` or `tokenizer.to_json()`.
+        h5: Keras model: `.h5`, `.keras`, or an `.h5` of weights alone.
+        word_index: in one of the forms of `read_word_index`.
         settings: JSON with what the `.h5` does not say; default: `model.json` beside the `.h5`
             if there is one.
+        architecture: JSON of `model.to_json()`, for an `.h5` of weights alone.
         reference: Keras' scores; default: `reference.json` beside the `.h5` if there is one.
         force: build even if the bundle is there already.
         say: takes one line at a time of what is going on.
         overrides: fields of `Settings` (labels, num_words, length, padding, truncating, name,
-            embedding_name, ...); None means not given; labels may be one text with commas.
+            embedding_name, mode, dtype, ...); None means not given; labels may be one text with
+            commas.
 
     Raises:
         BuildError: with one line for the user; `UnsupportedLayer` is one of them.
     """
     h5, word_index, out = Path(h5), Path(word_index), Path(out)
     try:
-        return _build(h5, word_index, out, settings, reference, force, say, overrides)
+        return _build(
+            h5,
+            word_index,
+            out,
+            settings,
+            reference,
+            Path(architecture) if architecture is not None else None,
+            force,
+            say,
+            overrides,
+        )
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())
         raise BuildError(f"{error.filename or out}: {reason}: nothing was changed") from error
@@ -91,6 +112,7 @@ def _build(
     out: Path,
     settings: str | Path | None,
     reference: str | Path | None,
+    architecture: Path | None,
     force: bool,
     say: Say,
     overrides: Mapping[str, Any],
@@ -99,15 +121,20 @@ def _build(
     index = read_word_index(word_index)
     settings_path = _given_or_beside(settings, h5, SETTINGS_FILE)
     reference_path = _given_or_beside(reference, h5, REFERENCE_FILE)
-    chosen = make_settings(
-        str(settings_path or "options"),
-        index.settings,
+    given = (
         read_settings(settings_path) if settings_path else {},
         {key: value for key, value in overrides.items() if value is not None},
     )
-    with open_model(h5) as model:
+    agree(str(word_index), index.settings, *given)
+    chosen = make_settings(str(settings_path or "options"), index.settings, *given)
+    with open_model(h5, architecture) as model:
         tools = _tools(model)
-        files = {"h5": h5, "word_index": word_index, "reference": reference_path}
+        files = {
+            "h5": h5,
+            "word_index": word_index,
+            "reference": reference_path,
+            "architecture": architecture,
+        }
         made_of = stamp.inputs(files, chosen, tools)
         if not force and stamp.is_current(out, made_of):
             manifest = Manifest.load(out / MANIFEST_FILE)
@@ -116,8 +143,11 @@ def _build(
         for path, what in ((settings_path, "settings"), (reference_path, "Keras' scores")):
             if path:
                 say(f"{what} from {path}")
+        check_layers(model.network)
+        words = _words(model, index, chosen)
+        del index  # with its 400,000 words it is as large as everything else together
         with replacing(out) as work:
-            manifest = _write(work, model, index, chosen, reference_path, tools, say)
+            manifest = _write(work, model, words, chosen, reference_path, tools, say)
             stamp.write_stamp(work, made_of)
         warnings = _warnings(manifest)
     for line in warnings:
@@ -129,58 +159,42 @@ def _build(
 def _write(
     work: Path,
     model: KerasModel,
-    index: WordIndex,
+    words: _Words,
     settings: Settings,
     reference_path: Path | None,
     tools: Mapping[str, str],
     say: Say,
 ) -> Manifest:
     """Write every file of the bundle into `work`; the quick checks come before the long dump."""
-    split = split_model(model)
-    length = _length(model, split, settings)
-    head, size = build_head(model, split.rest, length, split.dimension)
-    labels = _labels(model, settings, size)
-    rules = settings.tokenizer()
-    chosen = vocabulary(index.words, rules, split.rows)
-    say(f"{model.path}: {_layers_in_words(split)}, written by Keras {model.keras_version}")
-    for line in _rows_in_words(split, chosen, settings):
+    length, chosen, oov = _length(model, settings), words.chosen, words.oov
+    reachable = int(max(chosen.indices.max(), oov or 0)) + 1
+    head = build_head(model, length, mode=settings.mode, rows=reachable)
+    labels = _labels(model, settings, head.labels)
+    dtype = "index" if settings.mode == "whole" else settings.dtype
+    row_bytes = {"index": 4, "float16": 2 * head.dimension, "float32": 4 * head.dimension}[dtype]
+    say(f"{model.path}: {_layers_in_words(model, head)}")
+    for line in (*_rows_in_words(head, chosen, settings), _mode_in_words(head, len(chosen))):
         say(line)
+    check_room(work, len(chosen), row_bytes)
 
-    with open_rows(split.matrix, model.path, work) as rows:
-        special = _special_rows(rows, index, settings)
-        scorer = TextScorer(
-            rules,
-            length,
-            settings.padding,
-            settings.truncating,
-            padding_row=special[0],
-            unknown_row=next((row for key, row in special.items() if key), None),
-        )
-        reference = read_reference(reference_path, size) if reference_path else None
-        texts = dict.fromkeys(
-            [*DEFAULT_TEXTS, *settings.texts, *(reference.scores if reference else ())]
-        )
-        needed = {token for text in texts for token in rules.tokens(text)}
-        answers = known_answers(
-            open_session(head.SerializeToString()),
-            scorer,
-            {word: rows[row] for word, row in chosen.words if word in needed},
-            list(texts),
-            reference,
-        )
-        if reference:
-            _say_reference(answers, reference.keras, say)
-        probe, _ = build_head(model, split.rest, length, split.dimension, logits=True)
+    with open_rows(head.matrix, model.path, work, model.offset) as rows:
+        stored = _StoredRows(rows, dtype)
+        special = {number: stored[number] for number in (0, *([oov] if oov else []))}
+        reference = read_reference(reference_path, head.labels) if reference_path else None
+        answers = _answers(head, settings, length, rows, stored, chosen, special, reference, say)
         dead = find_dead_positions(
-            open_session(probe.SerializeToString()), length, split.dimension, _spread(rows, chosen)
+            open_session(head.probe.SerializeToString()), _texts(head, rows, chosen), length
         )
-        with progress("word vectors", len(chosen.words), say) as step:
-            dump = write_dump(
-                work / "dump", settings.embedding_name, _documents(rows, chosen), step
+        with progress("word vectors", len(chosen), say) as step:
+            documents = (
+                (word, number, None if dtype == "index" else stored[number])
+                for word, number in chosen
             )
-    say(f"{dump.count} word vectors, {dump.bytes / 1e6:.1f} MB, collection {dump.collection}")
+            dump = write_dump(work / "dump", settings.embedding_name, documents, step)
+    what = "word indices" if dtype == "index" else f"word vectors ({dtype})"
+    say(f"{dump.count} {what}, {dump.bytes / 1e6:.1f} MB, collection {dump.collection}")
 
-    file = with_metadata(head, dump.checksum, labels, length)
+    file = with_metadata(head.proto, dump.checksum, labels, length)
     (work / HEAD_FILE).write_bytes(file)
     content = {
         "format_version": FORMAT_VERSION,
@@ -193,14 +207,25 @@ def _write(
             "truncating": settings.truncating,
         },
         "tokenizer": {
-            "num_words": settings.num_words,
+            "num_words": settings.num_words or None,
             "filters": settings.filters,
             "lower": settings.lower,
             "split": settings.split,
             "char_level": settings.char_level,
             "oov_token": settings.oov_token,
         },
-        "embedding": _embedding(dump, split, special),
+        "embedding": {
+            "database": DATABASE,
+            "collection": dump.collection,
+            "count": dump.count,
+            "dimension": 1 if dtype == "index" else head.dimension,
+            "dtype": dtype,
+            "checksum": dump.checksum,
+            "special_rows": {
+                str(number): base64.b64encode(row).decode("ascii")
+                for number, row in special.items()
+            },
+        },
         "known_answers": answers,
         "architecture": model.architecture,
         "dead_positions": dead,
@@ -212,6 +237,91 @@ def _write(
         json.dumps(manifest.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     return manifest
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What can be asked for, and the row of the out-of-vocabulary token if there is one."""
+
+    chosen: Vocabulary
+    oov: int | None
+
+
+def _words(model: KerasModel, index: WordIndex, settings: Settings) -> _Words:
+    rows = _embedding_rows(model)
+    oov = _oov_index(index, settings)
+    return _Words(vocabulary(index, settings.tokenizer(), rows), oov)
+
+
+class _StoredRows:
+    """Rows as they are stored: vectors, rounded to float16 or not, or the index itself."""
+
+    def __init__(self, rows: Rows, dtype: str) -> None:
+        self._rows, self._dtype = rows, dtype
+
+    def __getitem__(self, index: int) -> bytes:
+        if self._dtype == "index":
+            return struct.pack("<i", index)
+        row = self._rows[index]
+        return row if self._dtype == "float32" else as_float16(row, f"row {index}")
+
+
+def _answers(
+    head: Head,
+    settings: Settings,
+    length: int,
+    rows: Rows,
+    stored: _StoredRows,
+    chosen: Vocabulary,
+    special: Mapping[int, bytes],
+    reference: Reference | None,
+    say: Say,
+) -> dict[str, Any]:
+    """The known answers with the rows as they are stored, after a look at the exact ones."""
+    rules = settings.tokenizer()
+    scorer = TextScorer(
+        rules,
+        length,
+        settings.padding,
+        settings.truncating,
+        padding_row=special[0],
+        unknown_row=next((row for key, row in special.items() if key), None),
+        dtype="index" if settings.mode == "whole" else settings.dtype,
+        masked=head.masked,
+    )
+    texts = list(
+        dict.fromkeys([*DEFAULT_TEXTS, *settings.texts, *(reference.scores if reference else ())])
+    )
+    needed = {token for text in texts for token in rules.tokens(text)}
+    numbers = {word: number for word, number in chosen if word in needed}
+    session = open_session(head.proto.SerializeToString())
+    kept = {word: stored[number] for word, number in numbers.items()}
+    if settings.dtype == "float32":
+        answers = known_answers(session, scorer, kept, texts, reference)
+    else:
+        exact = replace(
+            scorer,
+            dtype="float32",
+            padding_row=rows[0],
+            unknown_row=next((rows[key] for key in special if key), None),
+        )
+        whole = {word: rows[number] for word, number in numbers.items()}
+        before = known_answers(session, exact, whole, texts, reference)
+        answers = known_answers(session, scorer, kept, texts, reference, allowed=1.0)
+        difference = np.abs(
+            np.subtract(*([case["scores"] for case in one["cases"]] for one in (answers, before)))
+        ).max()
+        say(f"float16 vectors change a score of the known answers by at most {difference:.1e}")
+    if reference:
+        _say_reference(answers, reference.keras, say)
+    return answers
+
+
+def _texts(head: Head, rows: Rows, chosen: Vocabulary) -> Texts:
+    if head.mode == "whole":
+        return IndexTexts(head.length, chosen.indices)
+    spread = _spread(rows, chosen)
+    return VectorTexts(head.length, head.dimension, spread, head.masked)
 
 
 def _given_or_beside(given: str | Path | None, h5: Path, name: str) -> Path | None:
@@ -230,18 +340,33 @@ def _tools(model: KerasModel) -> dict[str, str]:
     }
 
 
-def _length(model: KerasModel, split: Split, settings: Settings) -> int:
-    if split.length is None and settings.length is None:
+def _length(model: KerasModel, settings: Settings) -> int:
+    stated = stated_length(model)
+    if stated is None and settings.length is None:
         raise BuildError(
             f"{model.path}: the model leaves the sequence length open: give the maxlen of "
             f"pad_sequences, {how_to_give('length')}"
         )
-    if None not in (split.length, settings.length) and split.length != settings.length:
+    if None not in (stated, settings.length) and stated != settings.length:
         raise BuildError(
-            f"length is {settings.length}, the model in {model.path} takes {split.length} tokens: "
-            f"give {how_to_give('length', split.length)}"
+            f"length is {settings.length}, the model in {model.path} takes {stated} tokens: "
+            f"give {how_to_give('length', stated)}"
         )
-    return split.length or settings.length
+    return stated or settings.length
+
+
+def _embedding_rows(model: KerasModel) -> int:
+    """Rows that every Embedding has, by its configuration."""
+    rows = [
+        whole_number(layer, "input_dim")
+        for layer in model.network.leaves()
+        if layer.class_name == "Embedding"
+    ]
+    if not rows:
+        raise next(model.network.leaves()).unsupported(
+            "no Embedding follows; the first layer must be one, it is what turns words into numbers"
+        )
+    return min(rows)
 
 
 def _labels(model: KerasModel, settings: Settings, size: int) -> tuple[str, ...]:
@@ -258,12 +383,19 @@ def _labels(model: KerasModel, settings: Settings, size: int) -> tuple[str, ...]
     return settings.labels
 
 
-def _layers_in_words(split: Split) -> str:
-    names = " -> ".join(layer.class_name for layer in (split.layer, *split.rest))
-    return f"{names}; matrix of {split.rows} x {split.dimension}"
+def _layers_in_words(model: KerasModel, head: Head) -> str:
+    names = " -> ".join(
+        layer.class_name
+        for layer in model.network.leaves()
+        if layer.class_name not in ("InputLayer", "NotEqual")
+    )
+    return (
+        f"{names}; matrix of {head.rows} x {head.dimension}, written by Keras "
+        f"{model.keras_version}" + ("; padding is masked" if head.masked else "")
+    )
 
 
-def _rows_in_words(split: Split, chosen: Vocabulary, settings: Settings) -> Iterator[str]:
+def _rows_in_words(head: Head, chosen: Vocabulary, settings: Settings) -> Iterator[str]:
     if chosen.unreachable:
         yield (
             f"{chosen.unreachable} words of the index are cut off by num_words="
@@ -271,33 +403,43 @@ def _rows_in_words(split: Split, chosen: Vocabulary, settings: Settings) -> Iter
         )
     if chosen.unused_rows > 0:
         yield (
-            f"{chosen.unused_rows} of {split.rows} rows of the matrix belong to no word that can "
+            f"{chosen.unused_rows} of {head.rows} rows of the matrix belong to no word that can "
             "be asked for and are left out"
         )
 
 
-def _special_rows(rows: Rows, index: WordIndex, settings: Settings) -> dict[int, bytes]:
-    """Rows that belong to no word of a text: padding, and the out-of-vocabulary token's."""
-    special = {0: rows[0]}
-    if settings.oov_token is not None:
-        row = index.words.get(settings.oov_token)
-        if row is None or not settings.tokenizer().reachable(row):
-            raise BuildError(
-                f"oov_token {settings.oov_token!r} is not in the word index below num_words: "
-                "give the word index of the same tokenizer"
-            )
-        special[row] = rows[row]
-    return special
+def _mode_in_words(head: Head, words: int) -> str:
+    size = len(head.proto.SerializeToString()) / 1e6
+    matrix = words * head.dimension * 4 / 1e6
+    if head.mode == "whole":
+        return (
+            f"mode whole: MongoDB gives the indices only, the head holds the matrix: {size:.1f} MB "
+            f"in each worker; mode split would hold {max(0.0, size - matrix):.1f} MB and read "
+            "vectors as they are needed"
+        )
+    return (
+        f"mode split: the head takes {size:.1f} MB in each worker, {matrix:.1f} MB of vectors stay "
+        f"in MongoDB; mode whole would hold {size + matrix:.1f} MB in each worker"
+    )
 
 
-def _documents(rows: Rows, chosen: Vocabulary) -> Iterator[tuple[str, int, bytes]]:
-    return ((word, index, rows[index]) for word, index in chosen.words)
+def _oov_index(index: WordIndex, settings: Settings) -> int | None:
+    """The row of the out-of-vocabulary token."""
+    if settings.oov_token is None:
+        return None
+    row = index.get(settings.oov_token)
+    if row is None or not settings.tokenizer().reachable(row):
+        raise BuildError(
+            f"oov_token {settings.oov_token!r} is not in the word index below num_words: "
+            "give the word index of the same tokenizer"
+        )
+    return row
 
 
 def _spread(rows: Rows, chosen: Vocabulary) -> float:
     """Standard deviation of the embedding's numbers, over a sample of its rows."""
-    step = max(1, len(chosen.words) // _PROBED_ROWS)
-    sample = b"".join(rows[index] for _, index in chosen.words[::step])
+    step = max(1, len(chosen) // _PROBED_ROWS)
+    sample = b"".join(rows[int(index)] for index in chosen.indices[::step])
     return float(np.frombuffer(sample, "<f4").astype(np.float64).std())
 
 
@@ -306,20 +448,6 @@ def _say_reference(answers: Mapping[str, Any], keras: str, say: Say) -> None:
     if compared:
         largest = answers["reference_max_difference"]
         say(f"{compared} texts scored as by Keras {keras}, largest difference {largest:.1e}")
-
-
-def _embedding(dump: Dump, split: Split, special: Mapping[int, bytes]) -> dict[str, Any]:
-    return {
-        "database": DATABASE,
-        "collection": dump.collection,
-        "count": dump.count,
-        "dimension": split.dimension,
-        "dtype": "float32",
-        "checksum": dump.checksum,
-        "special_rows": {
-            str(index): base64.b64encode(row).decode("ascii") for index, row in special.items()
-        },
-    }
 
 
 def _warnings(manifest: Manifest) -> tuple[str, ...]:

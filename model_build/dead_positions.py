@@ -9,46 +9,120 @@ score is reported.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
 
-from model_build.scoring import run
+from model_build.scoring import Inputs, run
 
 _BASES = 12
 _STRENGTHS = (1.0, 10.0, 100.0)
-_BATCH_BYTES = 32 * 1024 * 1024
+_BATCH_BYTES = 2 * 1024 * 1024
 # Sums in another order differ in the last bits; a position that counts moves far more.
 _RELATIVE_NOISE = 1e-5
 
 
+class Texts(Protocol):
+    """Random texts as the head takes them; `size`: numbers of one text."""
+
+    size: int
+
+    def draw(self, random: np.random.Generator, number: int) -> np.ndarray:
+        """One text without its batch axis."""
+        ...
+
+    def shake(
+        self, random: np.random.Generator, number: int, texts: np.ndarray, positions: np.ndarray
+    ) -> None:
+        """Change text i at position i."""
+        ...
+
+    def inputs(self, texts: np.ndarray) -> Inputs:
+        """What the head takes."""
+        ...
+
+
+@dataclass(frozen=True)
+class VectorTexts:
+    """Random vectors; `spread`: typical size of the embedding's numbers."""
+
+    length: int
+    dimension: int
+    spread: float
+    masked: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.length * self.dimension
+
+    @property
+    def _spread(self) -> float:
+        return self.spread if self.spread > 0 else 1.0
+
+    def draw(self, random: np.random.Generator, number: int) -> np.ndarray:
+        return random.normal(0.0, self._spread, (self.length, self.dimension)).astype(np.float32)
+
+    def shake(
+        self, random: np.random.Generator, number: int, texts: np.ndarray, positions: np.ndarray
+    ) -> None:
+        strength = self._spread * _STRENGTHS[number % len(_STRENGTHS)]
+        texts[np.arange(len(positions)), positions] += random.normal(
+            0.0, strength, (len(positions), self.dimension)
+        ).astype(np.float32)
+
+    def inputs(self, texts: np.ndarray) -> Inputs:
+        mask = {"mask": np.ones(texts.shape[:2], np.float32)} if self.masked else {}
+        return {"vectors": texts} | mask
+
+
+@dataclass(frozen=True)
+class IndexTexts:
+    """Random words of the vocabulary, by their indices."""
+
+    length: int
+    indices: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return self.length
+
+    def draw(self, random: np.random.Generator, number: int) -> np.ndarray:
+        return random.choice(self.indices, self.length).astype(np.int32)
+
+    def shake(
+        self, random: np.random.Generator, number: int, texts: np.ndarray, positions: np.ndarray
+    ) -> None:
+        texts[np.arange(len(positions)), positions] = random.choice(self.indices, len(positions))
+
+    def inputs(self, texts: np.ndarray) -> Inputs:
+        return {"indices": texts}
+
+
 def find_dead_positions(
-    session: onnxruntime.InferenceSession, length: int, dimension: int, spread: float
+    session: onnxruntime.InferenceSession, texts: Texts, length: int
 ) -> list[int]:
-    """Positions 0..length-1 whose vectors have no effect on any output of `session`.
+    """Positions 0..length-1 that have no effect on any output of `session`.
 
     Args:
         session: the head without its last activation, which would hide effects where it saturates.
-        spread: typical size of the embedding's numbers; perturbations are multiples of it.
+        texts: where random texts come from.
     """
     random = np.random.default_rng(0)
-    spread = spread if spread > 0 else 1.0
     suspects = np.arange(length)
-    batch = max(1, _BATCH_BYTES // (4 * length * dimension))
+    batch = max(1, _BATCH_BYTES // (4 * texts.size))
     for number in range(_BASES):
         if not len(suspects):
             break
-        base = random.normal(0.0, spread, (length, dimension)).astype(np.float32)
-        strength = spread * _STRENGTHS[number % len(_STRENGTHS)]
-        before = run(session, base[None])[0]
+        base = texts.draw(random, number)
+        before = run(session, texts.inputs(base[None]))[0]
         moved = np.zeros(len(suspects), bool)
         for start in range(0, len(suspects), batch):
             positions = suspects[start : start + batch]
             shaken = np.repeat(base[None], len(positions), axis=0)
-            shaken[np.arange(len(positions)), positions] += random.normal(
-                0.0, strength, (len(positions), dimension)
-            ).astype(np.float32)
-            difference = np.abs(run(session, shaken) - before).max(axis=1)
+            texts.shake(random, number, shaken, positions)
+            difference = np.abs(run(session, texts.inputs(shaken)) - before).max(axis=1)
             moved[start : start + batch] = difference > _RELATIVE_NOISE * np.abs(before).max()
         suspects = suspects[~moved]
     return suspects.tolist()

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bson
-from bson.binary import Binary
 
 from model_build.errors import BuildError
 from tox_com_det.checksum import ChecksumError, EmbeddingChecksum
 
 DATABASE = "word_embeddings"
+_BYTES_BESIDE_ROW = 60  # of a document: word, index, names of the fields
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,32 @@ class Dump:
     bytes: int
 
 
+def check_room(directory: Path, count: int, row_bytes: int) -> None:
+    """Refuse to begin a dump that the disk cannot take.
+
+    Raises:
+        BuildError: less free space than `count` documents with rows of `row_bytes` need.
+    """
+    needed, free = count * (row_bytes + _BYTES_BESIDE_ROW), shutil.disk_usage(directory).free
+    if needed > free:
+        raise BuildError(
+            f"{directory.parent}: the word vectors take about {needed / 1e6:.0f} MB, "
+            f"{free / 1e6:.0f} MB are free: make room or give another --out"
+        )
+
+
 def write_dump(
     directory: Path,
     name: str,
-    rows: Iterable[tuple[str, int, bytes]],
+    rows: Iterable[tuple[str, int, bytes | None]],
     progress: Callable[[int], None] = lambda count: None,
 ) -> Dump:
     """Write the dump of one embedding below `directory` (as `word_embeddings/<collection>.*`).
 
     Args:
         name: the embedding's name, [a-z0-9_]+, which begins the collection's.
-        rows: (word, index, little-endian float32 vector), ascending by the word's UTF-8 bytes.
+        rows: (word, index, vector in little-endian bytes), ascending by the word's UTF-8 bytes.
+            None as the vector: documents hold the index alone, which counts as its own row.
         progress: called now and then with the number of documents written.
 
     Raises:
@@ -57,12 +75,14 @@ def write_dump(
     with unnamed.open("xb") as file:
         for word, index, vector in rows:
             try:
-                checksum.add(word, index, vector)
+                row = struct.pack("<i", index) if vector is None else vector
+                checksum.add(word, index, row)
             except ChecksumError as error:
                 raise BuildError(f"the word index cannot be dumped: {error}") from error
-            size += file.write(
-                bson.encode({"_id": word, "index": index, "vector": Binary(vector, 0)})
-            )
+            document: dict[str, Any] = {"_id": word, "index": index}
+            if vector is not None:
+                document["vector"] = vector  # bytes become binary of subtype 0
+            size += file.write(bson.encode(document))
             if checksum.count % 512 == 0:
                 progress(checksum.count)
         progress(checksum.count)

@@ -10,7 +10,7 @@ class BuildError(Exception):
 class UnsupportedLayer(BuildError, ValueError):
     """The model has a layer or an option that this version does not convert exactly."""
 
-    def __init__(self, position: int, class_name: str, name: str, reason: str) -> None:
+    def __init__(self, position: str, class_name: str, name: str, reason: str) -> None:
         self.position, self.class_name, self.layer_name = position, class_name, name
         super().__init__(
             f"layer {position} ({class_name} {name!r}) is not supported: {reason}; "

@@ -15,16 +15,16 @@ MARK = "manifest.json"
 
 
 @contextmanager
-def replacing(out: Path) -> Iterator[Path]:
+def replacing(out: Path, mark: str = MARK) -> Iterator[Path]:
     """Yields an empty directory beside `out`; takes its place at the end, or is removed on error.
 
-    A previous directory is replaced only where it holds a manifest or nothing at all, and comes
+    A previous directory is replaced only where it holds `mark` or nothing at all, and comes
     back if the exchange fails. What a killed build left behind is cleared away first.
 
     Raises:
         BuildError: `out` is something else than a bundle.
     """
-    check_replaceable(out)
+    check_replaceable(out, mark)
     out.parent.mkdir(parents=True, exist_ok=True)
     _clear_leftovers(out)
     work = out.with_name(f".{out.name}.building-{os.getpid()}")
@@ -37,11 +37,11 @@ def replacing(out: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def check_replaceable(out: Path) -> None:
-    """Refuse to replace anything but a bundle, an empty directory, or nothing."""
+def check_replaceable(out: Path, mark: str = MARK) -> None:
+    """Refuse to replace anything but a bundle (or dump), an empty directory, or nothing."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise BuildError(f"{out}: not a directory: give another --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
+    if out.is_dir() and any(out.iterdir()) and not (out / mark).exists():
         raise BuildError(f"{out}: holds something else than a bundle: give another --out")
 
 

@@ -11,6 +11,12 @@ from typing import Any, Literal
 from model_build.errors import BuildError
 from tox_com_det.tokenizer import DEFAULT_FILTERS, TokenizerRules
 
+_CHOICES = {
+    "mode": ("split", "whole"),
+    "dtype": ("float32", "float16"),
+    "padding": ("pre", "post"),
+    "truncating": ("pre", "post"),
+}
 _TOKENIZER_FIELDS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
 
 
@@ -19,7 +25,8 @@ class Settings:
     """Settings of a build; the JSON form (`model.json`) has the same keys, none required.
 
     `labels`: names of the scores in order. `length`: the sequence length, for a model that leaves
-    it open. `num_words` to `oov_token`: as given to Keras' `Tokenizer` (`num_words` None: no
+    it open. `mode`: vectors in MongoDB (`split`) or in the head (`whole`). `dtype`: of the vectors
+    in MongoDB. `num_words` to `oov_token`: as given to Keras' `Tokenizer` (`num_words` None: no
     limit). `padding`, `truncating`: as given to `pad_sequences`. `texts`: known answers beside the
     built-in ones.
     """
@@ -28,6 +35,8 @@ class Settings:
     labels: tuple[str, ...] = ()
     embedding_name: str = "embedding"
     length: int | None = None
+    mode: Literal["split", "whole"] = "split"
+    dtype: Literal["float32", "float16"] = "float32"
     padding: Literal["pre", "post"] = "pre"
     truncating: Literal["pre", "post"] = "pre"
     num_words: int | None = None
@@ -40,6 +49,22 @@ class Settings:
 
     def tokenizer(self) -> TokenizerRules:
         return TokenizerRules(**{name: getattr(self, name) for name in _TOKENIZER_FIELDS})
+
+
+def agree(where: str, index: dict[str, Any], *sources: dict[str, Any]) -> None:
+    """Refuse a setting that contradicts what the word index's own file says.
+
+    Raises:
+        BuildError: the first such setting.
+    """
+    for source in sources:
+        for key, stated in index.items():
+            if key in source and source[key] != stated:
+                raise BuildError(
+                    f"{key} is {source[key]!r} as given, {stated!r} in {where}: the sequence must "
+                    f"be the one that the model was trained with: leave {key} out, or give the "
+                    "word index alone as {word: index}"
+                )
 
 
 def how_to_give(name: str, value: object = "...") -> str:
@@ -101,9 +126,11 @@ def _check(where: str, settings: Settings) -> None:
         value = getattr(settings, key)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise wrong(key, f"text of the form {pattern}")
-    for key in ("padding", "truncating"):
-        if getattr(settings, key) not in ("pre", "post"):
-            raise wrong(key, "pre or post")
+    for key, allowed in _CHOICES.items():
+        if getattr(settings, key) not in allowed:
+            raise wrong(key, " or ".join(allowed))
+    if settings.mode == "whole" and settings.dtype != "float32":
+        raise wrong("dtype", "float32: mode whole has no vectors in MongoDB")
     for key in ("length", "num_words"):
         value = getattr(settings, key)
         if value is not None and (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -38,16 +39,22 @@ class Row(NamedTuple):
 def parse_row(document: Mapping[str, Any], embedding: Embedding) -> Row:
     """A row out of a document `{_id: word, index: int32, vector: binary}`.
 
+    Where the head holds the matrix there is no `vector`, and the row is the index.
+
     Raises:
         ValueError: the document is not in that form or the vector has another length.
     """
-    if document.keys() != {"_id", "index", "vector"}:
-        raise ValueError(f"a document has the fields {sorted(document)}, not _id, index, vector")
-    word, index, vector = document["_id"], document["index"], document["vector"]
+    indices_only = embedding.dtype == "index"
+    wanted = ["_id", "index"] if indices_only else ["_id", "index", "vector"]
+    if document.keys() != set(wanted):
+        raise ValueError(f"a document has the fields {sorted(document)}, not {', '.join(wanted)}")
+    word, index, vector = document["_id"], document["index"], document.get("vector")
     if not isinstance(word, str) or not word:
         raise ValueError(f"a document has the _id {word!r}, which is no word")
     if not isinstance(index, int) or isinstance(index, bool) or index < 1:
         raise ValueError(f"word {word!r} has the index {index!r}")
+    if indices_only:
+        return Row(word, index, struct.pack("<i", index))
     # Binary of subtype 0 arrives as plain bytes; other subtypes are a class of their own.
     if type(vector) is not bytes or len(vector) != embedding.vector_bytes:
         size = f"{len(vector)} bytes" if isinstance(vector, bytes) else type(vector).__name__

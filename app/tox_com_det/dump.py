@@ -18,6 +18,7 @@ from tox_com_det.manifest import Embedding
 
 _SMALLEST_DOCUMENT = 5
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
+_NUMBERS = {"float32": "<f4", "float16": "<f2"}
 
 
 class DumpError(Exception):
@@ -77,7 +78,8 @@ def read_row(document: bytes, embedding: Embedding) -> Row:
         row = parse_row(bson.decode(document), embedding)
     except (BSONError, ValueError) as error:
         raise DumpError(f"not a word's document: {error}") from error
-    if not np.isfinite(np.frombuffer(row.vector, "<f4")).all():
+    number = _NUMBERS.get(embedding.dtype)
+    if number is not None and not np.isfinite(np.frombuffer(row.vector, number)).all():
         raise DumpError(f"the vector of word {row.word!r} holds a value that is no finite number")
     return row
 

@@ -11,6 +11,8 @@ import onnxruntime
 from tox_com_det.manifest import Manifest
 
 INPUT = "vectors"
+INDICES = "indices"
+MASK = "mask"
 OUTPUT = "scores"
 _SEVERITY_ERROR = 3
 
@@ -20,7 +22,11 @@ class HeadError(Exception):
 
 
 class Head:
-    """An ONNX Runtime session: float32 batch x length x dimension -> float32 batch x labels."""
+    """An ONNX Runtime session: float32 batch x length x dimension -> float32 batch x labels.
+
+    A head that holds the matrix takes int32 indices, batch x length, instead. One that uses Keras'
+    mask (`masked`) also takes which places hold a word, float32 batch x length of 1 and 0.
+    """
 
     def __init__(self, model: bytes, manifest: Manifest) -> None:
         """Load and check a head.
@@ -42,18 +48,26 @@ class Head:
         problem = _disagreement(self._session, manifest)
         if problem is not None:
             raise HeadError(f"head.onnx and manifest.json disagree: {problem}")
-        self._shape = (manifest.sequence.length, manifest.embedding.dimension)
+        self._indices = manifest.embedding.dtype == "index"
+        self._shape = _input_shape(manifest)
+        self.masked = len(self._session.get_inputs()) == 2
 
-    def run(self, vectors: np.ndarray) -> np.ndarray:
-        """Scores in 0..1, float32 batch x labels, of float32 batch x length x dimension.
+    def run(self, vectors: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Scores in 0..1, float32 batch x labels, of the input; `mask` where the head takes one.
 
         Raises:
             ValueError: `vectors` has another shape or type.
             HeadError: a score is not a number in 0..1; nothing of the batch may be served.
         """
-        if vectors.dtype != np.float32 or vectors.ndim != 3 or vectors.shape[1:] != self._shape:
-            raise ValueError(f"vectors are {vectors.dtype}{vectors.shape}, wanted {self._shape}")
-        scores = self._session.run([OUTPUT], {INPUT: vectors})[0]
+        dtype, name = (np.int32, INDICES) if self._indices else (np.float32, INPUT)
+        if vectors.dtype != dtype or list(vectors.shape[1:]) != self._shape:
+            raise ValueError(f"{name} are {vectors.dtype}{vectors.shape}, wanted {self._shape}")
+        inputs = {name: vectors}
+        if self.masked:
+            if mask is None or mask.shape != (len(vectors), self._shape[0]):
+                raise ValueError(f"the head takes a mask of batch x {self._shape[0]}")
+            inputs[MASK] = mask
+        scores = self._session.run([OUTPUT], inputs)[0]
         # The comparison is False for NaN as well.
         if not bool(np.all((scores >= 0.0) & (scores <= 1.0))):
             raise HeadError("the head gave a score that is not a number from 0 to 1")
@@ -73,10 +87,16 @@ def _options() -> onnxruntime.SessionOptions:
 
 
 def _disagreement(session: onnxruntime.InferenceSession, manifest: Manifest) -> str | None:
-    shape_in = [manifest.sequence.length, manifest.embedding.dimension]
-    shape_out = [len(manifest.labels)]
-    problem = _signature("input", session.get_inputs(), INPUT, shape_in) or _signature(
-        "output", session.get_outputs(), OUTPUT, shape_out
+    inputs, shape_in = session.get_inputs(), _input_shape(manifest)
+    indices = manifest.embedding.dtype == "index"
+    problem = None
+    if not indices and [node.name for node in inputs[1:]] == [MASK]:
+        problem = _signature("input", inputs[1:], MASK, shape_in[:1])
+        inputs = inputs[:1]
+    problem = (
+        problem
+        or _signature("input", inputs, INDICES if indices else INPUT, shape_in, indices)
+        or _signature("output", session.get_outputs(), OUTPUT, [len(manifest.labels)])
     )
     if problem is not None:
         return problem
@@ -98,12 +118,22 @@ def _disagreement(session: onnxruntime.InferenceSession, manifest: Manifest) -> 
     return None
 
 
-def _signature(kind: str, nodes: list[Any], name: str, shape: list[int]) -> str | None:
+def _input_shape(manifest: Manifest) -> list[int]:
+    length = manifest.sequence.length
+    return (
+        [length] if manifest.embedding.dtype == "index" else [length, manifest.embedding.dimension]
+    )
+
+
+def _signature(
+    kind: str, nodes: list[Any], name: str, shape: list[int], indices: bool = False
+) -> str | None:
     if [node.name for node in nodes] != [name]:
         return f"its {kind}s are {[node.name for node in nodes]}, wanted [{name!r}]"
     node = nodes[0]
-    if node.type != "tensor(float)":
-        return f"its {kind} {name} is {node.type}, wanted tensor(float)"
+    wanted = "tensor(int32)" if indices else "tensor(float)"
+    if node.type != wanted:
+        return f"its {kind} {name} is {node.type}, wanted {wanted}"
     # The batch has a symbolic or no size, everything behind it is fixed.
     if len(node.shape) != len(shape) + 1 or isinstance(node.shape[0], int):
         return f"its {kind} {name} has the shape {node.shape}, wanted ['batch', *{shape}]"

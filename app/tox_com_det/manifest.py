@@ -22,7 +22,8 @@ FORMAT_VERSION = 1
 HEAD_FILE = "head.onnx"
 _MAX_BYTES = 64 * 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_BYTES_PER_VALUE = {"float32": 4}
+# `index`: the head holds the matrix (mode whole), a row is the word's index, dimension 1.
+_BYTES_PER_VALUE = {"float32": 4, "float16": 2, "index": 4}
 
 
 class ManifestError(ValueError):
@@ -51,6 +52,8 @@ class Embedding:
     """Where the word vectors are and what they must be.
 
     `special_rows` maps an index that belongs to no word to its row in little-endian bytes.
+    `dtype` is `float32` or `float16` for vectors, and `index` where the head holds the matrix: a
+    row then is the word's index as int32, and documents have no vector.
     """
 
     database: str
@@ -367,8 +370,10 @@ def _files(top: _Object) -> dict[str, FileEntry]:
 
 def _embedding(top: _Object, tokenizer: TokenizerRules) -> Embedding:
     data = top.child("embedding", "database collection count dimension dtype checksum special_rows")
-    dtype = data.get("dtype", lambda v: isinstance(v, str) and v in _BYTES_PER_VALUE, "float32")
-    dimension = data.integer("dimension", 1, 100_000)
+    dtype = data.get(
+        "dtype", lambda v: isinstance(v, str) and v in _BYTES_PER_VALUE, "float32, float16 or index"
+    )
+    dimension = data.integer("dimension", 1, 1 if dtype == "index" else 100_000)
     checksum = data.matching("checksum", f"sha256:{_SHA256.pattern}")
     collection = data.matching("collection", r"[a-z0-9_]{1,60}_[0-9a-f]{12}")
     if collection.rpartition("_")[2] != checksum.removeprefix("sha256:")[:12]:

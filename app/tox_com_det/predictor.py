@@ -12,6 +12,9 @@ from tox_com_det.manifest import Manifest
 from tox_com_det.tokenizer import pad_sequence
 from tox_com_det.vectors import Vectors
 
+# Numbers of a stored row, and those that the head takes.
+_NUMBERS = {"float32": ("<f4", "<f4"), "float16": ("<f2", "<f4"), "index": ("<i4", "<i4")}
+
 Lookup = Callable[[Iterable[str]], dict[str, bytes]]
 
 
@@ -76,17 +79,25 @@ class Predictor:
         rules, sequence = self.manifest.tokenizer, self.manifest.sequence
         tokens = [rules.tokens(text) for text in texts]
         rows = lookup(token for one in tokens for token in one)
-        batch = np.empty((len(texts), sequence.length, self.manifest.embedding.dimension), "<f4")
+        embedding = self.manifest.embedding
+        stored, used = _NUMBERS[embedding.dtype]
+        batch = np.empty((len(texts), sequence.length, embedding.dimension), used)
+        mask = np.zeros((len(texts), sequence.length), np.float32)
         counts = []
         for place, one in enumerate(tokens):
             selected = rules.select(one, rows, self._unknown)
             padded = pad_sequence(
                 selected, sequence.length, self._padding, sequence.padding, sequence.truncating
             )
-            batch[place] = np.frombuffer(b"".join(padded), "<f4").reshape(batch.shape[1:])
+            batch[place] = np.frombuffer(b"".join(padded), stored).reshape(batch.shape[1:])
+            words = min(len(selected), sequence.length)
+            first = sequence.length - words if sequence.padding == "pre" else 0
+            mask[place, first : first + words] = 1.0
             known = sum(token in rows for token in one)
-            counts.append((known, len(one) - known, min(len(selected), sequence.length)))
-        scores = self._head.run(batch)
+            counts.append((known, len(one) - known, words))
+        if embedding.dtype == "index":
+            batch = batch[:, :, 0]
+        scores = self._head.run(batch, mask if self._head.masked else None)
         return [
             Prediction(tuple(map(float, row)), *count)
             for row, count in zip(scores, counts, strict=True)

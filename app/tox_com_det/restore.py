@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,8 @@ def restore(
             else:
                 say(f"restoring with {program}")
                 _run_mongorestore(program, uri, directory, embedding)
-            witness = _verify(client, embedding, say)
+                _check_count(client, embedding)
+            witness = _verify(client, dump, embedding, say)
         except (DumpError, RestoreError, OperationFailure) as error:
             _drop(client, embedding)
             raise RestoreError(
@@ -254,8 +256,19 @@ def _insert(
     progress.done(count, size)
 
 
-def _verify(client: MongoClient[dict[str, Any]], embedding: Embedding, say: Say) -> str:
-    """Read everything back and compare; returns one of the words."""
+def _check_count(client: MongoClient[dict[str, Any]], embedding: Embedding) -> None:
+    """Refuse words beside the dump's, which `_verify` does not ask for; `_insert` adds none."""
+    found = client[embedding.database][embedding.collection].estimated_document_count()
+    if found != embedding.count:
+        raise RestoreError(f"{found} words are there, the manifest says {embedding.count}")
+
+
+def _verify(client: MongoClient[dict[str, Any]], dump: Dump, embedding: Embedding, say: Say) -> str:
+    """Read everything back and compare; returns one of the words.
+
+    The words of the dump are asked for by key, some at a time and in its order, which is that of
+    the checksum: no server has to sort or hold more than one answer, whatever the dump's size.
+    """
     word = ""
     check, progress, size = (
         EmbeddingCheck(embedding),
@@ -263,16 +276,19 @@ def _verify(client: MongoClient[dict[str, Any]], embedding: Embedding, say: Say)
         0,
     )
     collection = client[embedding.database][embedding.collection]
-    # Ascending _id is the order of the checksum and comes from the index that every collection has.
-    with collection.find({}, sort=[("_id", 1)], batch_size=_READ_BATCH) as cursor:
-        for document in cursor:
-            try:
-                row = parse_row(document, embedding)
-            except ValueError as error:
-                raise RestoreError(f"read back: {error}") from error
-            check.add(row)
-            word = row.word
-            size += len(row.vector)
+    with dump.bson.open("rb") as stream:
+        documents = read_documents(stream, dump.bson.name)
+        while words := [read_row(one, embedding).word for one in islice(documents, _READ_BATCH)]:
+            found = {one["_id"]: one for one in collection.find({"_id": {"$in": words}})}
+            for word in words:
+                if word not in found:
+                    raise RestoreError(f"read back: word {word!r} is not there")
+                try:
+                    row = parse_row(found[word], embedding)
+                except ValueError as error:
+                    raise RestoreError(f"read back: {error}") from error
+                check.add(row)
+                size += len(row.vector)
             progress.step(check.count, size)
     check.finish(f"{embedding.database}.{embedding.collection}, read back,")
     progress.done(check.count, size)

@@ -285,6 +285,33 @@ def test_a_failed_mongorestore_leaves_nothing(model, bundle, database, fake_mong
     assert nothing_is_left(database, bundle)
 
 
+def test_words_beside_those_of_the_dump_are_noticed_and_dropped(
+    model, bundle, database, fake_mongorestore, monkeypatch, capsys
+):
+    fake_mongorestore()
+    plain = module._run_mongorestore
+
+    def with_one_more(*arguments):
+        plain(*arguments)
+        database[bundle.collection].insert_one({"_id": "zzz", "index": 1, "vector": b""})
+
+    monkeypatch.setattr(module, "_run_mongorestore", with_one_more)
+    assert "11 words are there, the manifest says 10" in failed(capsys, run(model))
+    assert nothing_is_left(database, bundle)
+
+
+def test_a_word_that_got_lost_is_noticed_and_dropped(model, bundle, database, monkeypatch, capsys):
+    plain = module._insert
+
+    def insert_and_lose(*arguments):
+        plain(*arguments)
+        database[bundle.collection].delete_one({"_id": "you"})
+
+    monkeypatch.setattr(module, "_insert", insert_and_lose)
+    assert "'you' is not there" in failed(capsys, run(model, "--tool", "pymongo"))
+    assert nothing_is_left(database, bundle)
+
+
 def test_mongorestore_asked_for_but_missing_is_one_line(model, monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     assert "install mongodb-database-tools" in failed(capsys, run(model, "--tool", "mongorestore"))

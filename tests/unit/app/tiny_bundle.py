@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class TinyBundle:
     metadata: dict[str, str] = field(default_factory=dict)
     head_input: str = "vectors"
     seed: int = 7
+    dtype: str = "float32"
+    masked: bool = False
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)
@@ -49,11 +52,22 @@ class TinyBundle:
     def rows(self) -> list[tuple[str, int, bytes]]:
         """Rows in the order of the dump."""
         order = sorted(self.words, key=lambda word: word.encode())
-        return [(word, self.index[word], self.vectors[word].tobytes()) for word in order]
+        return [(word, self.index[word], self._row(self.index[word], word)) for word in order]
+
+    def _row(self, index: int, word: str | None) -> bytes:
+        """A row as it is stored; of the padding where there is no word."""
+        if self.dtype == "index":
+            return struct.pack("<i", index)
+        vector = self.padding if word is None else self.vectors[word]
+        return vector.astype({"float32": "<f4", "float16": "<f2"}[self.dtype]).tobytes()
 
     def documents(self) -> list[dict[str, Any]]:
         """The rows as they are stored."""
-        return [{"_id": w, "index": i, "vector": v} for w, i, v in self.rows()]
+        documents = [{"_id": w, "index": i, "vector": v} for w, i, v in self.rows()]
+        if self.dtype == "index":
+            for document in documents:
+                del document["vector"]
+        return documents
 
     @property
     def checksum(self) -> str:
@@ -66,26 +80,36 @@ class TinyBundle:
         return f"tiny_{self.checksum[7:19]}"
 
     def head(self) -> bytes:
-        """ONNX: mean over the length, dense, sigmoid."""
-        shape_in = ["batch", self.length, self.dimension]
+        """ONNX: mean over the length (padding left out where it masks), dense, sigmoid."""
+        inputs = [(self.head_input, TensorProto.FLOAT, ["batch", self.length, self.dimension])]
+        front = []
+        weights = {"kernel": self.kernel, "bias": self.bias}
+        if self.dtype == "index":
+            inputs = [("indices", TensorProto.INT32, ["batch", self.length])]
+            weights["matrix"] = np.stack([self.padding, *self.vectors.values()])
+            front.append(helper.make_node("Gather", ["matrix", "indices"], [self.head_input]))
+        if self.masked:
+            inputs.append(("mask", TensorProto.FLOAT, ["batch", self.length]))
+            weights["last"] = np.array([2], np.int64)
+            front.append(helper.make_node("Unsqueeze", ["mask", "last"], ["column"]))
+            front.append(helper.make_node("Mul", [self.head_input, "column"], ["kept"]))
+        averaged = "kept" if self.masked else self.head_input
         graph = helper.make_graph(
             [
-                helper.make_node("ReduceMean", [self.head_input], ["mean"], axes=[1], keepdims=0),
+                *front,
+                helper.make_node("ReduceMean", [averaged], ["mean"], axes=[1], keepdims=0),
                 helper.make_node("MatMul", ["mean", "kernel"], ["product"]),
                 helper.make_node("Add", ["product", "bias"], ["logits"]),
                 helper.make_node("Sigmoid", ["logits"], ["scores"]),
             ],
             "tiny",
-            [helper.make_tensor_value_info(self.head_input, TensorProto.FLOAT, shape_in)],
+            [helper.make_tensor_value_info(*one) for one in inputs],
             [
                 helper.make_tensor_value_info(
                     "scores", TensorProto.FLOAT, ["batch", len(self.labels)]
                 )
             ],
-            [
-                numpy_helper.from_array(self.kernel, "kernel"),
-                numpy_helper.from_array(self.bias, "bias"),
-            ],
+            [numpy_helper.from_array(values, name) for name, values in weights.items()],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
         metadata = {
@@ -99,14 +123,17 @@ class TinyBundle:
     def scores(self, words: list[str]) -> list[float]:
         """Scores of known words in order, worked out with numpy."""
         kept = [self.vectors[word] for word in words][-self.length :]
-        rows = [self.padding] * (self.length - len(kept)) + kept
+        padding = self.padding * (0 if self.masked else 1)
+        rows = [padding] * (self.length - len(kept)) + kept
+        if self.dtype == "float16":
+            rows = [row.astype("<f2") for row in rows]
         logits = np.mean(np.array(rows, np.float64), axis=0) @ self.kernel + self.bias
         return [float(score) for score in 1 / (1 + np.exp(-logits))]
 
     def manifest(self) -> dict[str, Any]:
         """manifest.json as an object."""
         head = self.head()
-        special = {"0": base64.b64encode(self.padding.tobytes()).decode()}
+        special = {"0": base64.b64encode(self._row(0, None)).decode()}
         data: dict[str, Any] = {
             "format_version": 1,
             "model_version": "",
@@ -129,8 +156,8 @@ class TinyBundle:
                 "database": self.database,
                 "collection": self.collection,
                 "count": len(self.words),
-                "dimension": self.dimension,
-                "dtype": "float32",
+                "dimension": 1 if self.dtype == "index" else self.dimension,
+                "dtype": self.dtype,
                 "checksum": self.checksum,
                 "special_rows": special,
             },

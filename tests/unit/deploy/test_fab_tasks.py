@@ -15,7 +15,15 @@ from invoke import Collection, Context
 from deploy.cli import product_task
 from deploy.errors import DeployError
 
-TASKS = ["build-model", "deploy-model", "logs", "restore-embeddings", "status", "test-model"]
+TASKS = [
+    "build-model",
+    "deploy-model",
+    "dump-embeddings",
+    "logs",
+    "restore-embeddings",
+    "status",
+    "test-model",
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,7 @@ def test_every_task_and_every_option_has_its_help(collection: Collection) -> Non
 
 
 def test_every_task_that_meets_a_server_takes_the_inventory(collection: Collection) -> None:
-    for name in set(TASKS) - {"build-model"}:
+    for name in set(TASKS) - {"build-model", "dump-embeddings"}:
         names = {argument.name for argument in collection[name].get_arguments()}
         assert {"inventory", "limit"} <= names, name
 
@@ -95,6 +103,28 @@ def test_builders_refusal_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_dump_of_glove_text_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_text("you 0.5 -1\nidiot 2 3e-1\n")
+    options = ["--source", str(tmp_path / "glove.txt"), "--out", str(tmp_path / "dump")]
+    done = fab("dump-embeddings", *options, "--name", "tiny")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((tmp_path / "dump" / "word_embeddings").glob("tiny_*.bson"))) == 1
+    done = fab("dump-embeddings")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: name the vectors: fab dump-embeddings --source ")
+
+
+def test_options_of_build_model_reach_the_builder(tmp_path: Path) -> None:
+    sample = ROOT / "sample_model"
+    given = ["--h5", str(next(sample.glob("*.h5"))), "--out", str(tmp_path / "out")]
+    for option, value in (("--mode", "half"), ("--dtype", "int8"), ("--padding", "both")):
+        done = fab("build-model", *given, option, value)
+        assert done.returncode == 1
+        assert f"is {value!r}, wanted" in done.stderr
+    done = fab("build-model", *given, "--num-words", "7")
+    assert done.returncode == 1 or "num_words=7" in done.stdout
 
 
 def test_bundle_option_counts_from_where_the_user_is(built_bundle: Path) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from model_build.head import Head, build_head, stated_length
+from model_build.keras_file import open_model
+
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "keras"
 ROWS, DIMENSION = 40, 6
 
@@ -61,3 +64,10 @@ def write_h5(path: Path, layers: list[dict[str, Any]], weights: Weights, **attri
             for short, values in arrays.items():
                 one[f"{name}/{short}:0"] = values
     return path
+
+
+def head_of(path: Path, length: int | None = None, mode: str = "split") -> tuple[Head, np.ndarray]:
+    """A converted model and its matrix."""
+    with open_model(path) as model:
+        head = build_head(model, stated_length(model) or length, mode=mode)
+        return head, np.asarray(head.matrix)

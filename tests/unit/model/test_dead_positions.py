@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from keras_files import ROWS, head_of
 
-from model_build.dead_positions import find_dead_positions, warning
-from model_build.embedding import split_model
-from model_build.head import build_head
-from model_build.keras_h5 import open_model
+from model_build.dead_positions import IndexTexts, VectorTexts, find_dead_positions, warning
 from model_build.scoring import open_session
 
 
 def dead(path, spread=1.0):
-    with open_model(path) as model:
-        split = split_model(model)
-        head, _ = build_head(model, split.rest, split.length, split.dimension, logits=True)
-    session = open_session(head.SerializeToString())
-    return find_dead_positions(session, split.length, split.dimension, spread)
+    head, _ = head_of(path)
+    session = open_session(head.probe.SerializeToString())
+    texts = VectorTexts(head.length, head.dimension, spread)
+    return find_dead_positions(session, texts, head.length)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.4, 20.0])
@@ -41,3 +39,10 @@ def test_warning_follows_the_side_of_the_padding():
     assert "last word" not in warning([99], 100, "post")
     assert warning([], 100, "pre") is None
     assert "positions 0, 1, 2" in warning([0, 1, 2], 100, "pre")
+
+
+def test_a_head_that_holds_its_matrix_is_examined_with_words(author_valid):
+    head, _ = head_of(author_valid.path, mode="whole")
+    session = open_session(head.probe.SerializeToString())
+    texts = IndexTexts(head.length, np.arange(1, ROWS))
+    assert find_dead_positions(session, texts, head.length) == [99]

@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from model_build.embedding import open_rows, vocabulary
+from model_build.embedding import as_float16, open_rows, vocabulary
 from model_build.errors import BuildError
+from model_build.word_index import WordIndex
 from tox_com_det.tokenizer import TokenizerRules
 
 MATRIX = np.random.default_rng(3).normal(size=(1000, 7)).astype(np.float32)
@@ -55,29 +56,45 @@ def test_row_that_is_not_finite_is_named(tmp_path):
             rows[5]
 
 
+def index_of(words):
+    return WordIndex([word.encode() for word in words], np.array(list(words.values())))
+
+
 def test_only_words_below_num_words_are_kept_and_the_rest_counted():
     words = {"you": 1, "zebra": 2, "Äh": 3, "idiot": 4}
-    chosen = vocabulary(words, TokenizerRules(num_words=4), rows=400)
-    assert chosen.words == [("you", 1), ("zebra", 2), ("Äh", 3)]  # by UTF-8 bytes
+    chosen = vocabulary(index_of(words), TokenizerRules(num_words=4), rows=400)
+    assert list(chosen) == [("you", 1), ("zebra", 2), ("Äh", 3)]  # by UTF-8 bytes
     assert (chosen.unreachable, chosen.unused_rows) == (1, 396)
 
 
+def test_num_words_0_is_no_limit_as_in_keras():
+    assert len(vocabulary(index_of({"a": 1, "b": 2}), TokenizerRules(num_words=0), rows=9)) == 2
+
+
 def test_words_beyond_the_matrix_name_one_and_the_option():
+    words = index_of({"a": 1, "b": 2, "c": 3, "d": 4})
     with pytest.raises(BuildError, match=r"2 words such as 'd' \(index 4\).*--num-words 3"):
-        vocabulary({"a": 1, "b": 2, "c": 3, "d": 4}, TokenizerRules(), rows=3)
+        vocabulary(words, TokenizerRules(), rows=3)
 
 
 def test_words_beyond_the_matrix_do_not_matter_where_num_words_cuts_them_off():
-    chosen = vocabulary({"a": 1, "b": 2, "c": 9}, TokenizerRules(num_words=3), rows=3)
-    assert chosen.words == [("a", 1), ("b", 2)]
+    words = index_of({"a": 1, "b": 2, "c": 9})
+    chosen = vocabulary(words, TokenizerRules(num_words=3), rows=3)
+    assert list(chosen) == [("a", 1), ("b", 2)]
     assert (chosen.unreachable, chosen.unused_rows) == (1, 0)
 
 
 def test_index_without_any_reachable_word():
     with pytest.raises(BuildError, match="no word of the index is below num_words=2"):
-        vocabulary({"a": 5}, TokenizerRules(num_words=2), rows=10)
+        vocabulary(index_of({"a": 5}), TokenizerRules(num_words=2), rows=10)
 
 
-def test_word_that_is_no_text():
-    with pytest.raises(BuildError, match=r"'\\ud800' of the index is not UTF-8"):
-        vocabulary({"\ud800": 1}, TokenizerRules(), rows=10)
+@pytest.mark.parametrize("value", [0.1, -3.0, 65504.0, 1e-8])
+def test_float16_is_the_nearest_number(value):
+    row = as_float16(np.array([value], "<f4").tobytes(), "row 3")
+    assert np.frombuffer(row, "<f2")[0] == np.float16(value)
+
+
+def test_number_beyond_float16_is_refused():
+    with pytest.raises(BuildError, match="row 3 holds numbers beyond 65504"):
+        as_float16(np.array([1.0, 7e4], "<f4").tobytes(), "row 3")

@@ -8,10 +8,10 @@ import os
 import h5py
 import numpy as np
 import pytest
-from keras_files import layer
+from keras_files import head_of, layer
 
-from model_build.errors import BuildError, UnsupportedLayer
-from model_build.keras_h5 import open_model
+from model_build.errors import BuildError
+from model_build.keras_file import open_model
 
 NAMES = ["Embedding", "GlobalMaxPooling1D", "Dense"]
 
@@ -82,8 +82,14 @@ def test_missing_file_names_the_option(tmp_path):
 
 def test_file_that_is_not_hdf5(tmp_path):
     path = tmp_path / "model.h5"
-    path.write_bytes(b"PK\x03\x04 a .keras archive is a zip")
+    path.write_bytes(b"Hello there!")
     fails(path, "not a readable HDF5 file")
+
+
+def test_archive_that_is_cut_off(tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"PK\x03\x04 the rest is missing")
+    fails(path, r"not a whole \.keras archive")
 
 
 def test_truncated_file(make_h5, small_layers, small_weights):
@@ -96,7 +102,7 @@ def test_weights_only_file(tmp_path):
     path = tmp_path / "weights.h5"
     with h5py.File(path, "w") as file:
         file.create_group("dense")
-    fails(path, "weights-only")
+    fails(path, "weights-only file has no layers, give .* --architecture")
 
 
 def test_architecture_without_weights(make_h5, small_layers, small_weights):
@@ -159,27 +165,79 @@ def test_functional_model_is_read_in_the_order_of_its_data_flow(make_h5, small_l
         node(layer("Embedding"), "input"),
     ]
     config = functional(listed, [["input", 0, 0]], [["dense", 0, 0]])
-    assert classes(make_h5(small_layers, {}, model_config=config)) == ["InputLayer", *NAMES]
+    with open_model(make_h5(small_layers, {}, model_config=config)) as model:
+        assert [call.layer.class_name for call in model.network.calls] == NAMES
 
 
-def test_branches_are_refused(make_h5, small_layers):
+def test_graph_that_goes_in_a_circle_is_refused(make_h5, small_layers):
     listed = [
         node(layer("InputLayer", name="input")),
-        node(layer("Dense", name="left"), "input"),
-        node(layer("Dense", name="right"), "input"),
-        node(layer("Concatenate"), "left", "right"),
+        node(layer("Dense", name="a"), "b"),
+        node(layer("Dense", name="b"), "a"),
     ]
-    config = functional(listed, [["input", 0, 0]], [["concatenate", 0, 0]])
-    with pytest.raises(UnsupportedLayer, match=r"'input'.*feeds more than one layer"):
-        classes(make_h5(small_layers, {}, model_config=config))
+    config = functional(listed, [["input", 0, 0]], [["b", 0, 0]])
+    fails(make_h5(small_layers, {}, model_config=config), "not in a form that Keras writes")
 
 
-def test_two_inputs_are_refused(make_h5, small_layers):
+def test_two_inputs_are_refused(make_h5, small_layers, small_weights):
     listed = [
-        node(layer("InputLayer", name="a")),
+        node(layer("InputLayer", name="a", batch_input_shape=[None, 8])),
         node(layer("InputLayer", name="b")),
-        node(layer("Concatenate"), "a", "b"),
+        node(small_layers[0], "a"),
+        node(layer("Concatenate"), "embedding", "b"),
     ]
     config = functional(listed, [["a", 0, 0], ["b", 0, 0]], [["concatenate", 0, 0]])
-    with pytest.raises(UnsupportedLayer, match=r"layer 2 \(Concatenate.* takes 2 inputs"):
-        classes(make_h5(small_layers, {}, model_config=config))
+    with pytest.raises(BuildError, match="the model has 2 inputs and 1 outputs"):
+        head_of(make_h5(small_layers, small_weights, model_config=config))
+
+
+def test_architecture_beside_weights_of_another_model(tmp_path, make_h5, small_layers):
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        group = file.create_group("dense")
+        group.attrs["weight_names"] = [b"dense/kernel:0"]
+        group["dense/kernel:0"] = np.zeros((6, 2), np.float32)
+    config = {"class_name": "Sequential", "config": {"layers": small_layers}}
+    (tmp_path / "model.json").write_text(json.dumps(config))
+    with (
+        open_model(tmp_path / "weights.h5", tmp_path / "model.json") as model,
+        pytest.raises(BuildError, match=r"needs 2 weights \(kernel, bias\), the file lists 1"),
+    ):
+        model.weights(model.layers[2])
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+def test_architecture_that_is_no_json_object(tmp_path, text):
+    path = tmp_path / "model.json"
+    path.write_text(text)
+    (tmp_path / "weights.h5").write_bytes(b"")
+    with (
+        pytest.raises(BuildError, match=r"the architecture.* is not"),
+        open_model(tmp_path / "weights.h5", path),
+    ):
+        pass
+
+
+def test_weight_in_the_place_of_another_is_refused(make_h5, small_layers, small_weights):
+    path = make_h5(small_layers, small_weights)
+    with h5py.File(path, "r+") as file:
+        file["model_weights/dense"].attrs["weight_names"] = [b"dense/bias:0", b"dense/kernel:0"]
+    fails(path, r"'dense/bias:0' of layer 2 .* stands where 'kernel' of 'dense' belongs")
+
+
+def test_names_that_tensorflow_numbered_are_read(make_h5, small_layers, small_weights):
+    path = make_h5(small_layers, small_weights)
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights/dense"]
+        group.move("dense/kernel:0", "dense_3/kernel_2:0")
+        group.attrs["weight_names"] = [b"dense_3/kernel_2:0", b"dense/bias:0"]
+    with open_model(path) as model:
+        assert model.weights(model.layers[2])["kernel"].shape == (6, 2)
+
+
+def test_optimizer_weights_and_training_config_do_not_disturb(make_h5, small_layers, small_weights):
+    path = make_h5(small_layers, small_weights, training_config=b'{"loss": "mine"}')
+    with h5py.File(path, "r+") as file:
+        file.create_group("optimizer_weights")["Adam/iterations:0"] = 3
+    assert classes(path) == NAMES
+    read_all(path)
