@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ def inventory(tmp_path: Path) -> Path:
     return directory
 
 
-def ansible(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def ansible(program: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 (built here)
-        command,
+        [Path(sys.executable).with_name(program), *options],
         cwd=ROOT,
         env={**os.environ, "NO_COLOR": "1", **environment},
         capture_output=True,
