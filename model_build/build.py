@@ -414,8 +414,8 @@ def _mode_in_words(head: Head, words: int) -> str:
     if head.mode == "whole":
         return (
             "mode whole: MongoDB gives the indices only, the head holds the matrix: "
-            f"{_megabytes(size)} in each worker; mode split would hold {_megabytes(max(0, size - matrix))} and read "
-            "vectors as they are needed"
+            f"{_megabytes(size)} in each worker; mode split would hold "
+            f"{_megabytes(max(0, size - matrix))} and read vectors as they are needed"
         )
     return (
         f"mode split: the head takes {_megabytes(size)} in each worker, {_megabytes(matrix)} of "
