@@ -409,18 +409,22 @@ def _rows_in_words(head: Head, chosen: Vocabulary, settings: Settings) -> Iterat
 
 
 def _mode_in_words(head: Head, words: int) -> str:
-    size = len(head.proto.SerializeToString()) / 1e6
-    matrix = words * head.dimension * 4 / 1e6
+    size = len(head.proto.SerializeToString())
+    matrix = words * head.dimension * 4
     if head.mode == "whole":
         return (
-            f"mode whole: MongoDB gives the indices only, the head holds the matrix: {size:.1f} MB "
-            f"in each worker; mode split would hold {max(0.0, size - matrix):.1f} MB and read "
-            "vectors as they are needed"
+            "mode whole: MongoDB gives the indices only, the head holds the matrix: "
+            f"{_megabytes(size)} in each worker; mode split would hold "
+            f"{_megabytes(max(0, size - matrix))} and read vectors as they are needed"
         )
     return (
-        f"mode split: the head takes {size:.1f} MB in each worker, {matrix:.1f} MB of vectors stay "
-        f"in MongoDB; mode whole would hold {size + matrix:.1f} MB in each worker"
+        f"mode split: the head takes {_megabytes(size)} in each worker, {_megabytes(matrix)} of "
+        f"vectors stay in MongoDB; mode whole would hold {_megabytes(size + matrix)} in each worker"
     )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def _oov_index(index: WordIndex, settings: Settings) -> int | None:

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 
 import bson
+import h5py
 import numpy as np
 import pytest
 from keras_files import FIXTURES, LABELS
@@ -203,4 +204,30 @@ def test_average_under_a_mask_is_refused_by_name(make_h5, small_layers, small_we
     small_layers[1]["class_name"] = "GlobalAveragePooling1D"
     path = make_h5(small_layers, small_weights)
     with pytest.raises(BuildError, match=r"layer 1 \(GlobalAveragePooling1D .* gives NaN in Keras"):
+        build(path, words, path.parent / "b", labels=["a", "b"])
+
+
+def test_softmax_layer_under_a_mask_is_refused_by_name(make_h5, small_layers, small_weights, words):
+    small_layers[0]["config"]["mask_zero"] = True
+    small_layers.insert(1, {"class_name": "Softmax", "config": {"name": "soft", "axis": -1}})
+    path = make_h5(small_layers, small_weights)
+    with pytest.raises(BuildError, match=r"layer 1 \(Softmax 'soft'\) .* it takes a mask"):
+        build(path, words, path.parent / "b", labels=["a", "b"])
+
+
+def test_mask_into_a_nested_model_is_refused_where_it_would_count(
+    make_h5, small_layers, small_weights, words
+):
+    small_layers[0]["config"]["mask_zero"] = True
+    inside = [{"class_name": "LSTM", "config": {"name": "memory", "units": 6}}]
+    nested = {"class_name": "Sequential", "config": {"name": "inner", "layers": inside}}
+    small_layers[1] = nested
+    path = make_h5([*small_layers], small_weights)
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights/inner"]
+        shapes = {"kernel": (6, 24), "recurrent_kernel": (6, 24), "bias": (24,)}
+        for name, shape in shapes.items():
+            group[f"memory/{name}:0"] = np.zeros(shape, np.float32)
+        group.attrs["weight_names"] = [f"memory/{name}:0".encode() for name in shapes]
+    with pytest.raises(BuildError, match=r"layer 1\.0 \(LSTM 'memory'\).*edge of a nested model"):
         build(path, words, path.parent / "b", labels=["a", "b"])
