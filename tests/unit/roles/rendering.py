@@ -65,6 +65,7 @@ VARIANTS = [
     Variant("defaults"),
     Variant("system_python", {"python_provider": "system"}, systems=("el9", "debian12")),
     Variant("secantusdb", {"mongodb_provider": "secantusdb"}),
+    Variant("gunicorn", {"flask_app_server": "gunicorn"}),
     Variant("mongodb_4.4", {"mongodb_version": "4.4"}),
     Variant("mongodb_7.0", {"mongodb_version": "7.0"}),
     Variant("mongodb_8.0", {"mongodb_version": "8.0"}, systems=("el9", "debian12")),

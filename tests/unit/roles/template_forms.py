@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from unittest import mock
 
 import yaml
 
@@ -157,6 +159,10 @@ NGINX_DIRECTIVES: dict[str, tuple[str, int, int, bool]] = {
     "log_format": ("http", 2, 9, True),
     "pid": ("main", 1, 1, False),
     "return": ("server location", 1, 2, False),
+    "proxy_next_upstream": ("http server location", 1, 9, False),
+    "proxy_pass": ("location", 1, 1, False),
+    "proxy_read_timeout": ("http server location", 1, 1, False),
+    "proxy_set_header": ("http server location", 2, 2, True),
     "rewrite": ("server location", 2, 3, True),
     "sendfile": ("http server location", 1, 1, False),
     "server": ("upstream", 1, 4, True),
@@ -178,8 +184,8 @@ NGINX_BLOCKS = {
     "upstream": ("http", 1, 1),
 }
 NGINX_VARIABLES = {
-    "binary_remote_addr", "body_bytes_sent", "remote_addr", "request_method", "request_time",
-    "status", "time_iso8601", "upstream_response_time", "uri", "1",
+    "binary_remote_addr", "body_bytes_sent", "http_host", "remote_addr", "request_method",
+    "request_time", "scheme", "status", "time_iso8601", "upstream_response_time", "uri", "1",
 }  # fmt: skip
 NGINX_TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<comment>\#[^\n]*)|(?P<mark>[{};])"""
@@ -266,6 +272,7 @@ def _nginx_references(main: Statement) -> None:
     locations = {one.arguments[-1] for one in main.all("location")}
     for name, known, used in (
         ("uwsgi_pass", upstreams, lambda a: [w for w in a if not w.startswith("unix:/")]),
+        ("proxy_pass", upstreams, lambda a: _proxied(a[0])),
         ("limit_req", zones, lambda a: [w[5:] for w in a if w.startswith("zone=")]),
         ("limit_conn", zones, lambda a: a[:1]),
         ("access_log", formats, lambda a: a[1:2]),
@@ -275,6 +282,14 @@ def _nginx_references(main: Statement) -> None:
             for word in used(one.arguments):
                 if word not in known:
                     raise FormError(f"line {one.line}: {name} names {word}, which is not there")
+
+
+def _proxied(address: str) -> list[str]:
+    """Return the upstream that the address names, if it names one; only plain HTTP is known."""
+    if not address.startswith("http://"):
+        raise FormError(f"proxy_pass {address} does not begin with http://")
+    name = address.removeprefix("http://")
+    return [] if name.startswith("unix:/") else [name]
 
 
 # --- key and value -------------------------------------------------------------------------------
@@ -423,6 +438,42 @@ def environment(text: str) -> Settings:
         raise FormError(str(error)) from None
 
 
+GUNICORN_SETTINGS: dict[str, type | tuple[type, ...]] = {
+    "accesslog": type(None),
+    "backlog": int,
+    "bind": list,
+    "control_socket_disable": bool,
+    "errorlog": str,
+    "graceful_timeout": int,
+    "preload_app": bool,
+    "threads": int,
+    "timeout": int,
+    "umask": int,
+    "worker_class": str,
+    "worker_tmp_dir": str,
+    "workers": int,
+    "wsgi_app": str,
+}
+
+
+def gunicorn(text: str) -> dict[str, object]:
+    """Return the settings as slot blue has them. gunicorn passes over names it does not know."""
+    found: dict[str, object] = {}
+    with mock.patch.dict(os.environ, {"TOX_COM_DET_SLOT": "blue"}):
+        try:
+            exec(compile(text, "gunicorn.conf.py", "exec"), found)  # noqa: S102 (our own text)
+        except (KeyError, NameError, SyntaxError, TypeError) as error:
+            raise FormError(f"gunicorn.conf.py: {error!r}") from None
+    settings = {name: value for name, value in found.items() if not name.startswith("_")}
+    del settings["os"]
+    for name, value in settings.items():
+        if name not in GUNICORN_SETTINGS:
+            raise FormError(f"{name} is not known here")
+        if not isinstance(value, GUNICORN_SETTINGS[name]):
+            raise FormError(f"{name} cannot be {value!r}")
+    return settings
+
+
 # --- JSON, YAML and XML --------------------------------------------------------------------------
 
 
@@ -507,6 +558,7 @@ FORMS: dict[str, Callable[[str], object]] = {
     "etc/systemd/system/secantusdb.service.j2": unit,
     "etc/systemd/system/tox_com_det@.service.j2": unit,
     "etc/tox_com_det/app.env.j2": environment,
+    "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,
     "etc/tox_com_det/server.json.j2": server_json,
     "etc/tox_com_det/uwsgi.ini.j2": uwsgi,
     "etc/yum/yum-cron.conf.j2": yum_cron,

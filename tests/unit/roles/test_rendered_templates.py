@@ -34,6 +34,7 @@ SLOT = "etc/systemd/system/tox_com_det@.service.j2"
 SECANTUSDB = "etc/systemd/system/secantusdb.service.j2"
 MONGOD_LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
 SERVER_JSON = "etc/tox_com_det/server.json.j2"
+GUNICORN = "etc/tox_com_det/gunicorn.conf.py.j2"
 UWSGI = "etc/tox_com_det/uwsgi.ini.j2"
 
 SYSTEMD = {"centos7": 219, "el9": 252, "debian12": 252}
@@ -134,6 +135,7 @@ def test_a_slot_outlives_its_slowest_request(system: str):
             uwsgi = parsed(UWSGI, system, index)["uwsgi"]
             assert int(uwsgi["harakiri"]) < int(stop)
             assert int(uwsgi["worker-reload-mercy"]) < int(stop)
+            assert parsed(GUNICORN, system, index)["graceful_timeout"] < int(stop)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +170,24 @@ def test_nginx_deploys_and_slots_mean_the_same_sockets_and_ports(system: str):
     listened = {one.arguments[0] for one in main.all("listen")}
     assert server["probe_url"].removeprefix("http://") in listened
     assert str(server["http_port"]) in listened
+
+
+def test_nginx_speaks_the_language_of_the_chosen_server():
+    """Both servers listen at the same sockets, so slots and deploys do not know the difference."""
+    chosen = [one.name for one in VARIANTS].index("gunicorn")
+    assert "SLOT_SERVER=uwsgi\n" in rendered("etc/tox_com_det/app.env.j2", "centos7")
+    assert "SLOT_SERVER=gunicorn\n" in rendered("etc/tox_com_det/app.env.j2", "centos7", chosen)
+    for system in SYSTEMS:
+        uwsgi, http = parsed(NGINX, system), parsed(NGINX, system, chosen)
+        assert not list(uwsgi.all("proxy_pass"))
+        assert not list(http.all("uwsgi_pass"))
+        wanted = [f"http://{one.arguments[0]}" for one in uwsgi.all("uwsgi_pass")]
+        assert [one.arguments[0] for one in http.all("proxy_pass")] == wanted
+        settings = parsed(GUNICORN, system, chosen)
+        assert settings["bind"] == ["unix:/run/tox_com_det-blue/app.sock"]
+        assert settings["umask"] == 0o777 & ~0o660
+        assert settings["threads"] == int(parsed(UWSGI, system)["uwsgi"]["threads"])
+        assert settings["wsgi_app"] == parsed(UWSGI, system)["uwsgi"]["module"]
 
 
 @pytest.mark.xfail(reason="server.json names 80 and 8081 whatever nginx's options say", strict=True)
@@ -225,6 +245,7 @@ GOOD = {
     "apt": (forms.apt, 'A::B "1";\n'),
     "dnf": (forms.dnf_automatic, "[commands]\nupgrade_type = security\n"),
     "environment": (forms.environment, "TOX_COM_DET_MAX_TEXTS=1\n"),
+    "gunicorn": (forms.gunicorn, "import os\n_a = os.environ['TOX_COM_DET_SLOT']\nthreads = 2\n"),
     "json": (forms.server_json, None),
     "mongod": (forms.mongod, "net:\n  port: 1\n"),
     "nginx": (
@@ -249,6 +270,9 @@ BROKEN = [
     ("environment", "MAX_TEXTS", "MAX_TEXT", "MAX_TEXT is not a setting"),
     ("environment", "=1", "=none", "MAX_TEXTS"),
     ("environment", "=1", "=1 # one", "no variable"),
+    ("gunicorn", "threads", "thread", "thread is not known"),
+    ("gunicorn", "2", "'two'", "threads cannot be 'two'"),
+    ("gunicorn", "2", "two", "NameError"),
     ("json", '"user"', '"usr"', "no user"),
     ("json", "{\n", "\n", "not JSON"),
     ("mongod", "port", "prot", "net.prot is not known"),
@@ -264,6 +288,8 @@ BROKEN = [
     ("nginx", "listen 80;", "return 404 '$a';", r"uses \$a"),
     ("nginx", "uwsgi_pass a;", "uwsgi_pass a; uwsgi_pass a;", "uwsgi_pass is duplicate"),
     ("nginx", "uwsgi_pass a;", "uwsgi_pass b;", "names b, which is not there"),
+    ("nginx", "uwsgi_pass a;", "proxy_pass http://b;", "names b, which is not there"),
+    ("nginx", "uwsgi_pass a;", "proxy_pass a;", "does not begin with http://"),
     ("nginx", "listen 80;", "error_page 404 @b;", "names @b, which is not there"),
     ("nginx", "listen 80;", "limit_req zone=b;", "names b, which is not there"),
     ("nginx", "listen 80;", "access_log /a b;", "names b, which is not there"),
