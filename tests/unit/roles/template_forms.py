@@ -474,6 +474,48 @@ def gunicorn(text: str) -> dict[str, object]:
     return settings
 
 
+# --- SELinux -------------------------------------------------------------------------------------
+
+FILE_CONTEXT = re.compile(r"(/\S+)\tsystem_u:object_r:(\w+_t):s0")
+
+
+def file_contexts(text: str) -> dict[str, str]:
+    """Return the type of each pattern of paths."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        match = FILE_CONTEXT.fullmatch(line)
+        if not match or match[1] in found:
+            raise FormError(f"line {number}: {line!r} is no label, or stands twice")
+        re.compile(match[1])
+        found[match[1]] = match[2]
+    return found
+
+
+def policy(text: str) -> list[tuple[set[str], set[str], str, set[str]]]:
+    """Return (who, on what, class, permissions) of each allow rule of a module.
+
+    checkmodule reads the whole (test_selinux_module.py); here it is held that the module does
+    nothing but allow: no domain is made permissive, nothing is taken out of the audit.
+    """
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    bare = " ".join(line.strip() for line in lines)
+    if not re.match(r"module \w+ \d+\.\d+; ", bare):
+        raise FormError("it does not begin as a module")
+    if other := re.search(
+        r"\b(attribute|auditallow|bool|dontaudit|permissive|typeattribute)\b", bare
+    ):
+        raise FormError(f"{other[0]} is not known here")
+    rules = []
+    for match in re.finditer(r"\ballow ({[^}]+}|\w+) ({[^}]+}|\w+):(\w+) ({[^}]+}|\w+);", bare):
+        who, what, permissions = (set(match[part].strip("{} ").split()) for part in (1, 2, 4))
+        rules.append((who, what, match[3], permissions))
+    if len(rules) != len(re.findall(r"\ballow\b", bare)):
+        raise FormError("an allow rule cannot be read")
+    return rules
+
+
 # --- JSON, YAML and XML --------------------------------------------------------------------------
 
 
@@ -562,4 +604,6 @@ FORMS: dict[str, Callable[[str], object]] = {
     "etc/tox_com_det/server.json.j2": server_json,
     "etc/tox_com_det/uwsgi.ini.j2": uwsgi,
     "etc/yum/yum-cron.conf.j2": yum_cron,
+    "usr/local/share/tox_com_det/selinux/tox_com_det.fc.j2": file_contexts,
+    "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2": policy,
 }
