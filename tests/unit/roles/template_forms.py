@@ -14,6 +14,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 from unittest import mock
 
 import yaml
@@ -532,7 +533,16 @@ MONGOD_KEYS: dict[str, type | tuple[type, ...]] = {
     "net.bindIp": str,
     "net.maxIncomingConnections": int,
     "net.port": int,
+    "net.ssl.CAFile": str,
+    "net.ssl.PEMKeyFile": str,
+    "net.ssl.allowConnectionsWithoutCertificates": bool,
+    "net.ssl.mode": str,
+    "net.tls.CAFile": str,
+    "net.tls.allowConnectionsWithoutCertificates": bool,
+    "net.tls.certificateKeyFile": str,
+    "net.tls.mode": str,
     "processManagement.timeZoneInfo": str,
+    "security.authorization": str,
     "storage.dbPath": str,
     "storage.journal.enabled": bool,
     "storage.wiredTiger.engineConfig.cacheSizeGB": (int, float),
@@ -576,6 +586,8 @@ def zone(text: str) -> tuple[list[str], list[str]]:
             services.append(child.attrib["name"])
         elif child.tag == "port" and set(child.attrib) == {"port", "protocol"}:
             ports.append(f"{child.get('port')}/{child.get('protocol')}")
+        elif child.tag == "rule":
+            _zone_rule(child)
         elif child.tag not in ("short", "description"):
             raise FormError(f"<{child.tag} {child.attrib}> is not known here")
     for port in ports:
@@ -585,6 +597,15 @@ def zone(text: str) -> tuple[list[str], list[str]]:
     if root.tag != "zone":
         raise FormError(f"<{root.tag}> is no zone")
     return services, ports
+
+
+def _zone_rule(rule: ET.Element) -> None:
+    """A rich rule names a source, a port and what becomes of it, in this order."""
+    if [part.tag for part in rule] != ["source", "port", "accept"]:
+        raise FormError(f"<rule> has {[part.tag for part in rule]}")
+    network = ip_network(rule[0].get("address", ""))
+    if rule.get("family") != f"ipv{network.version}" or network.prefixlen == 0:
+        raise FormError(f"<rule> of {rule.get('family')} has the source {network}")
 
 
 FORMS: dict[str, Callable[[str], object]] = {
