@@ -103,8 +103,7 @@ def test_the_firewall_holds_back_a_port_that_nobody_named(host, address, python)
     listener = "firewall-probe"
     with host.sudo():
         started = host.run(
-            f"systemd-run --unit={listener} timeout 30 "
-            f"{python} -m http.server --bind 0.0.0.0 9999"
+            f"systemd-run --unit={listener} timeout 30 {python} -m http.server --bind 0.0.0.0 9999"
         )
         assert started.rc == 0, started.stderr
         try:

@@ -43,9 +43,11 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "LockPersonality": ("Service", 235, BOOLEAN),
+    "MemoryLimit": ("Service", 0, SIZE),
     "MemoryMax": ("Service", 231, SIZE),
     "NoNewPrivileges": ("Service", 187, BOOLEAN),
     "OOMScoreAdjust": ("Service", 0, r"-?\d+"),
+    "PIDFile": ("Service", 0, r""),
     "PrivateDevices": ("Service", 209, BOOLEAN),
     "PrivateTmp": ("Service", 0, BOOLEAN),
     "ProtectControlGroups": ("Service", 232, BOOLEAN),
@@ -53,6 +55,8 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "ProtectKernelModules": ("Service", 232, BOOLEAN),
     "ProtectKernelTunables": ("Service", 232, BOOLEAN),
     "ProtectSystem": ("Service", 232, BOOLEAN + r"|full|strict"),  # 214, but strict is of 232
+    "ReadOnlyDirectories": ("Service", 0, r"-?/\S*( -?/\S+)*"),
+    "ReadWriteDirectories": ("Service", 0, r"-?/\S+( -?/\S+)*"),
     "ReadWritePaths": ("Service", 231, r"/\S+( /\S+)*"),
     "Restart": ("Service", 0, r"no|always|on-(success|failure|abnormal|watchdog|abort)"),
     "RestartSec": ("Service", 0, SECONDS),
@@ -61,6 +65,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "RestrictSUIDSGID": ("Service", 242, BOOLEAN),
     "RuntimeDirectory": ("Service", 211, r"[\w%-]+"),
     "RuntimeDirectoryMode": ("Service", 211, r"0[0-7]{3}"),
+    "StartLimitInterval": ("Service", 0, SECONDS),
     "StartLimitIntervalSec": ("Unit", 230, SECONDS),
     "SupplementaryGroups": ("Service", 0, r"[a-z_][a-z0-9_ -]*"),
     "SystemCallArchitectures": ("Service", 209, r"native"),
@@ -379,6 +384,33 @@ yum_cron = ini(
     }
 )
 
+YUM_REPOSITORY = {
+    "baseurl": r"(https?|ftp|file)://\S+",
+    "enabled": "[01]",
+    "gpgcheck": "[01]",
+    "gpgkey": r"file:///etc/pki/rpm-gpg/\S+",
+    "metadata_expire": r"\d+[dhm]?",
+    "name": r".+",
+    "proxy": r"https?://\S+",
+}
+
+
+def yum_repositories(text: str) -> configparser.ConfigParser:
+    """Return the repositories, each with a name, an address and a word about signatures."""
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise FormError(str(error).replace("\n", " ")) from None
+    for section in parser.sections():
+        found = parser[section]
+        for key, value in found.items():
+            if not re.fullmatch(YUM_REPOSITORY.get(key, r"(?!)"), value):
+                raise FormError(f"[{section}] {key} cannot be {value!r}")
+        if missing := {"name", "baseurl", "enabled", "gpgcheck"} - set(found):
+            raise FormError(f"[{section}] has no {', '.join(sorted(missing))}")
+    return parser
+
 
 def apt(text: str) -> dict[str, str]:
     """Return what apt's configuration sets: `Name::Name "value";` lines and // comments."""
@@ -624,6 +656,8 @@ FORMS: dict[str, Callable[[str], object]] = {
     "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,
     "etc/tox_com_det/server.json.j2": server_json,
     "etc/tox_com_det/uwsgi.ini.j2": uwsgi,
+    "etc/yum.repos.d/CentOS-Base.repo.j2": yum_repositories,
+    "etc/yum.repos.d/epel.repo.j2": yum_repositories,
     "etc/yum/yum-cron.conf.j2": yum_cron,
     "usr/local/share/tox_com_det/selinux/tox_com_det.fc.j2": file_contexts,
     "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2": policy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 from functools import cache
 
 import pytest
@@ -20,7 +21,8 @@ from rendering import (
     render_text,
     variables,
 )
-from template_forms import FORMS, UNIT_DIRECTIVES, FormError
+from role_tree import PROJECT
+from template_forms import FORMS, FormError
 
 DEFAULTS = VARIANTS[0]
 CASES = [
@@ -38,20 +40,14 @@ GUNICORN = "etc/tox_com_det/gunicorn.conf.py.j2"
 UWSGI = "etc/tox_com_det/uwsgi.ini.j2"
 
 SYSTEMD = {"centos7": 219, "el9": 252, "debian12": 252}
-# What an old systemd passes over with a line in the journal, and why that can be lived with or has
-# to be mended before the system is supported.
-PASSED_OVER = {
-    ("centos7", "LockPersonality"): "hardening",
-    ("centos7", "MemoryMax"): "to be mended: MemoryLimit there",
-    ("centos7", "ProtectControlGroups"): "hardening",
-    ("centos7", "ProtectKernelModules"): "hardening",
-    ("centos7", "ProtectKernelTunables"): "hardening",
-    ("centos7", "ProtectSystem"): "hardening; full is its most there",
-    ("centos7", "ReadWritePaths"): "only with ProtectSystem=strict",
-    ("centos7", "RestrictNamespaces"): "hardening",
-    ("centos7", "RestrictSUIDSGID"): "hardening",
-    ("centos7", "StartLimitIntervalSec"): "to be mended: StartLimitInterval in [Service] there",
+LISTS = PROJECT / "tests/fixtures/systemd"
+# What came after Debian 12's; nothing that is used here went away until 256.
+SINCE_252 = {
+    256: "ImportCredential MemoryKSM MemoryPressureThresholdSec MemoryPressureWatch MemoryZSwapMax "
+    "MemoryZSwapWriteback OpenFile RestartMaxDelaySec RestartMode RestartSteps "
+    "RootEphemeral SetLoginEnvironment SurviveFinalKillSignal",
 }
+UNITS = (SLOT, SECANTUSDB, MONGOD_LIMITS)
 
 
 @cache
@@ -116,15 +112,50 @@ def test_a_default_that_is_worked_out_has_the_type_of_its_option(system: str):
                     assert type(value).__name__ == role.spec[name]["type"], name
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_systemd_knows_every_directive_or_it_is_written_down_what_is_lost(system: str):
-    unknown = {
-        (system, name)
-        for template in (SLOT, SECANTUSDB, MONGOD_LIMITS)
-        for name in directives(template, system)
-        if UNIT_DIRECTIVES[name][1] > SYSTEMD[system]
+def known(version: int) -> dict[str, set[str]]:
+    """Return the directives of a service's unit by section, as that systemd itself lists them."""
+    listed = configparser.ConfigParser(allow_no_value=True, delimiters=("=",))
+    listed.optionxform = str
+    listed.read(LISTS / f"{min(version, 252)}.txt", encoding="utf-8")
+    found = {
+        section: {name for line in listed[section] for name in line.split()}
+        for section in listed.sections()
     }
-    assert unknown == {key for key in PASSED_OVER if key[0] == system}
+    found["Service"] |= set(SINCE_252.get(version, "").split())
+    return found
+
+
+@pytest.mark.parametrize(("system", "version"), [*SYSTEMD.items(), ("el9", 256), ("debian12", 256)])
+def test_systemd_knows_every_directive_and_the_newest_form_of_its_value(system: str, version: int):
+    there = known(version)
+    for template in UNITS:
+        for section, name, value in parsed(template, system):
+            assert name in there[section], f"{template}: systemd {version} passes over {name}"
+            if (name, value) == ("ProtectSystem", "strict"):
+                assert version >= 232, template
+
+
+@pytest.mark.parametrize("template", [SLOT, SECANTUSDB])
+def test_every_system_gets_the_strongest_form_that_it_understands(template: str):
+    """What systemd 219 cannot be told is what it does not know: nothing else is left out there."""
+    modern, old = directives(template, "debian12"), directives(template, "centos7")
+    said_otherwise = {"MemoryMax", "ProtectSystem", "ReadWritePaths", "StartLimitIntervalSec"}
+    everything = set().union(*known(219).values())
+    assert set(modern) - set(old) - said_otherwise == (set(modern) - everything) - said_otherwise
+    assert old["MemoryLimit"] == modern["MemoryMax"]
+    assert old["ReadOnlyDirectories"] == "/"
+    assert modern["ProtectSystem"] == "strict"
+    if template == SLOT:
+        assert old["StartLimitInterval"] == modern["StartLimitIntervalSec"] == "0"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_slot_may_write_its_own_sockets_directory(system: str):
+    """systemd opens RuntimeDirectory= by itself under strict, 219 does not and takes no %i."""
+    writable = directives(SLOT, system).get("ReadWriteDirectories", "").split()
+    slots = parsed(SERVER_JSON, system)["slots"]
+    assert writable in ([], [f"-/run/tox_com_det-{slot}" for slot in slots])
+    assert bool(writable) == (SYSTEMD[system] < 232)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -255,6 +286,10 @@ GOOD = {
     ),
     "sshd": (forms.sshd, "PermitRootLogin no\n"),
     "sudoers": (forms.sudoers, "one ALL=(ALL) ALL\n"),
+    "repositories": (
+        forms.yum_repositories,
+        "[a]\nname=a\nbaseurl=https://a/\nenabled=1\ngpgcheck=1\n",
+    ),
     "unit": (
         forms.unit,
         "[Unit]\nDescription=A\n[Service]\nExecStart=/a\nUMask=0027\n[Install]\nWantedBy=a.target\n",
@@ -293,6 +328,9 @@ BROKEN = [
     ("nginx", "listen 80;", "error_page 404 @b;", "names @b, which is not there"),
     ("nginx", "listen 80;", "limit_req zone=b;", "names b, which is not there"),
     ("nginx", "listen 80;", "access_log /a b;", "names b, which is not there"),
+    ("repositories", "baseurl=https", "baseurl=htps", "baseurl cannot be"),
+    ("repositories", "gpgcheck=1\n", "", "has no gpgcheck"),
+    ("repositories", "[a]", "[a", "no section headers"),
     ("sshd", "PermitRoot", "PermitRot", "not known here"),
     ("sshd", "no\n", "no\nPermitRootLogin no\n", "stands twice"),
     ("sudoers", "one ", "one two ", "not one rule"),
