@@ -56,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
         if asked.command in ("check", "create") and asked.system == "centos7":
             centos7.require_cgroup_v1(host)
-            image = centos7.ensure_image(engine, asked.image, _say)
+            image = centos7.ensure_image(
+                engine, asked.image, _say if asked.command == "create" else _say_aside
+            )
         if asked.command == "check":
             print(f"Yes, with {engine.name}.")
             return 0
@@ -94,6 +96,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _say_aside(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

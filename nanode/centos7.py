@@ -16,8 +16,8 @@ BASE_IMAGE = "docker.io/library/centos:7"
 BUILT_IMAGE = "localhost/tox-com-det-nanode:centos7"
 IMAGE_VARIABLE = "NANODE_CENTOS7_IMAGE"
 VAULT = "https://vault.centos.org/7.9.2009"
-# systemd 219 makes the device nodes of PrivateDevices= itself, and without leave to do so it drops the
-# whole sandbox of the unit in silence.
+# systemd 219 makes the device nodes of PrivateDevices= itself, and without leave to do so it drops
+# the whole sandbox of the unit in silence.
 CAPABILITIES = ("MKNOD",)
 # What a provider's image has and the registry's has not.
 PACKAGES = ("openssh-server", "openssh-clients", "sudo", "iproute", "initscripts")
