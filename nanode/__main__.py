@@ -7,13 +7,14 @@ import os
 import sys
 from pathlib import Path
 
-from nanode import NanodeError, NoContainerError
+from nanode import NanodeError, NoContainerError, centos7
 from nanode.host import find_engine, inspect_host
 from nanode.image import ensure_image
 from nanode.instance import create, destroy, recorded
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NO_CONTAINER = 3
+SYSTEMS = ("debian12", "centos7")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,6 +34,17 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--name", default="nanode", help="its name in the inventory")
         command.add_argument("--state", type=Path, help="directory of its key and records")
         command.add_argument("--inventory", type=Path, help="inventory file to write")
+        if name in ("create", "check"):
+            command.add_argument("--system", choices=SYSTEMS, default=SYSTEMS[0])
+            command.add_argument("--image", help="an image that is here, instead of making one")
+        if name == "create":
+            command.add_argument(
+                "--volume",
+                action="append",
+                default=[],
+                metavar="HOST:CONTAINER[:OPTIONS]",
+                help="a directory of this host that it sees; may be given again",
+            )
     asked = parser.parse_args(arguments)
     state = (asked.state or CHECKOUT / ".nanode" / asked.name).absolute()
     inventory = (asked.inventory or CHECKOUT / "inventory/local/nanode.yml").absolute()
@@ -42,6 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         host = inspect_host()
         engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
+        if asked.command in ("check", "create") and asked.system == "centos7":
+            centos7.require_cgroup_v1(host)
+            image = centos7.ensure_image(
+                engine, asked.image, _say if asked.command == "create" else _say_aside
+            )
         if asked.command == "check":
             print(f"Yes, with {engine.name}.")
             return 0
@@ -51,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
             print("Removed " + ", ".join(removed) if removed else "Nothing to remove.")
             return 0
         say = _say
-        image = ensure_image(engine, say)
+        if asked.system == "debian12":
+            image = asked.image or ensure_image(engine, say)
         create(
             engine,
             host,
@@ -61,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
             state=state,
             inventory=inventory,
             say=say,
+            volumes=tuple(asked.volume),
+            capabilities=centos7.CAPABILITIES if asked.system == "centos7" else (),
         )
     except NoContainerError as error:
         if asked.command == "check":
@@ -76,6 +96,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _say_aside(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

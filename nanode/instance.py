@@ -43,11 +43,20 @@ def container_name(name: str, checkout: Path) -> str:
     return f"tox-com-det-{name}-{hashlib.sha256(str(checkout).encode()).hexdigest()[:6]}"
 
 
-def run_command(engine: Engine, host: Host, instance: Instance, image: str, checkout: Path) -> list:
+def run_command(
+    engine: Engine,
+    host: Host,
+    instance: Instance,
+    image: str,
+    checkout: Path,
+    volumes: tuple[str, ...] = (),
+    capabilities: tuple[str, ...] = (),
+) -> list:
     """The engine's command that starts the container with systemd as PID 1.
 
     SYS_ADMIN lets systemd apply the sandbox of its units (it drops it in silence otherwise),
     NET_ADMIN and NET_RAW let firewalld set its rules. Memory without swap on top: 1 GiB is 1 GiB.
+    `volumes` are the engine's own words, HOST:CONTAINER[:OPTIONS]; `capabilities` come on top.
     """
     options = [
         "--detach",
@@ -60,10 +69,12 @@ def run_command(engine: Engine, host: Host, instance: Instance, image: str, chec
         "--cap-add=NET_ADMIN",
         "--cap-add=SYS_ADMIN",
         "--cap-add=NET_RAW",
+        *(f"--cap-add={capability}" for capability in capabilities),
         f"--publish=127.0.0.1:{instance.http_port}:80",
         f"--publish=127.0.0.1:{instance.ssh_port}:22",
         *ulimit_arguments(host),
         *(f"--volume={path}:{path}:rw" for path in host.writable_cgroups),
+        *(f"--volume={volume}" for volume in volumes),
     ]
     if engine.name == "podman":
         options.append("--systemd=always")
@@ -107,6 +118,8 @@ def create(
     state: Path,
     inventory: Path,
     say: Callable[[str], None],
+    volumes: tuple[str, ...] = (),
+    capabilities: tuple[str, ...] = (),
 ) -> Instance:
     """Start the local Nanode, or leave it alone where it already runs.
 
@@ -119,6 +132,8 @@ def create(
         state: directory for its key, known_hosts and instance.json.
         inventory: file to write for Ansible.
         say: receives one line per step.
+        volumes: directories of this host that it sees, HOST:CONTAINER[:OPTIONS].
+        capabilities: what its system needs on top of those that all have.
 
     Raises:
         NanodeError: a port that was asked for is taken, or the container does not come up.
@@ -139,7 +154,8 @@ def create(
             name, container, _port("NANODE_HTTP_PORT", 8080), _port("NANODE_SSH_PORT", 2222)
         )
         say(f"Starting {container}: systemd as PID 1, 1 GiB of memory ...")
-        _must(run_command(engine, host, instance, image, checkout), "it does not start")
+        command = run_command(engine, host, instance, image, checkout, volumes, capabilities)
+        _must(command, "it does not start")
         (state / "instance.json").write_text(json.dumps(asdict(instance), indent=2) + "\n")
     _wait_for_boot(engine, container)
     _give_key(engine, instance, state)
@@ -240,8 +256,9 @@ def _give_key(engine: Engine, instance: Instance, state: Path) -> None:
     script = (
         "set -e; umask 077; mkdir -p /root/.ssh; cat > /root/.ssh/authorized_keys; "
         # sshd gave up without a host key at the first boot: systemd has to forget that it did.
-        f"[ -e {HOST_KEY} ] || {{ ssh-keygen -A >/dev/null; systemctl reset-failed ssh; "
-        "systemctl restart ssh; }; "
+        "unit=ssh; if [ -e /usr/lib/systemd/system/sshd.service ]; then unit=sshd; fi; "
+        f"[ -e {HOST_KEY} ] || {{ ssh-keygen -A >/dev/null; systemctl reset-failed $unit; "
+        "systemctl restart $unit; }; "
         f"cat {HOST_KEY}"
     )
     public = Path(f"{key}.pub").read_text()

@@ -1,4 +1,4 @@
-"""What uWSGI loads: `tox_com_det.wsgi:application`. With `need-app` a failure ends the server."""
+"""What uWSGI or gunicorn loads: `tox_com_det.wsgi:application`. A failure ends the server."""
 
 from __future__ import annotations
 

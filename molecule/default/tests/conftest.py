@@ -25,6 +25,19 @@ def variables(host):
 
 
 @pytest.fixture(scope="module")
+def database(variables) -> str:
+    """The database's unit."""
+    provider = variables.get("mongodb_provider", "mongodb-org")
+    return {"mongodb-org": "mongod", "secantusdb": "secantusdb"}[provider]
+
+
+@pytest.fixture(scope="module")
+def python(server) -> str:
+    """The Python 3.11 that the slots run on; CentOS 7 has no other Python 3."""
+    return server["slotctl"].split()[0]
+
+
+@pytest.fixture(scope="module")
 def url(variables) -> str:
     return variables["nginx_public_url"]
 

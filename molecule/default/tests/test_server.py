@@ -9,6 +9,7 @@ import pytest
 
 MIB = 1 << 20
 SUDO_USER = "deploy"
+SSH_UNITS = {"debian": "ssh"}
 
 
 def reaches(address: str, port: int) -> bool:
@@ -44,10 +45,12 @@ def test_the_service_has_a_user_of_its_own_without_a_shell(host, server):
     assert user.shell.endswith("nologin")
 
 
-@pytest.mark.parametrize("name", ["firewalld", "nginx", "secantusdb", "ssh"])
-def test_service_is_enabled_and_running(host, name):
-    assert host.service(name).is_enabled
-    assert host.service(name).is_running
+@pytest.mark.parametrize("name", ["firewalld", "nginx", "database", "ssh"])
+def test_service_is_enabled_and_running(host, database, name):
+    ssh = SSH_UNITS.get(host.system_info.distribution, "sshd")
+    unit = {"database": database, "ssh": ssh}.get(name, name)
+    assert host.service(unit).is_enabled
+    assert host.service(unit).is_running
 
 
 def test_no_unit_has_failed(host):
@@ -61,12 +64,24 @@ def test_only_the_live_slot_runs_and_comes_back_at_boot(host, server, live_slot)
         assert service.is_enabled == (slot == live_slot)
 
 
+def test_a_slot_sees_a_file_system_that_it_cannot_write(host, server, live_slot):
+    """By what it has, not by its unit: systemd drops a sandbox that it cannot make in silence."""
+    unit = server["unit"].format(slot=live_slot)
+    with host.sudo():
+        pid = host.check_output("systemctl show --property MainPID %s", unit).partition("=")[2]
+        mounts = host.file(f"/proc/{pid}/mountinfo").content_string.splitlines()
+    options = {line.split()[4]: line.split()[5].split(",") for line in mounts}
+    assert "ro" in options["/"]
+    assert "ro" in options["/home"]
+    assert "rw" in options[f"/run/tox_com_det-{live_slot}"]
+
+
 def test_nothing_else_listens(host):
     with host.sudo():
-        listening = host.run("ss --no-header --listening --tcp --numeric").stdout
+        listening = host.run("ss --listening --tcp --numeric").stdout
     found = {
         line.split()[3].replace("[::]", "*").replace("0.0.0.0", "*")
-        for line in listening.splitlines()
+        for line in listening.splitlines()[1:]
     }
     assert found == {"*:22", "*:80", "127.0.0.1:8081", "127.0.0.1:27017"}
 
@@ -84,18 +99,17 @@ def test_the_firewall_lets_in_http_https_ssh_and_nothing_else(host):
         assert host.run("firewall-cmd --list-ports").stdout.split() == ["22/tcp"]
 
 
-def test_the_firewall_holds_back_a_port_that_nobody_named(host, address):
+def test_the_firewall_holds_back_a_port_that_nobody_named(host, address, python):
     listener = "firewall-probe"
     with host.sudo():
         started = host.run(
-            f"systemd-run --unit={listener} --property=RuntimeMaxSec=30 "
-            "python3 -m http.server --bind 0.0.0.0 9999"
+            f"systemd-run --unit={listener} timeout 30 {python} -m http.server --bind 0.0.0.0 9999"
         )
         assert started.rc == 0, started.stderr
         try:
             assert host.run(
-                "curl --silent --output /dev/null --retry 20 --retry-connrefused --retry-delay 1 "
-                "http://127.0.0.1:9999/"
+                "timeout 20 sh -c 'until curl --silent --output /dev/null http://127.0.0.1:9999/; "
+                "do sleep 1; done'"
             ).succeeded
             assert not reaches(address, 9999)
         finally:

@@ -53,15 +53,15 @@ def test_bad_requests_are_told_what_is_wrong(http, url):
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_the_database_may_go_and_come_back(host, http, url, manifest):
+def test_the_database_may_go_and_come_back(host, database, http, url, manifest):
     unknown = {"text": "zebra xylophone quagmire perhaps never asked before"}
     with host.sudo():
-        assert host.run("systemctl stop secantusdb").rc == 0
+        assert host.run("systemctl stop %s", database).rc == 0
         try:
             gone = http.post(f"{url}/predict", json=unknown, timeout=20)
             assert (gone.status_code, gone.json()["error"]["code"]) == (503, "database_unavailable")
         finally:
-            assert host.run("systemctl start secantusdb").rc == 0
+            assert host.run("systemctl start %s", database).rc == 0
     deadline = time.monotonic() + 30
     back = http.post(f"{url}/predict", json=unknown, timeout=20)
     while back.status_code != 200 and time.monotonic() < deadline:

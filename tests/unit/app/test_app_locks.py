@@ -35,5 +35,12 @@ def test_centos_7_gets_the_last_releases_for_its_glibc():
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_both_app_servers_are_shipped(target):
+    assert {"pyuwsgi", "gunicorn"} <= pins(target).keys()
+    # The first whose arbiter tells systemd that it is ready (Type=notify).
+    assert int(pins(target)["gunicorn"].split(".")[0]) >= 20
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_no_tensorflow_and_nothing_of_the_laptops_side(target):
     assert not {"tensorflow", "keras", "h5py", "onnx", "ansible"} & pins(target).keys()

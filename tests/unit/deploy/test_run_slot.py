@@ -32,9 +32,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(root: Path, slot: str) -> tuple[int, str, str, int]:
+def run(root: Path, slot: str, **more: str) -> tuple[int, str, str, int]:
     command = [sys.executable, str(RUN_SLOT), slot, "--config", str(root / "server.json")]
-    environment = {**os.environ, "KEPT": "kept"}
+    environment = {**os.environ, "KEPT": "kept", **more}
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -50,6 +50,22 @@ def test_uwsgi_takes_the_place_of_the_process_with_real_paths(root: Path) -> Non
         str(pid), "blue", str(root / "models" / "m"), app, "kept",
         "--ini", str(root / "uwsgi.ini"),
     ]  # fmt: skip
+
+
+def test_gunicorn_takes_the_place_of_the_process_where_the_inventory_says_so(root: Path) -> None:
+    programs = root / "apps" / "1" / "venv" / "bin"
+    (programs / "uwsgi").rename(programs / "gunicorn")
+    code, out, err, pid = run(root, "blue", SLOT_SERVER="gunicorn")
+    assert (code, err) == (0, "")
+    assert out.split()[0] == str(pid)
+    assert out.split()[-2:] == ["--config", str(root / "gunicorn.conf.py")]
+    assert "uwsgi cannot be run" in run(root, "blue")[2]
+
+
+def test_an_unknown_server_is_refused_in_one_line(root: Path) -> None:
+    code, _, err, _ = run(root, "blue", SLOT_SERVER="waitress")
+    assert code == 1
+    assert err == "run-slot blue: SLOT_SERVER is waitress, not one of uwsgi, gunicorn\n"
 
 
 @pytest.mark.parametrize(

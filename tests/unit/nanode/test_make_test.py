@@ -37,7 +37,10 @@ class Checkout:
     def check(self, code: int, words: str) -> None:
         """Let `python -m nanode check` end so."""
         self.fake(
-            ".venv/bin/python", f'[ "$*" = "-m nanode check" ] && echo "{words}"; exit {code}'
+            ".venv/bin/python",
+            f'echo "check $*" >>"{self.root}/ran-checks"\n'
+            f'[ "$*" = "-m nanode check" ] && echo "{words}"\n'
+            f'[ "$*" = "-m nanode check --system centos7" ] && echo "{words}"\nexit {code}',
         )
 
     def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -108,6 +111,14 @@ def test_where_no_container_can_run_the_scenario_is_skipped_with_the_reason(chec
         "2 passed, 0 failed, 1 skipped",
     ]
     assert checkout.ran() == ["lint", "test-unit"]
+
+
+def test_centos_7_is_checked_for_what_its_systemd_needs_and_skipped_with_the_reason(checkout):
+    checkout.check(3, "this host has no cgroup v1")
+    done = checkout.run(SCENARIOS="centos7", CI="true")
+    assert done.returncode == 0
+    assert "SKIPPED centos7: this host has no cgroup v1" in summary(done)
+    assert "--system centos7" in (checkout.root / "ran-checks").read_text()
 
 
 def test_a_skip_does_not_hide_a_failure(checkout):

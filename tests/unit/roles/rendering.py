@@ -65,9 +65,20 @@ VARIANTS = [
     Variant("defaults"),
     Variant("system_python", {"python_provider": "system"}, systems=("el9", "debian12")),
     Variant("secantusdb", {"mongodb_provider": "secantusdb"}),
+    Variant("gunicorn", {"flask_app_server": "gunicorn"}),
     Variant("mongodb_4.4", {"mongodb_version": "4.4"}),
     Variant("mongodb_7.0", {"mongodb_version": "7.0"}),
     Variant("mongodb_8.0", {"mongodb_version": "8.0"}, systems=("el9", "debian12")),
+    Variant(
+        "mongodb_remote",
+        {
+            "mongodb_remote_access": True,
+            "mongodb_remote_sources": ["203.0.113.7", "2001:db8::/64"],
+            "mongodb_remote_bind_ip": "198.51.100.4",
+            "mongodb_tls_certificate_key": "a key",
+            "mongodb_tls_ca": "an authority",
+        },
+    ),
     Variant("no_ipv6", facts={"all_ipv6_addresses": []}),
     Variant(
         "own_choices",

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
+from unittest import mock
 
 import yaml
 
@@ -40,9 +43,11 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "LockPersonality": ("Service", 235, BOOLEAN),
+    "MemoryLimit": ("Service", 0, SIZE),
     "MemoryMax": ("Service", 231, SIZE),
     "NoNewPrivileges": ("Service", 187, BOOLEAN),
     "OOMScoreAdjust": ("Service", 0, r"-?\d+"),
+    "PIDFile": ("Service", 0, r""),
     "PrivateDevices": ("Service", 209, BOOLEAN),
     "PrivateTmp": ("Service", 0, BOOLEAN),
     "ProtectControlGroups": ("Service", 232, BOOLEAN),
@@ -50,6 +55,8 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "ProtectKernelModules": ("Service", 232, BOOLEAN),
     "ProtectKernelTunables": ("Service", 232, BOOLEAN),
     "ProtectSystem": ("Service", 232, BOOLEAN + r"|full|strict"),  # 214, but strict is of 232
+    "ReadOnlyDirectories": ("Service", 0, r"-?/\S*( -?/\S+)*"),
+    "ReadWriteDirectories": ("Service", 0, r"-?/\S+( -?/\S+)*"),
     "ReadWritePaths": ("Service", 231, r"/\S+( /\S+)*"),
     "Restart": ("Service", 0, r"no|always|on-(success|failure|abnormal|watchdog|abort)"),
     "RestartSec": ("Service", 0, SECONDS),
@@ -58,6 +65,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "RestrictSUIDSGID": ("Service", 242, BOOLEAN),
     "RuntimeDirectory": ("Service", 211, r"[\w%-]+"),
     "RuntimeDirectoryMode": ("Service", 211, r"0[0-7]{3}"),
+    "StartLimitInterval": ("Service", 0, SECONDS),
     "StartLimitIntervalSec": ("Unit", 230, SECONDS),
     "SupplementaryGroups": ("Service", 0, r"[a-z_][a-z0-9_ -]*"),
     "SystemCallArchitectures": ("Service", 209, r"native"),
@@ -157,6 +165,10 @@ NGINX_DIRECTIVES: dict[str, tuple[str, int, int, bool]] = {
     "log_format": ("http", 2, 9, True),
     "pid": ("main", 1, 1, False),
     "return": ("server location", 1, 2, False),
+    "proxy_next_upstream": ("http server location", 1, 9, False),
+    "proxy_pass": ("location", 1, 1, False),
+    "proxy_read_timeout": ("http server location", 1, 1, False),
+    "proxy_set_header": ("http server location", 2, 2, True),
     "rewrite": ("server location", 2, 3, True),
     "sendfile": ("http server location", 1, 1, False),
     "server": ("upstream", 1, 4, True),
@@ -178,8 +190,8 @@ NGINX_BLOCKS = {
     "upstream": ("http", 1, 1),
 }
 NGINX_VARIABLES = {
-    "binary_remote_addr", "body_bytes_sent", "remote_addr", "request_method", "request_time",
-    "status", "time_iso8601", "upstream_response_time", "uri", "1",
+    "binary_remote_addr", "body_bytes_sent", "http_host", "remote_addr", "request_method",
+    "request_time", "scheme", "status", "time_iso8601", "upstream_response_time", "uri", "1",
 }  # fmt: skip
 NGINX_TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<comment>\#[^\n]*)|(?P<mark>[{};])"""
@@ -266,6 +278,7 @@ def _nginx_references(main: Statement) -> None:
     locations = {one.arguments[-1] for one in main.all("location")}
     for name, known, used in (
         ("uwsgi_pass", upstreams, lambda a: [w for w in a if not w.startswith("unix:/")]),
+        ("proxy_pass", upstreams, lambda a: _proxied(a[0])),
         ("limit_req", zones, lambda a: [w[5:] for w in a if w.startswith("zone=")]),
         ("limit_conn", zones, lambda a: a[:1]),
         ("access_log", formats, lambda a: a[1:2]),
@@ -275,6 +288,14 @@ def _nginx_references(main: Statement) -> None:
             for word in used(one.arguments):
                 if word not in known:
                     raise FormError(f"line {one.line}: {name} names {word}, which is not there")
+
+
+def _proxied(address: str) -> list[str]:
+    """Return the upstream that the address names, if it names one; only plain HTTP is known."""
+    if not address.startswith("http://"):
+        raise FormError(f"proxy_pass {address} does not begin with http://")
+    name = address.removeprefix("http://")
+    return [] if name.startswith("unix:/") else [name]
 
 
 # --- key and value -------------------------------------------------------------------------------
@@ -363,6 +384,33 @@ yum_cron = ini(
     }
 )
 
+YUM_REPOSITORY = {
+    "baseurl": r"(https?|ftp|file)://\S+",
+    "enabled": "[01]",
+    "gpgcheck": "[01]",
+    "gpgkey": r"file:///etc/pki/rpm-gpg/\S+",
+    "metadata_expire": r"\d+[dhm]?",
+    "name": r".+",
+    "proxy": r"https?://\S+",
+}
+
+
+def yum_repositories(text: str) -> configparser.ConfigParser:
+    """Return the repositories, each with a name, an address and a word about signatures."""
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise FormError(str(error).replace("\n", " ")) from None
+    for section in parser.sections():
+        found = parser[section]
+        for key, value in found.items():
+            if not re.fullmatch(YUM_REPOSITORY.get(key, r"(?!)"), value):
+                raise FormError(f"[{section}] {key} cannot be {value!r}")
+        if missing := {"name", "baseurl", "enabled", "gpgcheck"} - set(found):
+            raise FormError(f"[{section}] has no {', '.join(sorted(missing))}")
+    return parser
+
 
 def apt(text: str) -> dict[str, str]:
     """Return what apt's configuration sets: `Name::Name "value";` lines and // comments."""
@@ -423,6 +471,84 @@ def environment(text: str) -> Settings:
         raise FormError(str(error)) from None
 
 
+GUNICORN_SETTINGS: dict[str, type | tuple[type, ...]] = {
+    "accesslog": type(None),
+    "backlog": int,
+    "bind": list,
+    "control_socket_disable": bool,
+    "errorlog": str,
+    "graceful_timeout": int,
+    "preload_app": bool,
+    "threads": int,
+    "timeout": int,
+    "umask": int,
+    "worker_class": str,
+    "worker_tmp_dir": str,
+    "workers": int,
+    "wsgi_app": str,
+}
+
+
+def gunicorn(text: str) -> dict[str, object]:
+    """Return the settings as slot blue has them. gunicorn passes over names it does not know."""
+    found: dict[str, object] = {}
+    with mock.patch.dict(os.environ, {"TOX_COM_DET_SLOT": "blue"}):
+        try:
+            exec(compile(text, "gunicorn.conf.py", "exec"), found)  # noqa: S102 (our own text)
+        except (KeyError, NameError, SyntaxError, TypeError) as error:
+            raise FormError(f"gunicorn.conf.py: {error!r}") from None
+    settings = {name: value for name, value in found.items() if not name.startswith("_")}
+    del settings["os"]
+    for name, value in settings.items():
+        if name not in GUNICORN_SETTINGS:
+            raise FormError(f"{name} is not known here")
+        if not isinstance(value, GUNICORN_SETTINGS[name]):
+            raise FormError(f"{name} cannot be {value!r}")
+    return settings
+
+
+# --- SELinux -------------------------------------------------------------------------------------
+
+FILE_CONTEXT = re.compile(r"(/\S+)\tsystem_u:object_r:(\w+_t):s0")
+
+
+def file_contexts(text: str) -> dict[str, str]:
+    """Return the type of each pattern of paths."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        match = FILE_CONTEXT.fullmatch(line)
+        if not match or match[1] in found:
+            raise FormError(f"line {number}: {line!r} is no label, or stands twice")
+        re.compile(match[1])
+        found[match[1]] = match[2]
+    return found
+
+
+def policy(text: str) -> list[tuple[set[str], set[str], str, set[str]]]:
+    """Return (who, on what, class, permissions) of each allow rule of a module.
+
+    checkmodule reads the whole (test_selinux_module.py); here it is held that the module does
+    nothing but allow: no domain is made permissive, nothing is taken out of the audit.
+    """
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    bare = " ".join(line.strip() for line in lines)
+    if not re.match(r"module \w+ \d+\.\d+; ", bare):
+        raise FormError("it does not begin as a module")
+    if other := re.search(
+        r"\b(attribute|auditallow|bool|dontaudit|permissive|typeattribute)\b", bare
+    ):
+        raise FormError(f"{other[0]} is not known here")
+    rules = []
+    for match in re.finditer(r"\ballow ({[^}]+}|\w+) ({[^}]+}|\w+):(\w+) ({[^}]+}|\w+);", bare):
+        who, what, permissions = (set(match[part].strip("{} ").split()) for part in (1, 2, 4))
+        rules.append((who, what, match[3], permissions))
+    if len(rules) != len(re.findall(r"\ballow\b", bare)):
+        raise FormError("an allow rule cannot be read")
+    return rules
+
+
 # --- JSON, YAML and XML --------------------------------------------------------------------------
 
 
@@ -439,7 +565,16 @@ MONGOD_KEYS: dict[str, type | tuple[type, ...]] = {
     "net.bindIp": str,
     "net.maxIncomingConnections": int,
     "net.port": int,
+    "net.ssl.CAFile": str,
+    "net.ssl.PEMKeyFile": str,
+    "net.ssl.allowConnectionsWithoutCertificates": bool,
+    "net.ssl.mode": str,
+    "net.tls.CAFile": str,
+    "net.tls.allowConnectionsWithoutCertificates": bool,
+    "net.tls.certificateKeyFile": str,
+    "net.tls.mode": str,
     "processManagement.timeZoneInfo": str,
+    "security.authorization": str,
     "storage.dbPath": str,
     "storage.journal.enabled": bool,
     "storage.wiredTiger.engineConfig.cacheSizeGB": (int, float),
@@ -483,6 +618,8 @@ def zone(text: str) -> tuple[list[str], list[str]]:
             services.append(child.attrib["name"])
         elif child.tag == "port" and set(child.attrib) == {"port", "protocol"}:
             ports.append(f"{child.get('port')}/{child.get('protocol')}")
+        elif child.tag == "rule":
+            _zone_rule(child)
         elif child.tag not in ("short", "description"):
             raise FormError(f"<{child.tag} {child.attrib}> is not known here")
     for port in ports:
@@ -492,6 +629,15 @@ def zone(text: str) -> tuple[list[str], list[str]]:
     if root.tag != "zone":
         raise FormError(f"<{root.tag}> is no zone")
     return services, ports
+
+
+def _zone_rule(rule: ET.Element) -> None:
+    """A rich rule names a source, a port and what becomes of it, in this order."""
+    if [part.tag for part in rule] != ["source", "port", "accept"]:
+        raise FormError(f"<rule> has {[part.tag for part in rule]}")
+    network = ip_network(rule[0].get("address", ""))
+    if rule.get("family") != f"ipv{network.version}" or network.prefixlen == 0:
+        raise FormError(f"<rule> of {rule.get('family')} has the source {network}")
 
 
 FORMS: dict[str, Callable[[str], object]] = {
@@ -507,7 +653,12 @@ FORMS: dict[str, Callable[[str], object]] = {
     "etc/systemd/system/secantusdb.service.j2": unit,
     "etc/systemd/system/tox_com_det@.service.j2": unit,
     "etc/tox_com_det/app.env.j2": environment,
+    "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,
     "etc/tox_com_det/server.json.j2": server_json,
     "etc/tox_com_det/uwsgi.ini.j2": uwsgi,
+    "etc/yum.repos.d/CentOS-Base.repo.j2": yum_repositories,
+    "etc/yum.repos.d/epel.repo.j2": yum_repositories,
     "etc/yum/yum-cron.conf.j2": yum_cron,
+    "usr/local/share/tox_com_det/selinux/tox_com_det.fc.j2": file_contexts,
+    "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2": policy,
 }

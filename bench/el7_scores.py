@@ -1,0 +1,115 @@
+"""Score the sample model with CentOS 7's locked packages and with the newest: are they the same?
+
+    python bench/el7_scores.py [--python python3.11] [--record]
+
+Builds the sample model's bundle, makes a throw-away environment from app/requirements/el7.txt
+(onnxruntime 1.16.3, numpy 1.26) beside the one that runs this (the newest), and scores the known
+answers in both with the app itself. Asks the package index; a minute or two. What it finds is in
+tests/fixtures/el7/scores.json (--record writes it), which a unit test holds to the locks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+PROJECT = Path(__file__).resolve().parents[1]
+LOCK = PROJECT / "app/requirements/el7.txt"
+RECORD = PROJECT / "tests/fixtures/el7/scores.json"
+SAMPLE = PROJECT / "sample_model"
+# Runs in both environments, which have the app's packages alone; the rows come from the dump.
+SCORE = """
+import json, sys
+from importlib.metadata import version
+from pathlib import Path
+from tox_com_det.bundle import read_head, read_manifest
+from tox_com_det.dump import find_dump, read_documents, read_row
+from tox_com_det.head import Head
+from tox_com_det.predictor import Predictor
+from tox_com_det.vectors import Vectors
+bundle = Path(sys.argv[1])
+manifest = read_manifest(bundle)
+with find_dump(bundle / "dump", manifest.embedding).bson.open("rb") as stream:
+    rows = [read_row(document, manifest.embedding) for document in read_documents(stream, "dump")]
+class Source:
+    rows = {row.word: row for row in rows}
+    def find(self, words):
+        return [self.rows[word] for word in words if word in self.rows]
+head = Head(read_head(bundle, manifest), manifest)
+predictor = Predictor(manifest, head, Vectors(Source(), manifest.tokenizer, 0))
+texts = [case.text for case in manifest.known_answers.cases]
+print(json.dumps({
+    "versions": {name: version(name) for name in ("numpy", "onnxruntime")},
+    "scores": [list(map(float, predictor.predict([text])[0].scores)) for text in texts],
+}))
+"""
+
+
+def score(python: str | Path, bundle: Path) -> dict:
+    """Return versions and scores of one environment."""
+    done = subprocess.run(  # noqa: S603
+        [python, "-c", SCORE, bundle],
+        env={"PYTHONPATH": str(PROJECT / "app"), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def make_environment(python: str, directory: Path) -> Path:
+    """Return the interpreter of a new environment with the locked packages."""
+    subprocess.run([python, "-m", "venv", directory], check=True)  # noqa: S603
+    interpreter = directory / "bin/python"
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install += ["--require-hashes", "--only-binary=:all:", "--requirement", str(LOCK)]
+    subprocess.run([interpreter, *install], check=True)  # noqa: S603
+    return interpreter
+
+
+def main() -> int:
+    """Print the largest difference; 1 where it is not below the deploy's tolerance."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", default="python3.11", help="CPython 3.11, as on the server")
+    parser.add_argument("--environment", type=Path, help="an environment that is there already")
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        bundle = Path(temporary, "bundle")
+        build = [sys.executable, "-m", "model_build", "--out", str(bundle)]
+        build += ["--h5", str(SAMPLE / "toxic_comment_detector.h5")]
+        build += ["--word-index", str(SAMPLE / "word_index.json")]
+        subprocess.run(build, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+        texts = [case["text"] for case in manifest["known_answers"]["cases"]]
+        if options.environment:
+            old = options.environment / "bin/python"
+        else:
+            old = make_environment(options.python, Path(temporary, "venv"))
+        found = {"el7": score(old, bundle), "newest": score(sys.executable, bundle)}
+    scores = [np.array(found[name]["scores"]) for name in ("el7", "newest")]
+    difference = float(np.abs(scores[0] - scores[1]).max())
+    record = {
+        "model": manifest["model_version"],
+        "tolerance": manifest["known_answers"]["tolerance"],
+        "largest_difference": difference,
+        "texts": texts,
+        **found,
+    }
+    for name in ("el7", "newest"):
+        print(name, found[name]["versions"])
+    print(f"{len(texts)} known answers, largest difference {difference:.1e}")
+    if options.record:
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return 0 if difference < record["tolerance"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

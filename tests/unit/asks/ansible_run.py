@@ -1,0 +1,65 @@
+"""Run tasks of a role with ansible-playbook itself, here, without a server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[3]
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+
+
+def run_tasks(
+    directory: Path, role: str, tasks_from: str, variables: dict[str, object], *options: str
+) -> tuple[int, int, str]:
+    """Return the exit status, how many tasks changed something, and the output."""
+    directory.mkdir(parents=True, exist_ok=True)
+    include = {"name": role, "tasks_from": tasks_from}
+    play = {
+        "name": "Run a part of a role",
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "tasks": [{"name": "Run", "ansible.builtin.include_role": include}],
+    }
+    (directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    (directory / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
+    (directory / "vars.json").write_text(json.dumps(variables), encoding="utf-8")
+    done = subprocess.run(  # noqa: S603
+        [PLAYBOOK, "--inventory", "localhost,", "--extra-vars", "@vars.json", *options, "play.yml"],
+        cwd=directory,
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+            "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_ROLES_PATH": str(PROJECT / "roles"),
+            "ANSIBLE_STDOUT_CALLBACK": "json",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        changed = json.loads(done.stdout)["stats"]["localhost"]["changed"]
+    except (KeyError, ValueError):
+        changed = -1
+    return done.returncode, changed, done.stdout + done.stderr
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that takes Ansible's own tags for plain text."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
+
+
+def load(path: Path) -> object:
+    """Return what the file of YAML says."""
+    return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)

@@ -1,0 +1,58 @@
+"""Look at single tasks of the roles: where they stand, and how they judge given facts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+sys.path.append(str(PROJECT / "tests/unit/roles"))
+
+from rendering import TREE, evaluate  # noqa: E402
+from role_tree import Role, Task, as_list  # noqa: E402
+
+# What installs packages, or fetches lists of them.
+PACKAGE_MODULES = {
+    f"ansible.builtin.{name}" for name in ("apt", "dnf", "dnf5", "package", "rpm", "yum")
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an assert task says: whether it ran, whether all was good, its message."""
+
+    ran: bool
+    good: bool
+    message: str
+
+
+def role(name: str) -> Role:
+    """Return the role of that name."""
+    (found,) = (one for one in TREE.roles if one.name == name)
+    return found
+
+
+def task(of: str, name: str) -> Task:
+    """Return the role's one task of that name."""
+    (found,) = (one for one in role(of).tasks if one.name == name)
+    return found
+
+
+def judge(of: Task, values: Mapping[str, object]) -> Judgement:
+    """Let an assert task judge these variables."""
+    given = {"inventory_hostname": "nanode", **(of.data.get("vars") or {}), **values}
+
+    def holds(conditions: object) -> bool:
+        return all(bool(evaluate("{{ " + str(one) + " }}", given)) for one in as_list(conditions))
+
+    ran = holds(of.data.get("when"))
+    message = str(evaluate(of.arguments["fail_msg"], given)) if ran else ""
+    return Judgement(ran, not ran or holds(of.arguments["that"]), message)
+
+
+def roles_in_order(playbook: str) -> list[str]:
+    """Return the roles of a playbook in the order in which they run."""
+    path = PROJECT / "playbooks" / playbook
+    return [entry["role"] for play in TREE.plays if play.file == path for entry in play.roles]

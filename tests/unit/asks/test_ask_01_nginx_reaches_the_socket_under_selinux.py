@@ -1,0 +1,97 @@
+"""Ask 1: "nginx 13: Permission denied on the uWSGI socket" under SELinux on CentOS 7.
+
+The socket is below /run in a directory with a label that the stock policy knows, nginx may connect
+to what is behind it, and SELinux stays enforcing. Compiled, never run enforcing here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_run import PROJECT, load, run_tasks
+
+sys.path.append(str(PROJECT / "tests/unit/roles"))
+
+import template_forms as forms
+from rendering import VARIANTS, Variant, owners, render
+
+NGINX = "etc/nginx/nginx.conf.j2"
+RULES = "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2"
+LABELS = "usr/local/share/tox_com_det/selinux/tox_com_det.fc.j2"
+SYSTEMS = ("centos7", "el9")
+GUNICORN = Variant("gunicorn", {"flask_app_server": "gunicorn"})
+
+
+def text(template: str, system: str, variant: Variant = VARIANTS[0]) -> str:
+    return render(template, owners()[template], system, variant)
+
+
+@pytest.mark.parametrize("variant", [VARIANTS[0], GUNICORN], ids=lambda one: one.name)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_socket_that_nginx_asks_has_a_label_that_it_may_write_to(
+    system: str, variant: Variant
+):
+    labels = forms.file_contexts(text(LABELS, system))
+    nginx = text(NGINX, system, variant)
+    sockets = set(re.findall(r"unix:(/run/[^;\s]+);", nginx))
+    assert len(sockets) == 2
+    for socket in sockets:
+        # /run is /var/run to the policy.
+        known = [kind for path, kind in labels.items() if re.fullmatch(path, f"/var{socket}")]
+        assert known == ["httpd_var_run_t"]
+    links = set(re.findall(r"unix:(/etc/[^;\s]+) ", nginx))
+    (link,) = links
+    assert [kind for path, kind in labels.items() if re.fullmatch(path, link)] == ["etc_t"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_nginx_may_connect_wherever_systemd_leaves_the_service(system: str):
+    """A service's domain, or systemd's own where NoNewPrivileges= forbids to change it."""
+    (domains,) = (
+        what
+        for who, what, kind, may in forms.policy(text(RULES, system))
+        if who == {"httpd_t"} and kind == "unix_stream_socket" and may == {"connectto"}
+    )
+    assert domains == {"init_t", "unconfined_service_t"}
+
+
+def test_the_policy_is_there_before_nginx_and_the_service_start():
+    (play,) = load(PROJECT / "playbooks/serve.yml")
+    roles = [entry["role"] for entry in play["roles"]]
+    assert roles.index("selinux") < roles.index("nginx") < roles.index("flask_app")
+
+
+def test_the_port_of_the_probes_is_named_to_selinux():
+    """8081 is a transparent proxy's in the stock policy: nginx could not listen there."""
+    role = PROJECT / "roles/selinux"
+    stock = load(role / "vars/main.yml")["__selinux_stock_ports"]
+    nginx = load(PROJECT / "roles/nginx/defaults/main.yml")
+    assert nginx["nginx_probe_port"] not in stock
+    assert nginx["nginx_listen_port"] in stock
+    named = load(role / "defaults/main.yml")["selinux_http_ports"]
+    assert any("nginx_probe_port" in port for port in named)
+    tasks = load(role / "tasks/policy.yml")
+    (port,) = (
+        task["community.general.seport"] for task in tasks if "community.general.seport" in task
+    )
+    assert port["setype"] == "http_port_t"
+
+
+def test_the_mode_of_selinux_is_nobodys_business():
+    words = re.compile(r"\bsetenforce\b|\bchcon\b|ansible\.posix\.selinux\b|/etc/selinux/config")
+    for path in (PROJECT / "roles").rglob("*.yml"):
+        assert not words.search(path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.skipif(
+    Path("/sys/fs/selinux/enforce").exists(), reason="this machine has SELinux: labels would change"
+)
+def test_where_there_is_no_selinux_nothing_is_done(tmp_path: Path):
+    variables = {"ansible_facts": {"os_family": "RedHat", "distribution_major_version": "7"}}
+    code, changed, output = run_tasks(tmp_path, "selinux", "main.yml", variables)
+    assert (code, changed) == (0, 0), output
+    labelled = run_tasks(tmp_path, "selinux", "label.yml", {"__selinux_paths": ["/opt"]})
+    assert labelled[:2] == (0, 0), labelled[2]

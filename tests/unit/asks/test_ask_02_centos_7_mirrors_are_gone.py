@@ -1,0 +1,71 @@
+"""Ask 2: "CentOS 7 mirrors are gone".
+
+baseurl at vault.centos.org/7.9.2009, no mirrorlist, idempotent, before any yum task. Converged on a
+real userland by the scenario centos7.
+"""
+
+from __future__ import annotations
+
+import pytest
+from ask_tasks import PACKAGE_MODULES, TREE, role, roles_in_order
+from rendering import VARIANTS, Variant, render
+from template_forms import yum_repositories
+
+BASE = "etc/yum.repos.d/CentOS-Base.repo.j2"
+
+
+def repositories(**inventory: object):
+    variant = Variant("asked", inventory)
+    return yum_repositories(render(BASE, role("package_sources"), "centos7", variant))
+
+
+def test_packages_come_from_the_archive_and_are_signed():
+    found = repositories()
+    assert found.sections() == ["base", "updates", "extras"]
+    for name, path in (("base", "os"), ("updates", "updates"), ("extras", "extras")):
+        wanted = f"https://vault.centos.org/7.9.2009/{path}/$basearch/"
+        assert found[name]["baseurl"] == wanted
+        assert found[name]["gpgcheck"] == "1"
+        assert found[name]["gpgkey"].endswith("RPM-GPG-KEY-CentOS-7")
+
+
+def test_no_mirror_list_is_asked():
+    text = render(BASE, role("package_sources"), "centos7", VARIANTS[0])
+    assert "mirrorlist" not in text
+
+
+def test_the_file_with_the_mirrors_is_the_one_that_is_replaced():
+    (landing,) = {
+        one.arguments["dest"]
+        for one in role("package_sources").template_tasks
+        if "CentOS" in one.arguments["src"]
+    }
+    assert landing == "/etc/yum.repos.d/CentOS-Base.repo"
+
+
+@pytest.mark.parametrize("playbook", ["bootstrap.yml", "secure.yml"])
+def test_the_sources_are_mended_before_any_task_that_needs_a_package(playbook: str):
+    assert roles_in_order(playbook)[0] == "package_sources"
+    for name in ("package_sources", "preflight"):
+        assert not [one for one in role(name).tasks if one.module in PACKAGE_MODULES]
+
+
+def test_site_yml_begins_with_playbooks_that_ask_for_no_package_before():
+    imports = [
+        play.data["ansible.builtin.import_playbook"]
+        for play in TREE.plays
+        if play.file.name == "site.yml"
+    ]
+    assert imports[:2] == ["playbooks/preflight.yml", "playbooks/secure.yml"]
+    assert roles_in_order("preflight.yml") == ["preflight"]
+
+
+def test_a_mirror_of_ones_own_and_a_proxy_are_variables():
+    found = repositories(
+        package_sources_centos_url="http://mirror.example.org/7.9",
+        package_sources_extras_url="",
+        package_sources_proxy="http://proxy.example.org:3128",
+    )
+    assert found.sections() == ["base", "updates"]
+    assert found["base"]["baseurl"] == "http://mirror.example.org/7.9/os/$basearch/"
+    assert found["base"]["proxy"] == "http://proxy.example.org:3128"

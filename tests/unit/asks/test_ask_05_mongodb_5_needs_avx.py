@@ -1,0 +1,49 @@
+"""Ask 5: "MongoDB 5.0+ needs AVX".
+
+The processor is asked first; without AVX the run stops with words, never in a loop of SIGILL.
+"""
+
+from __future__ import annotations
+
+import pytest
+from ask_tasks import judge, role, roles_in_order, task
+
+ASSERT = task("preflight", "Stop at a processor that the chosen MongoDB does not run on")
+
+
+def verdict(avx: bool, system: str = "9", **inventory: object):
+    seen = "MemTotal:1024" + ("\nAvx:1" if avx else "")
+    return judge(
+        ASSERT, {"__preflight_has": {"stdout": seen}, "__preflight_version": system, **inventory}
+    )
+
+
+@pytest.mark.parametrize("version", ["5.0", "6.0", "7.0", "8.0"])
+def test_without_avx_a_version_that_needs_it_is_refused_and_the_one_that_runs_is_named(version):
+    said = verdict(False, mongodb_version=version)
+    assert not said.good
+    assert f"MongoDB {version} needs a processor with AVX" in said.message
+    assert 'mongodb_version: "4.4"' in said.message
+
+
+@pytest.mark.parametrize("version", ["4.0", "4.4"])
+def test_older_versions_run_without_avx(version):
+    assert verdict(False, mongodb_version=version).good
+
+
+def test_the_version_that_nobody_chose_is_judged_as_well():
+    assert verdict(False, system="7").good
+    assert not verdict(False, system="9").good
+
+
+def test_with_avx_every_version_is_let_through():
+    choices = role("mongodb").spec["mongodb_version"]["choices"]
+    assert {"4.0", "4.4", "5.0", "6.0", "7.0"} <= set(choices)
+    assert all(verdict(True, mongodb_version=version).good for version in choices)
+
+
+def test_it_is_asked_before_anything_is_changed():
+    assert "mongodb" in roles_in_order("install.yml")
+    assert roles_in_order("preflight.yml") == ["preflight"]
+    asked = task("preflight", "Read the server's memory, swap, disk and processor")
+    assert "grep -qw avx /proc/cpuinfo" in asked.data["ansible.builtin.raw"]

@@ -1,0 +1,55 @@
+"""Ask 7: "mongod OOM-killed on a 1 GB server".
+
+The least cache, few connections, swap, a memory limit on the unit, and the database, not the API,
+is the first to go.
+"""
+
+from __future__ import annotations
+
+import pytest
+from ask_tasks import role
+from rendering import SYSTEMS, VARIANTS, render
+from template_forms import mongod, systemd
+
+LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
+SLOT = "etc/systemd/system/tox_com_det@.service.j2"
+
+
+def unit(template: str, of: str, system: str) -> dict[str, str]:
+    text = render(template, role(of), system, VARIANTS[0])
+    return {name: value for _, name, value in systemd(text)}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_mongod_is_sized_for_1_gb(system: str):
+    settings = mongod(render("etc/mongod.conf.j2", role("mongodb"), system, VARIANTS[0]))
+    assert settings["storage.wiredTiger.engineConfig.cacheSizeGB"] == 0.25
+    assert settings["net.maxIncomingConnections"] <= 64
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_its_unit_has_a_limit_in_the_words_of_the_systems_systemd(system: str):
+    limit = unit(LIMITS, "mongodb", system)
+    name = "MemoryLimit" if system == "centos7" else "MemoryMax"
+    assert limit[name] == "500M"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_database_goes_before_the_api_and_comes_back(system: str):
+    database, slot = unit(LIMITS, "mongodb", system), unit(SLOT, "flask_app", system)
+    assert int(database["OOMScoreAdjust"]) > int(slot.get("OOMScoreAdjust", 0))
+    assert database["Restart"] == "always"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_its_start_does_not_wait_for_a_fork_that_the_settings_do_not_ask_for(system: str):
+    """MongoDB's EL7 units are Type=forking with a PIDFile: a start that hangs for 90 seconds."""
+    settings = mongod(render("etc/mongod.conf.j2", role("mongodb"), system, VARIANTS[0]))
+    assert "processManagement.fork" not in settings
+    limit = unit(LIMITS, "mongodb", system)
+    assert limit["Type"] == "simple"
+    assert limit["PIDFile"] == ""
+
+
+def test_there_is_swap_by_default():
+    assert role("base").defaults["base_swap_enabled"] is True

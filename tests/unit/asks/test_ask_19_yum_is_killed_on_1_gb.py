@@ -1,0 +1,44 @@
+"""Ask 19: "dnf/yum itself is OOM-killed on 1 GB".
+
+Swap before the first package task, no timer that fetches lists, few repositories.
+"""
+
+from __future__ import annotations
+
+import pytest
+from ask_tasks import PACKAGE_MODULES, role, roles_in_order, task
+from rendering import SYSTEMS, VARIANTS, evaluate, render, variables
+from template_forms import yum_repositories
+
+REPOSITORIES = ("etc/yum.repos.d/CentOS-Base.repo.j2", "etc/yum.repos.d/epel.repo.j2")
+
+
+def test_swap_comes_before_the_first_package_task():
+    before = roles_in_order("secure.yml")
+    for name in before[: before.index("base")]:
+        assert not [one for one in role(name).tasks if one.module in PACKAGE_MODULES]
+    main = [one for one in role("base").tasks if one.file.name == "main.yml"]
+    order = [one.name for one in main]
+    swap = order.index("Make swap before the first package task")
+    packages = next(i for i, one in enumerate(main) if one.module in PACKAGE_MODULES)
+    assert swap < order.index("Refresh the package lists") < packages
+    assert main[swap].data["when"] == "base_swap_enabled"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_lists_are_not_fetched_behind_ones_back(system: str):
+    values = variables(role("package_sources"), system, VARIANTS[0])
+    timers = evaluate(values["__package_sources_timers"], values)
+    wanted = {"centos7": ["yum-makecache.timer"], "el9": ["dnf-makecache.timer"], "debian12": []}
+    assert timers == wanted[system]
+    off = task("package_sources", "Turn off fetching package lists in the background").arguments
+    assert (off["enabled"], off["state"]) == (False, "stopped")
+
+
+def test_yum_reads_four_repositories_and_asks_for_news_once_a_month():
+    enabled = []
+    for template in REPOSITORIES:
+        found = yum_repositories(render(template, role("package_sources"), "centos7", VARIANTS[0]))
+        enabled += [name for name in found.sections() if found[name]["enabled"] == "1"]
+        assert {found[name]["metadata_expire"] for name in found.sections()} == {"30d"}
+    assert enabled == ["base", "updates", "extras", "epel"]

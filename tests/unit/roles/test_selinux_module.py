@@ -1,0 +1,111 @@
+"""SELinux stays enforcing: the module compiles, allows little, and labels what the slots use.
+
+Compiled here, never run enforcing here: no container has a policy of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import template_forms as forms
+from rendering import TREE, VARIANTS, Variant, owners, render
+from role_tree import PROJECT
+from template_forms import FormError
+
+SOURCE = "usr/local/share/tox_com_det/selinux/tox_com_det"
+MISSING = [name for name in ("checkmodule", "semodule_package") if not shutil.which(name)]
+EL = ("centos7", "el9")
+
+
+def text(ending: str, system: str = "centos7", variant: Variant = VARIANTS[0]) -> str:
+    template = f"{SOURCE}.{ending}.j2"
+    return render(template, owners()[template], system, variant)
+
+
+def label(path: str, variant: Variant = VARIANTS[0]) -> str | None:
+    """Return the type that the path gets, of several patterns the last."""
+    known = forms.file_contexts(text("fc", variant=variant))
+    found = [kind for pattern, kind in known.items() if re.fullmatch(pattern, path)]
+    return found[-1] if found else None
+
+
+@pytest.mark.skipif(
+    bool(MISSING),
+    reason=f"{' and '.join(MISSING)} missing: apt-get install checkpolicy semodule-utils",
+)
+@pytest.mark.parametrize("system", EL)
+def test_the_module_compiles_and_takes_its_labels(tmp_path: Path, system: str):
+    for ending in ("te", "fc"):
+        (tmp_path / f"tox_com_det.{ending}").write_text(text(ending, system))
+    for command in (
+        "checkmodule -M -m tox_com_det.te",
+        "checkmodule -M -m -o tox_com_det.mod tox_com_det.te",
+        "semodule_package -o tox_com_det.pp -m tox_com_det.mod -f tox_com_det.fc",
+    ):
+        done = subprocess.run(  # noqa: S603
+            command.split(), cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "tox_com_det.pp").stat().st_size > 1000
+
+
+def test_nginx_may_connect_to_the_app_and_the_app_gets_nothing_of_nginx():
+    rules = forms.policy(text("te"))
+    nginx = [(what, kind, may) for who, what, kind, may in rules if "httpd_t" in who]
+    assert ({"init_t", "unconfined_service_t"}, "unix_stream_socket", {"connectto"}) in nginx
+    assert ({"httpd_var_run_t"}, "sock_file", {"getattr", "write"}) in nginx
+    assert ({"etc_t"}, "lnk_file", {"getattr", "read"}) in nginx
+    for what, _, _ in nginx:
+        assert what <= {"init_t", "unconfined_service_t", "httpd_var_run_t", "etc_t"}
+    assert not [what for _, what, _, _ in rules if "httpd_t" in what]
+
+
+def test_what_an_older_policy_does_not_know_is_optional():
+    """process2 came with Linux 4.14: if it were required, CentOS 7 could refuse the module."""
+    rules = "\n".join(line for line in text("te").splitlines() if not line.startswith("#"))
+    before, *optional = rules.split("optional {")
+    assert "process2" not in before
+    assert any("process2" in block for block in optional)
+
+
+def test_each_slots_directory_has_its_label_from_its_name_on():
+    slots = re.findall(r'dir httpd_var_run_t "tox_com_det-(\w+)";', text("te"))
+    (nginx,) = (role for role in TREE.roles if role.name == "nginx")
+    assert slots == nginx.defaults["nginx_slots"]
+    for slot in slots:
+        assert label(f"/var/run/tox_com_det-{slot}/app.sock") == "httpd_var_run_t"
+
+
+def test_programs_below_opt_may_be_run_by_systemd():
+    app = "/opt/tox_com_det"
+    for path in (f"{app}/bin/run-slot", f"{app}/releases/0.1.0-ab/venv/bin/uwsgi"):
+        assert label(path) == "bin_t"
+    assert label("/opt/miniconda/bin/python3.11") == "bin_t"
+    moved = Variant("moved", {"miniconda_prefix": "/opt/conda-24.1"})
+    assert label("/opt/conda-24.1/bin/python3.11", moved) == "bin_t"
+    assert label("/opt/conda-24_1/bin/python3.11", moved) is None
+    assert label(f"{app}/releases/0.1.0-ab/tox_com_det/web.py") is None
+
+
+@pytest.mark.parametrize("line", ["permissive httpd_t;", "dontaudit httpd_t self:dir read;"])
+def test_a_module_that_does_more_than_allow_is_refused(line: str):
+    with pytest.raises(FormError, match="is not known here"):
+        forms.policy(f"module a 1.0;\nrequire {{ type httpd_t; }}\n{line}\n")
+
+
+def test_nothing_switches_selinux_off_and_nothing_labels_by_hand():
+    words = re.compile(r"\b(setenforce|chcon|semanage permissive|SELINUX=)|posix\.selinux:")
+    sources = [
+        *(PROJECT / "roles").rglob("*.yml"),
+        *(PROJECT / "playbooks").rglob("*.yml"),
+        *(path for path in (PROJECT / "templates").rglob("*") if path.is_file()),
+        *(path for path in (PROJECT / "roles").glob("*/files/*") if path.is_file()),
+    ]
+    assert len(sources) > 50
+    for path in sources:
+        found = words.search(path.read_text(encoding="utf-8"))
+        assert not found, f"{path}: {found[0]}"
