@@ -17,7 +17,7 @@ def verdict(ansible: str, python: str):
     return judge(
         ASSERT,
         {
-            "ansible_version": {"full": ansible},
+            "__preflight_core": ansible,
             "__preflight_python": python,
             "__preflight_id": "centos",
             "__preflight_version": "7",
