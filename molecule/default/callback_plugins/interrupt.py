@@ -22,7 +22,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "interrupt"
 
-    def _end(self, result, ignore_errors: bool = False) -> None:
+    def _end(self, result) -> None:
         if result._task.get_name() == os.environ.get("INTERRUPT_AFTER"):
             os.kill(os.getpid(), signal.SIGKILL)
 
