@@ -22,11 +22,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "interrupt"
 
-<<<<<<< HEAD
     def _end(self, result, **_) -> None:
-=======
-    def _end(self, result) -> None:
->>>>>>> issue-4
         if result._task.get_name() == os.environ.get("INTERRUPT_AFTER"):
             os.kill(os.getpid(), signal.SIGKILL)
 
