@@ -171,6 +171,7 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
         ),
         # What a container is spared: inventory/local says the same.
         "base_swap_enabled": False,
+        "base_reboot": "never",
         "python_provider": "system",
         "mongodb_provider": "secantusdb",
     }
