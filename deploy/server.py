@@ -16,9 +16,11 @@ SERVER_JSON = "/etc/tox_com_det/server.json"
 FORMAT = 1
 AGAIN = "ansible-playbook site.yml --tags flask_app"
 OTHERS = {  # keys of slotctl and of people, of no use here
-    "format", "managed_by", "slots", "live_link", "slots_dir", "probe_url", "socket",
-    "drain_seconds", "lock_file",
+    "format", "managed_by", "slots", "live_link", "slots_dir", "probe_url", "socket", "state_dir",
+    "python", "memory_max", "drain_seconds", "watch_seconds", "lock_file", "deploy_lock_file",
 }  # fmt: skip
+COMMANDS = ("slotctl", "releasectl")
+NUMBERS = ("http_port", "keep_releases", "keep_free_mb")
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,17 @@ class ServerConfig:
     models_dir: str
     dumps_dir: str
     incoming_dir: str
+    releases_dir: str
     app_link: str
+    wheel_target: str
     slotctl: tuple[str, ...]
+    releasectl: tuple[str, ...]
     unit: str
     env_file: str
     http_port: int
     public_url: str | None
+    keep_releases: int
+    keep_free_mb: int
 
     @classmethod
     def parse(cls, text: str, where: str) -> ServerConfig:
@@ -52,10 +59,14 @@ class ServerConfig:
             raise DeployError(f"{where}:{SERVER_JSON} has {', '.join(words)}: {AGAIN}")
         values: dict[str, Any] = {name: data[name] for name in names}
         for name, value in values.items():
-            good = {"http_port": isinstance(value, int), "public_url": value is None}
-            if not (good.get(name) or (name != "http_port" and value and isinstance(value, str))):
+            if name in NUMBERS:
+                good = isinstance(value, int) and not isinstance(value, bool)
+            else:
+                good = bool(value) and isinstance(value, str)
+            if not good and not (name == "public_url" and value is None):
                 raise DeployError(f"{where}:{SERVER_JSON}: {name} is {value!r}: {AGAIN}")
-        values["slotctl"] = tuple(shlex.split(values["slotctl"]))
+        for name in COMMANDS:
+            values[name] = tuple(shlex.split(values[name]))
         return cls(**values)
 
     def model_dir(self, version: str) -> str:

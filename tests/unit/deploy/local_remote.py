@@ -56,12 +56,17 @@ class LocalRemote:
             "models_dir": str(root / "models"),
             "dumps_dir": str(root / "dumps"),
             "incoming_dir": str(root / "incoming"),
+            "releases_dir": str(root / "releases"),
             "app_link": "/opt/tox_com_det/current-app",
+            "wheel_target": "debian12",
             "slotctl": "/usr/bin/python3.11 /opt/tox_com_det/bin/slotctl",
+            "releasectl": "/usr/bin/python3.11 /opt/tox_com_det/bin/releasectl",
             "unit": "tox_com_det@{slot}.service",
             "env_file": "/etc/tox_com_det/app.env",
             "http_port": 80,
             "public_url": None,
+            "keep_releases": 5,
+            "keep_free_mb": 2048,
         }
 
     @property
