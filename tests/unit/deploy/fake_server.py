@@ -75,7 +75,7 @@ class FakeServer:
     caller: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
-        for name in ("slots", "models", "apps", "fake/units", "bin", "run"):
+        for name in ("slots", "models", "apps", "fake/units", "bin", "run", "state"):
             (self.root / name).mkdir(parents=True)
         for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
             (self.root / "bin" / name).write_text(text)
@@ -97,6 +97,8 @@ class FakeServer:
             "unit": "tox_com_det@{slot}.service",
             "socket": str(self.root / "run" / "{slot}.sock"),
             "drain_seconds": 0,
+            "watch_seconds": 0.1,
+            "state_dir": str(self.root / "state"),
             "lock_file": str(self.root / "lock"),
         }
         self.write_config()
@@ -140,6 +142,11 @@ class FakeServer:
             (path / ".complete").touch()
         self.models[version] = Model(path, version, scores, **behaviour)
         return self.models[version]
+
+    def confirmed(self) -> dict | None:
+        """What slotctl wrote down as proven."""
+        path = self.root / "state" / "confirmed.json"
+        return json.loads(path.read_text()) if path.exists() else None
 
     # ---- systemd's view
 

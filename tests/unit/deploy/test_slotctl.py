@@ -8,6 +8,7 @@ import signal
 import time
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 
 import pytest
 from fake_server import SLOTCTL, FakeServer
@@ -22,9 +23,20 @@ def test_first_activation_makes_a_slot_live(server: FakeServer) -> None:
     assert done.returncode == 0, done.stderr
     assert server.live() == "blue"
     assert (server.running(), server.enabled()) == (["blue"], ["blue"])
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert result["changed"] is True
-    assert result["model_version"] == "one"
+    *events, last = (json.loads(line) for line in done.stdout.splitlines())
+    phases = [event["phase"] for event in events if "say" not in event]
+    assert phases == ["activate", "confirm", "watch"]
+    app = str(server.root / "apps/1.0")
+    assert last == {
+        "result": {
+            "changed": True,
+            "slot": "blue",
+            "app": app,
+            "model": str(server.models["one"].path),
+            "model_version": "one",
+            "previous": None,
+        }
+    }
 
 
 def test_good_candidate_takes_over_in_the_other_slot(serving: FakeServer) -> None:
@@ -57,7 +69,7 @@ def test_what_is_live_already_is_nothing_to_do(serving: FakeServer) -> None:
     done = serving.activate("--model", str(serving.models["one"].path), "--json")
     assert done.returncode == 0
     assert "nothing to do" in done.stdout
-    assert json.loads(done.stdout.splitlines()[-1])["changed"] is False
+    assert json.loads(done.stdout.splitlines()[-1])["result"]["changed"] is False
     assert not [line for line in serving.log() if line.split()[0] in ("start", "stop", "enable")]
 
 
@@ -69,11 +81,41 @@ def test_forced_the_same_release_comes_up_again_with_new_settings(serving: FakeS
 
 
 def test_new_app_release_is_activated_with_the_live_model(serving: FakeServer) -> None:
-    serving.app("2.0")
-    done = serving.activate()
+    second = serving.app("2.0")
+    link = serving.root / "current-app"
+    link.unlink()
+    link.symlink_to(serving.root / "apps/1.0")
+    done = serving.activate("--app", str(second))
     assert done.returncode == 0, done.stderr
     assert (serving.live(), serving.live_model()) == ("green", "one")
-    assert json.loads((serving.root / "slots/green.json").read_text())["app"].endswith("2.0")
+    assert json.loads((serving.root / "slots/green.json").read_text())["app"] == str(second)
+    assert os.readlink(link) == str(second)
+
+
+def test_a_new_model_stays_with_the_app_that_serves(serving: FakeServer) -> None:
+    serving.app("broken")  # Ansible has put it there, but it was never activated
+    done = serving.activate("--model", str(serving.model("two").path))
+    assert done.returncode == 0, done.stderr
+    served = str(serving.root / "apps/1.0")
+    assert json.loads((serving.root / "slots/green.json").read_text())["app"] == served
+    assert os.readlink(serving.root / "current-app") == served
+
+
+def test_what_has_proven_itself_is_written_down_with_what_was_before(serving: FakeServer) -> None:
+    one = serving.confirmed()
+    assert one is not None
+    assert (one["slot"], one["previous"]) == ("blue", None)
+    serving.activate("--model", str(serving.model("two").path))
+    before = {name: one[name] for name in ("app", "model", "at")}
+    two = serving.confirmed()
+    assert two is not None
+    assert (two["slot"], two["model"]) == ("green", str(serving.models["two"].path))
+    assert two["previous"] == before
+    # The same again, with new settings, is no other release: the way back stays the same.
+    serving.activate("--force")
+    again = serving.confirmed()
+    assert again is not None
+    assert (again["slot"], again["previous"]) == ("blue", before)
 
 
 def test_without_a_live_model_the_model_has_to_be_named(server: FakeServer) -> None:
@@ -186,8 +228,163 @@ def test_killed_between_flip_and_confirm_the_next_run_completes(serving: FakeSer
     two.kills_caller_when_live = False
     done = serving.activate("--model", str(two.path))
     assert done.returncode == 0, done.stderr
+    assert "back to slot blue" in done.stdout
     assert "blue: stopped and disabled" in done.stdout
     assert serving.running() == serving.enabled() == ["green"]
+
+
+@pytest.mark.parametrize("boot", [False, True])
+def test_killed_between_flip_and_confirm_it_goes_back_to_what_was_confirmed(
+    serving: FakeServer, boot: bool
+) -> None:
+    two = serving.model("two", kills_caller_when_live=True)
+    serving.activate("--model", str(two.path))
+    assert json.loads(serving.slotctl("status", "--json").stdout)["unfinished"] is True
+    assert "slotctl recover" in serving.slotctl("status").stdout
+    serving.unswitch("log")
+    done = serving.slotctl("recover", *(["--boot"] if boot else []))
+    assert done.returncode == 0, done.stderr
+    assert serving.live_model() == "one"
+    assert serving.running() == serving.enabled() == ["blue"]
+    assert ("stop --no-block tox_com_det@green.service" in serving.log()) is boot
+    report = json.loads(serving.slotctl("status", "--json").stdout)
+    assert (report["unfinished"], report["confirmed"]) == (False, serving.confirmed())
+    assert serving.slotctl("recover").stdout == "nothing to recover\n"
+
+
+def test_recover_starts_the_confirmed_slot_where_it_does_not_run(serving: FakeServer) -> None:
+    two = serving.model("two", kills_caller_when_live=True)
+    serving.activate("--model", str(two.path))
+    two.kills_caller_when_live = False
+    serving.set_unit("blue", "active", "inactive")
+    serving.unswitch("log")
+    assert serving.slotctl("recover").returncode == 0
+    assert (serving.live_model(), serving.running()) == ("one", ["blue"])
+    log = serving.log()
+    # The candidate answers until the old one is there.
+    assert log.index("start --no-block tox_com_det@blue.service") < log.index(
+        "stop tox_com_det@green.service"
+    )
+
+
+def test_power_cut_after_confirm_brings_up_the_confirmed_slot(serving: FakeServer) -> None:
+    serving.set_unit("blue", "enabled", "disabled")
+    serving.set_unit("blue", "active", "inactive")
+    serving.set_unit("green", "enabled", "enabled")
+    (serving.root / "slots/blue.json").write_text("{}")
+    assert serving.slotctl("recover", "--boot").returncode == 0
+    assert serving.enabled() == ["blue"]
+    assert serving.live_model() == "one"
+
+
+def test_where_nothing_was_confirmed_recover_leaves_all_as_it_is(serving: FakeServer) -> None:
+    (serving.root / "state/confirmed.json").unlink()
+    serving.set_unit("green", "enabled", "enabled")
+    assert serving.slotctl("recover").stdout == "nothing to recover\n"
+    assert serving.enabled() == ["blue", "green"]
+    # A server from before there was such a file: what is live and answers has proven itself.
+    assert serving.activate().returncode == 0
+    confirmed = serving.confirmed()
+    assert confirmed is not None
+    assert confirmed["slot"] == "blue"
+
+
+def test_the_old_slot_runs_on_while_the_new_one_is_watched(serving: FakeServer) -> None:
+    two = serving.model("two")
+    arguments = ("activate", "--model", str(two.path), "--watch", "20", "--json")
+    with serving.start(*arguments) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line) == {"phase": "watch"}:
+                break
+        assert serving.live_model() == "two"
+        assert serving.running() == ["blue", "green"]
+        assert f"pid {process.pid}" in serving.slotctl("stop").stdout
+        last = json.loads(process.stdout.read().splitlines()[-1])
+    assert process.returncode == 1
+    assert "interrupted by SIGTERM" in last["error"]
+    assert 0 <= last["back_seconds"] < 5
+    assert "journal of tox_com_det@green.service" in last["details"]
+    assert (serving.live_model(), serving.enabled()) == ("one", ["blue"])
+    assert serving.slotctl("stop").stdout == "no activation is under way\n"
+
+
+@pytest.mark.parametrize("fault", ["crash", "answer", "gone"])
+def test_what_goes_wrong_while_it_is_watched_brings_the_old_one_back(
+    serving: FakeServer, fault: str
+) -> None:
+    two = serving.model("two")
+    pace = ("--watch", "20", "--poll", "0.05", "--json")
+    with serving.start("activate", "--model", str(two.path), *pace) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line) == {"phase": "watch"}:
+                break
+        if fault == "crash":
+            serving.set_unit("green", "pid", "4711")
+        elif fault == "answer":
+            two.answer = {"toxic": 0.5, "obscene": 0.25}
+        else:
+            two.ready = (502, "<html>Bad Gateway</html>")
+        begin = time.monotonic()
+        last = json.loads(process.stdout.read().splitlines()[-1])
+    assert time.monotonic() - begin < 5
+    words = {"crash": "crashed", "answer": "toxic of 'idiot' is 0.5", "gone": "Bad Gateway"}
+    assert words[fault] in last["error"]
+    assert ("the answer was" in last["details"]) == (fault != "crash")
+    assert (serving.live_model(), serving.running()) == ("one", ["blue"])
+
+
+def test_failure_before_the_flip_has_no_way_back_to_measure(serving: FakeServer) -> None:
+    bad = serving.model("bad", answer={"toxic": 0.5, "obscene": 0.25})
+    done = serving.activate("--model", str(bad.path), "--json")
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, done.stderr, last["back_seconds"]) == (1, "", None)
+    refused = serving.activate("--model", "/nowhere", "--json")
+    assert "fab deploy-model" in json.loads(refused.stdout)["error"]
+
+
+def test_what_cannot_be_written_down_is_taken_back(serving: FakeServer) -> None:
+    serving.config["state_dir"] = str(serving.root / "gone")  # a full disk ends the same way
+    serving.write_config()
+    done = serving.activate("--model", str(serving.model("two").path))
+    assert done.returncode == 1
+    assert "No such file" in done.stderr.splitlines()[0]
+    assert (serving.live_model(), serving.enabled()) == ("one", ["blue"])
+
+
+@pytest.mark.parametrize(
+    "line", ["0::/a/tox_com_det@blue.service", "9:name=systemd:/a/tox_com_det@blue.service"]
+)
+def test_candidate_goes_first_when_memory_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    groups = {"10": line, "11": line, "12": line.replace("/a/", "/b/a/"), "self": line}
+    for name, group in groups.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cgroup").write_text(f"3:cpu:/\n{group}\n")
+        (tmp_path / name / "oom_score_adj").write_text("0")
+    monkeypatch.setattr(slotctl, "PROC", str(tmp_path))
+    group = "/a/tox_com_det@blue.service"
+    assert sorted(slotctl.processes(group)) == [10, 11]
+    assert slotctl.processes("") == []
+    slotctl.set_oom_score(group, 900)
+    scores = {name: (tmp_path / name / "oom_score_adj").read_text() for name in groups}
+    assert scores == {"10": "900", "11": "900", "12": "0", "self": "0"}
+
+
+def test_a_process_that_ended_is_noticed_though_another_took_its_place(
+    serving: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slotctl, "PROC", str(tmp_path))
+    state = slotctl.UnitState("active", "running", 10, None)
+    monkeypatch.setattr(slotctl, "unit_state", lambda unit: state)
+    (tmp_path / "11").mkdir()
+    watch = slotctl.Watch(slotctl.Slots(serving.config), "green", {}, 10, [11])
+    watch.check_unit()
+    (tmp_path / "11").rmdir()
+    with pytest.raises(slotctl.SlotError, match="its process 11 ended"):
+        watch.check_unit()
 
 
 def test_interrupted_while_it_waits_it_clears_up(serving: FakeServer) -> None:
@@ -253,6 +450,7 @@ def test_live_slot_that_does_not_answer_is_replaced_by_the_same_release(
 
 
 def test_link_to_a_strange_place_counts_as_nothing_live(serving: FakeServer) -> None:
+    (serving.root / "state/confirmed.json").unlink()
     link = serving.config["live_link"]
     os.unlink(link)
     os.symlink("/somewhere/else.sock", link)

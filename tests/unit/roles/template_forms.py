@@ -37,6 +37,7 @@ class FormError(ValueError):
 # Directive: the section, the version of systemd that brought it, what its value looks like.
 UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "After": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
+    "Before": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
     "CapabilityBoundingSet": ("Service", 0, r""),
     "Description": ("Unit", 0, r".+"),
     "EnvironmentFile": ("Service", 0, r"-?/\S+"),
@@ -651,6 +652,7 @@ FORMS: dict[str, Callable[[str], object]] = {
     "etc/systemd/journald.conf.d/tox_com_det.conf.j2": journald,
     "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/secantusdb.service.j2": unit,
+    "etc/systemd/system/tox_com_det-recover.service.j2": unit,
     "etc/systemd/system/tox_com_det@.service.j2": unit,
     "etc/tox_com_det/app.env.j2": environment,
     "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,

@@ -33,6 +33,7 @@ CASES = [
 ]
 NGINX = "etc/nginx/nginx.conf.j2"
 SLOT = "etc/systemd/system/tox_com_det@.service.j2"
+RECOVER = "etc/systemd/system/tox_com_det-recover.service.j2"
 SECANTUSDB = "etc/systemd/system/secantusdb.service.j2"
 MONGOD_LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
 SERVER_JSON = "etc/tox_com_det/server.json.j2"
@@ -47,7 +48,7 @@ SINCE_252 = {
     "MemoryZSwapWriteback OpenFile RestartMaxDelaySec RestartMode RestartSteps "
     "RootEphemeral SetLoginEnvironment SurviveFinalKillSignal",
 }
-UNITS = (SLOT, SECANTUSDB, MONGOD_LIMITS)
+UNITS = (SLOT, RECOVER, SECANTUSDB, MONGOD_LIMITS)
 
 
 @cache
@@ -182,6 +183,14 @@ def test_slots_run_on_the_python_that_the_inventory_chose(variant: str, python: 
     start = dict(pair[1:] for pair in parsed(SLOT, "el9", index))["ExecStart"]
     assert start == f"{python} /opt/tox_com_det/bin/run-slot %i"
     assert parsed(SERVER_JSON, "el9", index)["slotctl"].startswith(f"{python} ")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_boot_goes_back_to_what_was_confirmed_before_anything_serves(system: str):
+    server, recover = parsed(SERVER_JSON, system), directives(RECOVER, system)
+    slots = {server["unit"].format(slot=slot) for slot in server["slots"]}
+    assert set(recover["Before"].split()) == {"nginx.service"} | slots
+    assert recover["ExecStart"] == f"{server['slotctl']} recover --boot"
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
