@@ -1,8 +1,9 @@
 """Brings an embedding into MongoDB: `python -m tox_com_det.restore --dump DIR --manifest FILE`.
 
 The dump is checked before the database is touched, restored by mongorestore or by PyMongo, read
-back in full, compared, and only then marked as restored. Without the mark it does not count: what
-an interrupted run leaves behind is dropped by the next one. Memory does not grow with the dump.
+back in full, compared, counted and only then marked as restored. Without the mark it does not
+count: what a failed run leaves behind is dropped, by the next one if need be. Memory does not grow
+with the dump, and the disk is not filled up: a database without room fails the live service too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,20 +22,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, WriteConcern
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from tox_com_det.database import (
-    MARKER_COLLECTION,
-    marker_of,
-    marker_problem,
-    parse_row,
-    shown_uri,
+from tox_com_det.collections import (
+    Documents,
+    count_words,
+    database_problem,
+    drop,
+    patient_client,
+    stored_bytes,
 )
+from tox_com_det.database import MARKER_COLLECTION, marker_of, marker_problem, parse_row
 from tox_com_det.dump import (
     Dump,
     DumpError,
@@ -49,8 +53,11 @@ BATCH_BYTES = 2 * 1024 * 1024
 BATCH_DOCUMENTS = 1000
 _READ_BATCH = 1000
 _PROGRESS_SECONDS = 1.0
-_CONNECT_MS = 5000
-_SOCKET_MS = 120_000
+RESERVE_BYTES = 256 * 1024 * 1024
+# What a restore takes on the disk, as a multiple of its dump: the documents, and the journal, which
+# is cut at a checkpoint only (measured: 3.4 times 300,000 x 300 on SecantusDB).
+_ROOM = 4
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 Say = Callable[[str], None]
 
@@ -95,8 +102,64 @@ def restored(client: MongoClient[dict[str, Any]], embedding: Embedding) -> str |
     if problem is not None or marker is None:
         return problem
     if database[embedding.collection].find_one({"_id": marker["witness"]}, {"_id": 1}) is None:
-        return f"{embedding.database}.{embedding.collection} has a marker but no documents"
-    return None
+        problem = f"{embedding.database}.{embedding.collection} has a marker but no documents"
+    else:
+        problem = _count_problem(database, embedding)
+    return problem and f"{problem}: run `fab restore-embeddings`"
+
+
+class Room:
+    """What is free on the disk that the database writes to, as far as anybody knows."""
+
+    def __init__(self, database: Documents, directory: Path | None) -> None:
+        """`directory` is on that disk, for a database that does not tell; None: not known."""
+        self._database = database
+        # Asked once: SecantusDB, which does not tell, reads every document for its answer.
+        self._tells = self._told() is not None
+        self._directory = directory
+
+    def needed(self, dump: Dump, leftover: int) -> None:
+        """Look before anything is written; `leftover` bytes will be dropped first.
+
+        Raises:
+            RestoreError: the dump does not fit.
+        """
+        free, needed = self._free(), dump.bytes * _ROOM + RESERVE_BYTES
+        if free is not None and free + leftover < needed:
+            raise RestoreError(
+                f"the database's disk has {_megabytes(free + leftover)} free, a restore of"
+                f" {_megabytes(dump.bytes)} takes up to {_megabytes(needed)}: make room with"
+                " `fab prune`"
+            )
+
+    def left(self) -> None:
+        """Look while it is written to; somebody else may fill it.
+
+        Raises:
+            RestoreError: it is nearly full.
+        """
+        free = self._free()
+        if free is not None and free < RESERVE_BYTES:
+            raise RestoreError(
+                f"the database's disk has only {_megabytes(free)} left: make room with `fab prune`"
+            )
+
+    def _free(self) -> int | None:
+        if self._tells:
+            return self._told()
+        return None if self._directory is None else shutil.disk_usage(self._directory).free
+
+    def _told(self) -> int | None:
+        try:
+            stats = self._database.command("dbStats")
+            total, used = int(stats["fsTotalSize"]), int(stats["fsUsedSize"])
+        except (OperationFailure, KeyError):  # SecantusDB, or a user without the right
+            return None
+        return total - used if total else None  # 0: MongoDB of a database that is still empty
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
 
 
 def restore(
@@ -106,6 +169,7 @@ def restore(
     embedding: Embedding,
     tool: str,
     say: Say,
+    storage: Path | None = None,
 ) -> None:
     """Restore, verify and mark one embedding; does nothing where it is there already.
 
@@ -116,11 +180,13 @@ def restore(
         embedding: what the manifest says.
         tool: `auto`, `mongorestore` or `pymongo`.
         say: takes progress lines.
+        storage: where the database's files are, if it does not tell its disk itself; by default
+            the dump's disk is taken for a database on this machine.
 
     Raises:
         DumpError: the dump is damaged or another one; the database was not touched.
-        RestoreError: restoring failed; the unfinished collection was dropped.
-        PyMongoError: the database failed; what is there has no marker.
+        RestoreError: restoring failed; says what became of the unfinished collection.
+        PyMongoError: the database failed before anything was changed.
     """
     where = f"{embedding.database}.{embedding.collection}"
     if restored(client, embedding) is None:
@@ -128,24 +194,46 @@ def restore(
         return
     program = _mongorestore(tool)
     dump = find_dump(directory, embedding)
-    with _only_one(dump.bson):
+    database = client[embedding.database]
+    room = Room(database, storage or (directory if _is_local(uri) else None))
+    with _only_one(dump.bson) as lock:
         _check_dump(dump, embedding, say)
-        _drop(client, embedding)
+        room.needed(dump, _leftover(database, embedding.collection))
+        drop(database, embedding.collection)
         try:
             if program is None:
-                _insert(client, dump, embedding, say)
+                _insert(client, dump, embedding, say, room)
             else:
                 say(f"restoring with {program}")
-                _run_mongorestore(program, uri, directory, embedding)
-                _check_count(client, embedding)
+                _run_mongorestore(program, uri, directory, embedding, lock)
             witness = _verify(client, dump, embedding, say)
-        except (DumpError, RestoreError, OperationFailure) as error:
-            _drop(client, embedding)
-            raise RestoreError(
-                f"{_one_line(error)} (the unfinished collection was dropped)"
-            ) from error
-        _mark(client, embedding, witness)
+            _mark(client, embedding, witness)
+            # Last: it also tells what a database lost that was killed and came back meanwhile.
+            _check_count(client, embedding)
+        except (DumpError, RestoreError, PyMongoError) as error:
+            raise _undone(database, embedding, uri, error) from error
     say(f"{where}: {embedding.count} words restored and verified")
+
+
+def _undone(database: Documents, embedding: Embedding, uri: str, error: Exception) -> RestoreError:
+    """Drop what is unfinished, and the error that says so."""
+    problem = database_problem(uri, error) if isinstance(error, PyMongoError) else str(error)
+    try:
+        drop(database, embedding.collection)
+        rest = "the unfinished collection was dropped"
+    except PyMongoError:
+        # Nothing reads it without a marker.
+        rest = "the unfinished collection is dropped by the next run"
+    return RestoreError(f"{problem} ({rest})")
+
+
+def _leftover(database: Documents, name: str) -> int:
+    there = name in database.list_collection_names()
+    return (stored_bytes(database, name) or 0) if there else 0
+
+
+def _is_local(uri: str) -> bool:
+    return any(host in _LOCAL_HOSTS for host, _ in parse_uri(uri)["nodelist"])
 
 
 def mongorestore_command(
@@ -164,16 +252,6 @@ def mongorestore_command(
     ]
 
 
-def _drop(client: MongoClient[dict[str, Any]], embedding: Embedding) -> None:
-    database = client[embedding.database]
-    marker = {"_id": embedding.collection}
-    # The marker goes first: it may never vouch for a collection that is being dropped. Deleting
-    # from a collection that does not exist yet is an error on SecantusDB, so it is looked for.
-    if database[MARKER_COLLECTION].find_one(marker) is not None:
-        database[MARKER_COLLECTION].delete_one(marker)
-    database.drop_collection(embedding.collection)
-
-
 def _mongorestore(tool: str) -> str | None:
     if tool == "pymongo":
         return None
@@ -185,11 +263,16 @@ def _mongorestore(tool: str) -> str | None:
     return program
 
 
-def _run_mongorestore(program: str, uri: str, directory: Path, embedding: Embedding) -> None:
+def _run_mongorestore(
+    program: str, uri: str, directory: Path, embedding: Embedding, lock: int
+) -> None:
     with _connection_option(uri) as connection:
         command = mongorestore_command(program, directory, embedding, connection)
         sys.stdout.flush()
-        code = subprocess.run(command, stderr=subprocess.STDOUT, check=False).returncode  # noqa: S603
+        # It keeps the lock: what goes on after this process was killed is not disturbed.
+        code = subprocess.run(  # noqa: S603
+            command, stderr=subprocess.STDOUT, pass_fds=[lock], check=False
+        ).returncode
     if code != 0:
         raise RestoreError(f"{program} ended with code {code}; its lines are above")
 
@@ -207,8 +290,8 @@ def _connection_option(uri: str) -> Iterator[str]:
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Hold a lock on the dump file, which the kernel gives back whatever happens."""
+def _only_one(path: Path) -> Iterator[int]:
+    """Hold a lock on the dump file, which the kernel gives back whatever happens; its number."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,7 +299,7 @@ def _only_one(path: Path) -> Iterator[None]:
             raise RestoreError(
                 f"{path} is being restored by another process: wait for it"
             ) from error
-        yield
+        yield file.fileno()
 
 
 def _check_dump(dump: Dump, embedding: Embedding, say: Say) -> None:
@@ -234,7 +317,7 @@ def _check_dump(dump: Dump, embedding: Embedding, say: Say) -> None:
 
 
 def _insert(
-    client: MongoClient[dict[str, Any]], dump: Dump, embedding: Embedding, say: Say
+    client: MongoClient[dict[str, Any]], dump: Dump, embedding: Embedding, say: Say, room: Room
 ) -> None:
     collection = client[embedding.database].get_collection(
         embedding.collection, write_concern=WriteConcern(w=1)
@@ -247,6 +330,7 @@ def _insert(
             batch.append(RawBSONDocument(document))
             pending += len(document)
             if pending >= BATCH_BYTES or len(batch) >= BATCH_DOCUMENTS:
+                room.left()
                 collection.insert_many(batch, ordered=True)
                 count, size, pending, batch = count + len(batch), size + pending, 0, []
                 progress.step(count, size)
@@ -257,10 +341,18 @@ def _insert(
 
 
 def _check_count(client: MongoClient[dict[str, Any]], embedding: Embedding) -> None:
-    """Refuse words beside the dump's, which `_verify` does not ask for; `_insert` adds none."""
-    found = client[embedding.database][embedding.collection].estimated_document_count()
-    if found != embedding.count:
-        raise RestoreError(f"{found} words are there, the manifest says {embedding.count}")
+    """Refuse words beside the dump's, which `_verify` does not ask for."""
+    problem = _count_problem(client[embedding.database], embedding)
+    if problem is not None:
+        raise RestoreError(problem)
+
+
+def _count_problem(database: Documents, embedding: Embedding) -> str | None:
+    found = count_words(database, embedding)
+    if found == embedding.count:
+        return None
+    where = f"{embedding.database}.{embedding.collection}"
+    return f"{where}: {found} words are there, the manifest says {embedding.count}"
 
 
 def _verify(client: MongoClient[dict[str, Any]], dump: Dump, embedding: Embedding, say: Say) -> str:
@@ -327,6 +419,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="auto: mongorestore where it is on PATH, else pymongo",
     )
     parser.add_argument(
+        "--storage",
+        type=Path,
+        metavar="DIR",
+        help="where the database's files are, for one that does not tell how full its disk is"
+        " (default: on the dump's disk, if the database is on this machine)",
+    )
+    parser.add_argument(
         "--check-only",
         action="store_true",
         help="change nothing; exit 0 if the vectors are there and verified, else 1",
@@ -340,15 +439,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _run(arguments: argparse.Namespace, say: Say) -> None:
     embedding = Manifest.load(arguments.manifest).embedding
     uri = mongodb_uri(os.environ)
-    client: MongoClient[dict[str, Any]] = MongoClient(
-        uri,
-        appname="tox_com_det.restore",
-        serverSelectionTimeoutMS=_CONNECT_MS,
-        connectTimeoutMS=_CONNECT_MS,
-        socketTimeoutMS=_SOCKET_MS,
-        maxPoolSize=1,
-    )
-    with client:
+    with patient_client(uri, "tox_com_det.restore") as client:
         try:
             if arguments.check_only:
                 problem = restored(client, embedding)
@@ -356,21 +447,21 @@ def _run(arguments: argparse.Namespace, say: Say) -> None:
                     raise RestoreError(problem)
                 say(f"{embedding.database}.{embedding.collection}: {embedding.count} words there")
             else:
-                restore(client, uri, arguments.dump, embedding, arguments.tool, say)
-        except ConnectionFailure as error:
-            raise RestoreError(
-                f"MongoDB at {shown_uri(uri)} does not answer: see `systemctl status mongod`"
-            ) from error
+                restore(
+                    client,
+                    uri,
+                    arguments.dump,
+                    embedding,
+                    arguments.tool,
+                    say,
+                    arguments.storage,
+                )
         except PyMongoError as error:
-            raise RestoreError(f"MongoDB at {shown_uri(uri)}: {_one_line(error)}") from error
+            raise RestoreError(database_problem(uri, error)) from error
 
 
-def _one_line(error: Exception) -> str:
-    # PyMongo appends the server's whole answer, for a failed batch all of its documents.
-    details = getattr(error, "details", None) or {}
-    written = details.get("writeErrors") or [{}]
-    words = details.get("errmsg") or written[0].get("errmsg") or str(error)
-    return (words.splitlines() or [type(error).__name__])[0][:300]
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -378,7 +469,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         _run(arguments, lambda line: print(line, flush=True))
-    except (DumpError, ManifestError, RestoreError, SettingsError) as error:
+    except DumpError as error:
+        again = "build it again with `fab build-model`, then run `fab restore-embeddings`"
+        print(f"restore: {error}: {again}", file=sys.stderr)
+        return 1
+    except (ManifestError, RestoreError, SettingsError) as error:
         print(f"restore: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -391,4 +486,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)  # so that mongorestore ends with it as well
     sys.exit(main())

@@ -66,6 +66,13 @@ class DatabaseServer:
                         raise
                     time.sleep(0.05)
 
+    def kill(self) -> None:
+        """End the process with SIGKILL, as a lack of memory would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def stop(self) -> None:
         """End the process and wait for it."""
         if self._process is not None:
