@@ -57,6 +57,8 @@ RESERVE_BYTES = 256 * 1024 * 1024
 # What a restore takes on the disk, as a multiple of its dump: the documents, and the journal, which
 # is cut at a checkpoint only (measured: 3.4 times 300,000 x 300 on SecantusDB).
 _ROOM = 4
+# Of SecantusDB, which does not tell its disk and fails altogether when that is full.
+STAND_IN_STORAGE = Path("/var/lib/secantusdb")
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 Say = Callable[[str], None]
@@ -169,7 +171,6 @@ def restore(
     embedding: Embedding,
     tool: str,
     say: Say,
-    storage: Path | None = None,
 ) -> None:
     """Restore, verify and mark one embedding; does nothing where it is there already.
 
@@ -180,8 +181,6 @@ def restore(
         embedding: what the manifest says.
         tool: `auto`, `mongorestore` or `pymongo`.
         say: takes progress lines.
-        storage: where the database's files are, if it does not tell its disk itself; by default
-            the dump's disk is taken for a database on this machine.
 
     Raises:
         DumpError: the dump is damaged or another one; the database was not touched.
@@ -195,7 +194,7 @@ def restore(
     program = _mongorestore(tool)
     dump = find_dump(directory, embedding)
     database = client[embedding.database]
-    room = Room(database, storage or (directory if _is_local(uri) else None))
+    room = Room(database, _storage(uri, directory))
     with _only_one(dump.bson) as lock:
         _check_dump(dump, embedding, say)
         room.needed(dump, _leftover(database, embedding.collection))
@@ -232,8 +231,11 @@ def _leftover(database: Documents, name: str) -> int:
     return (stored_bytes(database, name) or 0) if there else 0
 
 
-def _is_local(uri: str) -> bool:
-    return any(host in _LOCAL_HOSTS for host, _ in parse_uri(uri)["nodelist"])
+def _storage(uri: str, dump: Path) -> Path | None:
+    """A directory on the disk of a database on this machine: a small server has but one."""
+    if not any(host in _LOCAL_HOSTS for host, _ in parse_uri(uri)["nodelist"]):
+        return None
+    return STAND_IN_STORAGE if STAND_IN_STORAGE.is_dir() else dump
 
 
 def mongorestore_command(
@@ -419,13 +421,6 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="auto: mongorestore where it is on PATH, else pymongo",
     )
     parser.add_argument(
-        "--storage",
-        type=Path,
-        metavar="DIR",
-        help="where the database's files are, for one that does not tell how full its disk is"
-        " (default: on the dump's disk, if the database is on this machine)",
-    )
-    parser.add_argument(
         "--check-only",
         action="store_true",
         help="change nothing; exit 0 if the vectors are there and verified, else 1",
@@ -447,15 +442,7 @@ def _run(arguments: argparse.Namespace, say: Say) -> None:
                     raise RestoreError(problem)
                 say(f"{embedding.database}.{embedding.collection}: {embedding.count} words there")
             else:
-                restore(
-                    client,
-                    uri,
-                    arguments.dump,
-                    embedding,
-                    arguments.tool,
-                    say,
-                    arguments.storage,
-                )
+                restore(client, uri, arguments.dump, embedding, arguments.tool, say)
         except PyMongoError as error:
             raise RestoreError(database_problem(uri, error)) from error
 

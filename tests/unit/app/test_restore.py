@@ -34,8 +34,9 @@ def bundle(stored_bundle):
 
 
 @pytest.fixture(autouse=True)
-def address(server, monkeypatch):
+def address(server, monkeypatch, tmp_path):
     monkeypatch.setenv("TOX_COM_DET_MONGODB_URI", server.uri)
+    monkeypatch.setattr(module, "STAND_IN_STORAGE", tmp_path / "none")
 
 
 @pytest.fixture
@@ -442,9 +443,12 @@ def test_a_dump_that_does_not_fit_is_refused_before_the_database_is_touched(
     assert run(model) == 0
 
 
-def test_the_disk_that_is_looked_at_can_be_named(model, tmp_path, monkeypatch, capsys):
+def test_the_disk_of_the_stand_in_is_looked_at_where_there_is_one(
+    model, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(module, "STAND_IN_STORAGE", tmp_path)
     asked = disk(monkeypatch, 200)
-    failed(capsys, run(model, "--storage", str(tmp_path)))
+    failed(capsys, run(model))
     assert asked == [tmp_path]
 
 
@@ -504,8 +508,8 @@ def test_a_database_on_another_machine_that_tells_nothing_is_not_guessed_at():
         ("mongodb://db.example.org", False),
     ],
 )
-def test_a_database_is_local_by_its_address(uri, local):
-    assert module._is_local(uri) is local
+def test_a_database_is_on_this_machine_by_its_address(tmp_path, uri, local):
+    assert module._storage(uri, tmp_path) == (tmp_path if local else None)
 
 
 @pytest.fixture
