@@ -1,6 +1,6 @@
 # The commands of this project; each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: docs help venv up down serve test test-unit test-molecule lint lock
+.PHONY: docs help venv up down serve test test-unit test-molecule test-faults lint lock
 
 BIN := .venv/bin
 SCENARIO := default
@@ -29,6 +29,9 @@ test-unit: venv ## the part of the tests without a container
 
 test-molecule: venv ## the whole path in a container, from a bare image to scores (SCENARIO)
 	$(BIN)/molecule test --scenario-name $(SCENARIO)
+
+test-faults: ## faults for real, under load, in a container of their own, and a table (half an hour)
+	@scripts/test-faults
 
 lint: venv ## ruff, yamllint, ansible-lint (profile production), shellcheck
 	$(BIN)/ruff format --check .

@@ -165,10 +165,32 @@ def test_other_scenarios_are_parts_of_their_own(checkout):
     assert summary(done)[-1] == "2 passed, 1 failed, 1 skipped"
 
 
+def test_a_bounded_selection_of_the_faults_is_a_part_of_its_own(checkout):
+    checkout.fake("scripts/test-faults", f'echo "make faults $*" >>"{checkout.root}/ran"')
+    done = checkout.run(SCENARIOS="faults", CI="true")
+    assert done.returncode == 0, done.stderr
+    assert summary(done) == [
+        "PASSED lint",
+        "PASSED unit",
+        "PASSED faults",
+        "3 passed, 0 failed, 0 skipped",
+    ]
+    assert (checkout.root / "ran").read_text().splitlines()[-1] == "make faults --quick"
+    checkout.fake("scripts/test-faults", "exit 1")
+    assert "FAILED faults: exit code 1" in summary(checkout.run(SCENARIOS="faults"))
+    checkout.check(3, NO_ENGINE)
+    assert checkout.run(SCENARIOS="faults").returncode == 0
+    done = checkout.run(SCENARIOS="faults", CI="true")
+    assert f"FAILED faults: CI=true does not allow to skip it: {NO_ENGINE}" in summary(done)
+
+
 def test_its_scenarios_are_there_and_make_test_is_this_script():
     script = (CHECKOUT / "scripts/test").read_text()
-    for name in re.search(r"for name in \$\{SCENARIOS:-(.*?)\}", script)[1].split():
+    *scenarios, last = re.search(r"for name in \$\{SCENARIOS:-(.*?)\}", script)[1].split()
+    for name in scenarios:
         assert (CHECKOUT / f"molecule/{name}/molecule.yml").is_file()
+    assert last == "faults"
+    assert (CHECKOUT / "scripts/test-faults").is_file()
     makefile = (CHECKOUT / "Makefile").read_text()
     assert "\ntest: ## " in makefile
     assert "\n\t@scripts/test\n" in makefile

@@ -1,0 +1,234 @@
+"""What the fault tests share: the server, the laptop, bundles, the load, and the table of rows.
+
+scripts/test-faults makes the server; without it these tests end at once with that command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from bundles import Bundles, read
+from cut_proxy import CutProxy
+from faulty_server import FaultyServer, wait
+from laptop import Done, Laptop
+from rows import Row, table
+from under_load import Seen, UnderLoad
+
+from deploy.paths import BUILD
+from nanode import NanodeError
+
+WORK = BUILD / "faults"
+RATE = float(os.environ.get("FAULTS_RATE", "40"))
+READY_SECONDS = 60.0
+ROWS = pytest.StashKey[list[Row]]()
+
+
+class Scene:
+    """One fault under load: what is there, and what has to be so afterwards."""
+
+    def __init__(
+        self, row: Row, server: FaultyServer, laptop: Laptop, bundles: Bundles, load: UnderLoad
+    ) -> None:
+        self.row, self.server, self.laptop = row, server, laptop
+        self.bundles, self.load = bundles, load
+        live = server.live_model()
+        pair = (bundles.base(), bundles.other())
+        # Which of the two good models serves, and which one a person wants to bring next.
+        self.old, self.next = sorted(
+            pair, key=lambda one: read(one)["model_version"] != live.split("-")[0]
+        )
+
+    def fab(self, *arguments: str, laptop: Laptop | None = None) -> Done:
+        """Type a task."""
+        return (laptop or self.laptop).fab(*arguments)
+
+    def good(self, *arguments: str, laptop: Laptop | None = None) -> Done:
+        """Type a task that has to do its work."""
+        done = self.fab(*arguments, laptop=laptop)
+        assert done.code == 0, done.said
+        return done
+
+    def bad(self, *arguments: str, words: str = "", laptop: Laptop | None = None) -> Done:
+        """Type a task that has to fail with one line that a person can use."""
+        done = self.fab(*arguments, laptop=laptop)
+        self.failed(done, words)
+        return done
+
+    def failed(self, done: Done, words: str = "") -> None:
+        """Demand that a task failed with a line, not with a stack of calls, and note the line."""
+        assert done.code == 1, done.said
+        assert "Traceback" not in done.said, done.said
+        assert done.error, done.said
+        assert words in done.said, f"{words!r} is not in: {done.said}"
+        self.tell(f"laptop: {done.error.removeprefix('error: ')}")
+
+    def deploy(self, bundle: Path) -> tuple[str, ...]:
+        """The words that deploy a bundle."""
+        return ("deploy-model", "--bundle", str(bundle))
+
+    def still_serves(self) -> None:
+        """Demand that nothing has changed."""
+        self.free()
+        self.server.serves(self.old)
+
+    def next_deploy_works(self) -> None:
+        """Demand that the next good deploy does its work, and that it serves."""
+        self.good(*self.deploy(self.next))
+        self.server.serves(self.next)
+
+    def free(self) -> None:
+        """Wait until nothing is under way on the server."""
+        self.server.when("free", seconds=200).struck(220)
+
+    def tell(self, words: str) -> None:
+        """Note something for the table."""
+        self.row.said.append(words if len(words) < 240 else words[:237] + "...")
+
+
+Fault = Callable[..., "contextmanager[Scene]"]
+
+
+@pytest.fixture(scope="session")
+def server() -> FaultyServer:
+    try:
+        return FaultyServer.find()
+    except NanodeError:
+        pytest.exit("there is no Nanode for these tests: type scripts/test-faults", 2)
+
+
+@pytest.fixture(scope="session")
+def bundles() -> Bundles:
+    return Bundles(WORK / "bundles")
+
+
+@pytest.fixture(scope="session")
+def inventory() -> Path:
+    return WORK / "inventory"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_good_models(request: pytest.FixtureRequest) -> None:
+    """Let one of the two good models serve, and the other be there."""
+    if not any("server" in getattr(one, "fixturenames", ()) for one in request.session.items):
+        return
+    server, bundles = request.getfixturevalue("server"), request.getfixturevalue("bundles")
+    laptop = Laptop(WORK / "laptop" / "before", request.getfixturevalue("inventory"))
+    done = laptop.fab("restore-embeddings", "--bundle", str(bundles.base()))
+    assert done.code == 0, done.said
+    for bundle in (bundles.other(), bundles.base()):
+        done = laptop.fab("deploy-model", "--bundle", str(bundle))
+        assert done.code == 0, done.said
+    server.serves(bundles.base())
+
+
+@pytest.fixture
+def laptop(request: pytest.FixtureRequest, inventory: Path) -> Iterator[Laptop]:
+    name = "".join(one if one.isalnum() else "-" for one in request.node.name)
+    made = Laptop(WORK / "laptop" / name, inventory)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def proxy(server: FaultyServer) -> Iterator[CutProxy]:
+    made = CutProxy(server.instance.ssh_port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fault(
+    request: pytest.FixtureRequest, server: FaultyServer, laptop: Laptop, bundles: Bundles
+) -> Fault:
+    """A function that opens a scene: load runs until it is left, then its answers are judged."""
+    rows = request.config.stash[ROWS]
+
+    @contextmanager
+    def opened(
+        fault: str, done: str, may_fail: Callable[[Seen], bool] | None = None, rate: float = RATE
+    ) -> Iterator[Scene]:
+        row = Row(fault, done)
+        rows.append(row)
+        load = UnderLoad(server.url, bundles.known, laptop.work / "load.jsonl", rate)
+        try:
+            scene = Scene(row, server, laptop, bundles, load)
+            load.start()
+            wait(lambda: load.so_far().requests, "the load")
+            yield scene
+            row.seen = load.stop()
+            judge(row.seen, may_fail)
+            row.demanded = "yes"
+        except BaseException as error:
+            row.demanded = "NO: " + (str(error).splitlines() or [type(error).__name__])[0][:160]
+            raise
+        finally:
+            load.kill()
+            row.seen = load.so_far()
+
+    return opened
+
+
+def judge(seen: Seen, may_fail: Callable[[Seen], bool] | None) -> None:
+    """Demand right answers, and as many of them as the fault allows (all, unless it says so)."""
+    assert seen.requests
+    assert not seen.wrong, f"{len(seen.wrong)} wrong answers: {seen.wrong[0]}"
+    if may_fail is None:
+        assert not seen.failed, f"{len(seen.failed)} failed requests: {seen.failed[0]}"
+    else:
+        assert may_fail(seen), f"{len(seen.failed)} failed requests: {seen.words()}"
+
+
+@pytest.fixture(autouse=True)
+def a_server_that_serves(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a test that broke something not take the next ones with it."""
+    yield
+    if "fault" not in request.fixturenames:
+        return
+    server: FaultyServer = request.getfixturevalue("server")
+    bundles: Bundles = request.getfixturevalue("bundles")
+    inventory: Path = request.getfixturevalue("inventory")
+    state = server.state()
+    served = {read(one)["model_version"] for one in (bundles.base(), bundles.other())}
+    whole = (
+        Path(state["confirmed"].get("model", "-")).name in served
+        and state["live"] == state["confirmed"].get("slot")
+        and not state["lock"]
+        and not state["activation"]
+        and server.is_ready()
+    )
+    if not whole:
+        mend(server, bundles, Laptop(WORK / "laptop" / "mend", inventory))
+
+
+def mend(server: FaultyServer, bundles: Bundles, laptop: Laptop) -> None:
+    """Bring the server back to a good model, whatever holds it up."""
+    server.inside("systemctl start secantusdb nginx")
+    laptop.fab("unlock")
+    done = laptop.fab("deploy-model", "--bundle", str(bundles.base()))
+    assert done.code == 0, done.said
+    wait(server.is_ready, "the service after it was mended", READY_SECONDS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ROWS] = []
+    # Only these directories' own modules; tests/unit has its own.
+    config.addinivalue_line(
+        "markers", "quick: of the bounded selection, scripts/test-faults --quick"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table and keep it beside the logs."""
+    rows = terminalreporter.config.stash[ROWS]
+    if not rows:
+        return
+    lines = table(rows)
+    WORK.mkdir(parents=True, exist_ok=True)
+    (WORK / "table.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    terminalreporter.section("faults")
+    for line in lines:
+        terminalreporter.write_line(line)

@@ -1,0 +1,90 @@
+"""A TCP proxy on loopback between laptop and sshd, which cuts, slows and freezes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+CHUNK = 16 * 1024
+
+
+class CutProxy:
+    """Forwards connections to a port of this machine until it is told otherwise.
+
+    Attributes:
+        port: where it listens on loopback.
+        sent: bytes that went from client to server, over all connections.
+        cut_after: once `sent` is there every connection is reset; None: never.
+        rate: bytes a second from client to server; None: as fast as it goes.
+    """
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.sent = 0
+        self.cut_after: int | None = None
+        self.rate: float | None = None
+        self.thawed = threading.Event()
+        self.thawed.set()
+        self.was_cut = threading.Event()
+        self.sockets: list[socket.socket] = []
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def freeze(self) -> None:
+        """Let nothing through any more, and close nothing: the laptop's lid is shut."""
+        self.thawed.clear()
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        self.was_cut.set()
+        with self.lock:
+            sockets, self.sockets = self.sockets, []
+        for one in sockets:
+            reset(one)
+        self.thawed.set()
+
+    def close(self) -> None:
+        """End for good."""
+        self.listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target))
+            with self.lock:
+                self.sockets += [client, server]
+            for pair in ((client, server, True), (server, client, False)):
+                threading.Thread(target=self._forward, args=pair, daemon=True).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(CHUNK):
+                self.thawed.wait()
+                if counted and self.rate:
+                    time.sleep(len(chunk) / self.rate)
+                left = None if self.cut_after is None else self.cut_after - self.sent
+                if counted and left is not None and left <= len(chunk):
+                    target.sendall(chunk[: max(left, 0)])
+                    self.sent += max(left, 0)
+                    self.cut_after = None
+                    self.cut()
+                    return
+                target.sendall(chunk)
+                self.sent += len(chunk) if counted else 0
+            target.shutdown(socket.SHUT_WR)
+
+
+def reset(one: socket.socket) -> None:
+    """Close a connection with RST, as a network that breaks does, and wake who reads from it."""
+    with contextlib.suppress(OSError):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        one.shutdown(socket.SHUT_RD)
+    one.close()

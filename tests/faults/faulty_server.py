@@ -1,0 +1,197 @@
+"""The Nanode of the fault tests: looked at and struck through its engine, past sshd."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy import predict
+from deploy.paths import ROOT
+from nanode.host import Engine, find_engine, inspect_host
+from nanode.instance import Instance, recorded
+from tox_com_det.manifest import Manifest
+
+INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
+STATE = ROOT / ".nanode" / "faults"
+STEP_SECONDS = 0.05
+
+
+def wait(reached: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+    """Wait until something is so, and return what it says; AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (found := reached()):
+        assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
+        time.sleep(STEP_SECONDS)
+    return found
+
+
+@dataclass
+class Strike:
+    """Something that waits in the container for its moment."""
+
+    process: subprocess.Popen[str]
+
+    def struck(self, seconds: float = 120.0) -> dict[str, Any]:
+        """When it happened and what it did; AssertionError if it did not."""
+        out, error = self.process.communicate(timeout=seconds)
+        assert self.process.returncode == 0, error
+        return json.loads(out)
+
+
+class FaultyServer:
+    """The container, its service and its inventory."""
+
+    def __init__(self, engine: Engine, instance: Instance, python: str) -> None:
+        self.engine, self.instance, self.python = engine, instance, python
+        self.url = f"http://127.0.0.1:{instance.http_port}"
+
+    @classmethod
+    def find(cls) -> FaultyServer:
+        """The one that scripts/test-faults made."""
+        instance = recorded(STATE)
+        engine = find_engine(inspect_host(), os.environ.get("NANODE_ENGINE"))
+        server = cls(engine, instance, "python3")
+        config = json.loads(server.inside("cat /etc/tox_com_det/server.json"))
+        server.python = config["slotctl"].split()[0]
+        server.config = config
+        return server
+
+    # ------------------------------------------------------------ inside
+
+    def command(self, *words: str) -> list[str]:
+        """The engine's command that runs words in the container."""
+        return self.engine.command("exec", "--interactive", self.instance.container, *words)
+
+    def inside(self, script: str, *arguments: str, check: bool = True) -> str:
+        """Run a shell script as root and return what it printed."""
+        done = self.run("sh", "-euc", script, "sh", *arguments)
+        assert not check or done.returncode == 0, f"{script}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def put(self, file: Path, path: str) -> None:
+        """Copy a file into the container."""
+        self._engine("cp", str(file), f"{self.instance.container}:{path}")
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a program as root."""
+        return subprocess.run(  # noqa: S603 (words of the tests)
+            self.command(*words),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=180,
+        )
+
+    def slotctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call the slot tool."""
+        return self.run(*self.config["slotctl"].split(), *arguments)
+
+    def releasectl(self, *arguments: str) -> dict[str, Any]:
+        """Call the release tool and return the last of its lines."""
+        done = self.run(*self.config["releasectl"].split(), *arguments)
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def state(self) -> dict[str, Any]:
+        """See inside.py."""
+        done = self.run(self.python, "-c", INSIDE, "state")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def when(
+        self,
+        condition: str,
+        value: str = "",
+        action: str = "nothing",
+        what: str = "",
+        seconds: float = 60.0,
+    ) -> Strike:
+        """Let something wait in the container for its moment and strike there."""
+        words = ("when", condition, value, action, what, str(seconds))
+        process = subprocess.Popen(  # noqa: S603 (words of the tests)
+            self.command(self.python, "-c", INSIDE, *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return Strike(process)
+
+    # ------------------------------------------------------------ the container
+
+    def kill(self) -> float:
+        """Kill every process of the container at once; returns when."""
+        at = time.time()
+        self._engine("kill", "--signal", "KILL", self.instance.container)
+        return at
+
+    def start(self) -> None:
+        """Start it again, if its engine has not done so by itself."""
+        self._engine("start", self.instance.container)
+
+    def _engine(self, *words: str) -> None:
+        done = subprocess.run(  # noqa: S603 (words of the tests)
+            self.engine.command(*words), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    @contextmanager
+    def small_disk(self, path: str, spare: int, service: str | None = None) -> Iterator[None]:
+        """Put a small disk with the content of `path` over it, with `spare` bytes free.
+
+        In memory, and gone afterwards with what was written to it: the host's disk is not filled.
+        """
+        hidden = "/run/small-disk"
+        stop, begin = (f"systemctl stop {service}", f"systemctl start {service}") if service else (
+            "true", "true",
+        )  # fmt: skip
+        self.inside(
+            f'{stop}; mkdir -p {hidden}; used=$(du -sk "$1" | cut -f1); '
+            f"mount -t tmpfs -o size=$((used + $2 / 1024))k,mode=0711 tmpfs {hidden}; "
+            f'cp -a "$1/." {hidden}/; chown --reference="$1" {hidden}; '
+            f'chmod --reference="$1" {hidden}; mount --bind {hidden} "$1"; {begin}',
+            path,
+            str(spare),
+        )
+        try:
+            yield
+        finally:
+            self.inside(
+                f'{stop}; umount -l "$1"; umount -l {hidden}; rmdir {hidden}; {begin}', path
+            )
+
+    # ------------------------------------------------------------ the service
+
+    def live_model(self) -> str:
+        """The version of the model that was confirmed last."""
+        return Path(self.state()["confirmed"]["model"]).name
+
+    def is_ready(self) -> bool:
+        """Whether the service says so through nginx."""
+        done = self.run("curl", "--silent", "--fail", "--max-time", "5", "http://127.0.0.1/readyz")
+        return done.returncode == 0
+
+    def serves(self, bundle: Path) -> None:
+        """AssertionError unless this model serves, is confirmed, and nothing is left over."""
+        manifest = Manifest.load(bundle / "manifest.json")
+        version = manifest.model_version
+        state = self.state()
+        assert state["confirmed"]["slot"] == state["live"], state
+        model = Path(state["confirmed"]["model"])
+        assert model.name.split("-")[0] == version, state
+        assert state["slots"][state["live"]]["pinned"]["model"] == str(model), state
+        for slot, seen in state["slots"].items():
+            is_live = slot == state["live"]
+            assert (seen["active"] == "active", seen["enabled"]) == (is_live, is_live), state
+        assert not state["lock"], state
+        assert not state["activation"], state
+        assert self.is_ready()
+        predict.ask_known(self.url, manifest.known_answers, manifest.labels, version)

@@ -1,0 +1,194 @@
+"""Runs in the container, as root, with the server's own Python.
+
+`state` prints what a test compares. `when CONDITION VALUE ACTION VALUE SECONDS` waits for a moment
+of a deploy and strikes there. One JSON object each. Standard library only, not part of the product.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+SERVER_JSON = "/etc/tox_com_det/server.json"
+ACTIVATION = "/run/tox_com_det-activate.lock"
+STEP_SECONDS = 0.005
+
+
+def read_json(path: str) -> Any:
+    """The content of a file, None where there is none or it is being written."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+CONFIG = read_json(SERVER_JSON)
+
+
+def deploy_lock() -> dict[str, Any]:
+    """What the deploy lock says, {} where nobody holds it."""
+    return read_json(CONFIG.get("deploy_lock_file", "/run/tox_com_det-deploy.lock")) or {}
+
+
+def activation() -> dict[str, Any]:
+    """What slotctl's own lock says."""
+    return read_json(CONFIG.get("lock_file", ACTIVATION)) or {}
+
+
+def live() -> str | None:
+    """The slot that the link leads to."""
+    try:
+        target = os.readlink(CONFIG["live_link"])
+    except OSError:
+        return None
+    return next(
+        (one for one in CONFIG["slots"] if CONFIG["socket"].format(slot=one) == target), None
+    )
+
+
+def confirmed() -> dict[str, Any]:
+    """confirmed.json, {} where there is none."""
+    return read_json(os.path.join(CONFIG["state_dir"], "confirmed.json")) or {}
+
+
+def show(unit: str, *names: str) -> dict[str, str]:
+    """Properties of a unit."""
+    command = ["systemctl", "show", unit, *(word for name in names for word in ("-p", name))]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+
+
+def unit(slot: str) -> str:
+    return CONFIG["unit"].format(slot=slot)
+
+
+def main_pid(name: str) -> int:
+    return int(show(name, "MainPID")["MainPID"])
+
+
+def idle() -> str:
+    return next(slot for slot in CONFIG["slots"] if slot != live())
+
+
+def state() -> dict[str, Any]:
+    """All that a test compares."""
+    slots = {}
+    for slot in CONFIG["slots"]:
+        seen = show(unit(slot), "ActiveState", "MainPID", "UnitFileState")
+        slots[slot] = {
+            "active": seen["ActiveState"],
+            "pid": int(seen["MainPID"]),
+            "enabled": seen["UnitFileState"] == "enabled",
+            "pinned": read_json(os.path.join(CONFIG["slots_dir"], f"{slot}.json")),
+        }
+    return {
+        "live": live(),
+        "slots": slots,
+        "confirmed": confirmed(),
+        "lock": deploy_lock(),
+        "activation": activation(),
+        "database": main_pid("secantusdb.service"),
+        "app": os.path.realpath(CONFIG["app_link"]),
+    }
+
+
+def parent(pid: int) -> tuple[str, int]:
+    """Name and parent of a process."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        before, _, after = file.read().rpartition(")")
+    return before.partition("(")[2], int(after.split()[1])
+
+
+def kill_ssh(_: str) -> str:
+    """Kill the sshd processes of the connection that the deploy lock's holder came by."""
+    listener, pid = main_pid("ssh.service"), int(deploy_lock()["pid"])
+    killed = []
+    while pid > 1 and pid != listener:
+        name, above = parent(pid)
+        if name.startswith("sshd"):
+            killed.append(pid)
+        pid = above
+    for one in killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+    return f"killed sshd {killed}"
+
+
+def kill_main(slot: str) -> str:
+    """Kill the main process of a slot: `live`, or a slot's name."""
+    pid = main_pid(unit(live() if slot == "live" else slot))
+    os.kill(pid, signal.SIGKILL)
+    return f"killed {pid}"
+
+
+def kill_worker(slot: str) -> str:
+    """Kill the worker of a slot, the child of its main process."""
+    pid = main_pid(unit(live() if slot == "live" else slot))
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
+        children = [int(word) for word in file.read().split()]
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    return f"killed {children}"
+
+
+def part_size() -> int:
+    """Bytes of the uploads that have not ended."""
+    sizes = [0]
+    for path in glob.glob(f"{CONFIG['incoming_dir']}/*/*.part"):
+        with contextlib.suppress(OSError):
+            sizes.append(os.path.getsize(path))
+    return sum(sizes)
+
+
+def flipped_for(seconds: str) -> bool:
+    """Whether the link has led to a slot that is not confirmed for so long."""
+    if live() == confirmed().get("slot"):
+        flips.clear()
+        return False
+    flips.append(time.monotonic())
+    return flips[-1] - flips[0] >= float(seconds)
+
+
+flips: list[float] = []
+
+CONDITIONS: dict[str, Callable[[str], bool]] = {
+    "now": lambda _: True,
+    "phase": lambda name: deploy_lock().get("phase") == name,
+    "free": lambda _: not deploy_lock() and not activation(),
+    "candidate-starts": lambda _: main_pid(unit(idle())) > 0,
+    "flipped-for": flipped_for,
+    "uploaded": lambda size: part_size() >= int(size),
+}
+ACTIONS: dict[str, Callable[[str], str]] = {
+    "nothing": lambda _: "",
+    "kill-ssh": kill_ssh,
+    "kill-main": kill_main,
+    "kill-worker": kill_worker,
+}
+
+
+def when(condition: str, value: str, action: str, what: str, seconds: float) -> dict[str, Any]:
+    """Wait for the condition, do the action; an error when it does not come in time."""
+    end = time.monotonic() + seconds
+    while not CONDITIONS[condition](value):
+        if time.monotonic() > end:
+            raise SystemExit(f"{condition} {value} did not come within {seconds:g} s: {state()}")
+        time.sleep(STEP_SECONDS)
+    at = time.time()
+    return {"at": at, "did": ACTIONS[action](what)}
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "state":
+        print(json.dumps(state()))
+    else:
+        print(json.dumps(when(*sys.argv[2:6], seconds=float(sys.argv[6]))))

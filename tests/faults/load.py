@@ -1,0 +1,269 @@
+"""A constant load on `/predict`, each answer checked: `python load.py --url URL --known DIR ...`.
+
+Requests begin at a fixed rate whatever becomes of the ones before (a server that stalls is not
+spared). Half of the connections are kept alive, every twentieth request is sent slowly. An answer
+counts as good if its status is 200 and its scores are those that the model which it names is known
+to give; DIR holds the manifests of the models that may answer. One JSON line per request goes to
+--out, a summary every few seconds to standard error and a last one to standard output. It ends by
+itself after --seconds or --requests, on SIGTERM with the answers that are still out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import urlsplit
+
+ANSWER_SECONDS = 15.0
+SLOW_EVERY = 20
+SLOW_SECONDS = 1.0
+MOST_AT_ONCE = 200
+SUMMARY_SECONDS = 5.0
+
+
+class Known:
+    """What each model is known to answer, from a directory that may get more models."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.models: dict[str, dict[str, Any]] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Take in the manifests that are new."""
+        for path in sorted(self.directory.glob("*.json")):
+            if path.stem not in self.models:
+                manifest = json.loads(path.read_text(encoding="utf-8"))
+                self.models[path.stem] = {
+                    "labels": manifest["labels"],
+                    "tolerance": manifest["known_answers"]["tolerance"],
+                    "scores": {
+                        case["text"]: case["scores"] for case in manifest["known_answers"]["cases"]
+                    },
+                }
+
+    def texts(self) -> list[str]:
+        """The texts that every model has an answer for."""
+        known = [set(model["scores"]) for model in self.models.values()]
+        if not known:
+            raise SystemExit(f"load: no manifest in {self.directory}")
+        return sorted(set.intersection(*known))
+
+    def difference(self, text: str, answer: Any) -> str:
+        """How an answer is wrong, "" when it is not."""
+        if not isinstance(answer, dict) or not isinstance(answer.get("scores"), dict):
+            return f"no scores: {json.dumps(answer)[:200]}"
+        name = answer.get("model")
+        if name not in self.models:
+            self.read()
+        model = self.models.get(name)
+        if model is None:
+            return f"model {name} may not answer"
+        if list(answer["scores"]) != model["labels"]:
+            return f"labels {list(answer['scores'])}"
+        for label, wanted in zip(model["labels"], model["scores"][text], strict=True):
+            got = answer["scores"][label]
+            if not isinstance(got, int | float) or not math.isfinite(got):
+                return f"{label} is {got}"
+            if abs(got - wanted) > model["tolerance"]:
+                return (
+                    f"{label} of {text[:30]!r} is {got:.5f}, {name} is known to give {wanted:.5f}"
+                )
+        return ""
+
+
+@dataclass
+class Counts:
+    """The summary."""
+
+    asked: int = 0
+    failed: int = 0
+    wrong: int = 0
+    longest: float = 0.0
+
+    def line(self) -> str:
+        return (
+            f"load: {self.asked} answered, {self.failed} failed, {self.wrong} wrong, "
+            f"longest {self.longest:.2f} s"
+        )
+
+
+class Broken(Exception):
+    """No whole answer came."""
+
+
+@dataclass
+class Connection:
+    """One connection to the server."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @property
+    def usable(self) -> bool:
+        """Whether the server has not said goodbye yet."""
+        return not (self.reader.at_eof() or self.writer.is_closing())
+
+    async def send(self, head: bytes, body: bytes, slow: bool) -> None:
+        if slow:
+            half = len(body) // 2
+            self.writer.write(head + body[:half])
+            await self.writer.drain()
+            await asyncio.sleep(SLOW_SECONDS)
+            self.writer.write(body[half:])
+        else:
+            self.writer.write(head + body)
+        await self.writer.drain()
+
+    async def receive(self) -> tuple[int, dict[str, str], bytes]:
+        try:
+            raw = await self.reader.readuntil(b"\r\n\r\n")
+            first, *lines = raw.decode("latin-1").split("\r\n")
+            headers = {
+                name.lower(): value.strip()
+                for name, _, value in (line.partition(":") for line in lines if line)
+            }
+            body = await self.reader.readexactly(int(headers["content-length"]))
+        except asyncio.IncompleteReadError as error:
+            raise Broken(f"the connection ended after {len(error.partial)} bytes") from None
+        except (KeyError, ValueError) as error:
+            raise Broken(f"no HTTP: {error!r}") from None
+        return int(first.split()[1]), headers, body
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+@dataclass
+class Load:
+    """The load while it runs."""
+
+    url: str
+    known: Known
+    rate: float
+    out: TextIO
+    counts: Counts = field(default_factory=Counts)
+    idle: list[Connection] = field(default_factory=list)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
+
+    async def run(self, seconds: float, requests: int) -> None:
+        """Ask until one of the bounds is reached or `stopped` is set, then wait for the rest."""
+        begin = said = time.monotonic()
+        for number, text in zip(range(requests), self.texts(), strict=False):
+            due = begin + number / self.rate
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopped.wait(), max(0.0, due - time.monotonic()))
+            if self.stopped.is_set() or time.monotonic() - begin > seconds:
+                break
+            task = asyncio.create_task(self.ask(number, text))
+            self.running.add(task)
+            task.add_done_callback(self.running.discard)
+            if time.monotonic() - said > SUMMARY_SECONDS:
+                said = time.monotonic()
+                print(self.counts.line(), file=sys.stderr, flush=True)
+        if self.running:
+            await asyncio.wait(self.running)
+        for connection in self.idle:
+            connection.close()
+
+    def texts(self) -> Iterator[str]:
+        """The known texts over and over."""
+        while True:
+            yield from self.known.texts()
+
+    async def ask(self, number: int, text: str) -> None:
+        """One request and its line."""
+        kind = "slow" if number % SLOW_EVERY == SLOW_EVERY - 1 else ("keep", "new")[number % 2]
+        line: dict[str, Any] = {"begin": time.time(), "kind": kind, "status": None, "model": None}
+        start = time.monotonic()
+        try:
+            if len(self.running) > MOST_AT_ONCE:
+                raise Broken(f"{MOST_AT_ONCE} requests wait for their answers already")
+            async with asyncio.timeout(ANSWER_SECONDS):
+                status, headers, body = await self.exchange(text, kind)
+            line |= {"status": status, "slot": headers.get("x-tox-com-det-slot")}
+            answer = json.loads(body) if status == 200 else None
+            if status == 200:
+                line |= {"model": answer.get("model"), "wrong": self.known.difference(text, answer)}
+            else:
+                line["error"] = body.decode("utf-8", "replace")[:200]
+        except (Broken, OSError, TimeoutError, ValueError) as error:
+            line["error"] = str(error) or type(error).__name__
+        # What a slow client takes for itself is no wait.
+        line["seconds"] = time.monotonic() - start - (SLOW_SECONDS if kind == "slow" else 0.0)
+        self.note(line)
+
+    async def exchange(self, text: str, kind: str) -> tuple[int, dict[str, str], bytes]:
+        body = json.dumps({"text": text}).encode()
+        keep = kind == "keep"
+        head = (
+            f"POST /predict HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
+        ).encode()
+        connection = await self.connection(keep)
+        try:
+            await connection.send(head, body, kind == "slow")
+            status, headers, content = await connection.receive()
+        except BaseException:
+            connection.close()
+            raise
+        if keep and headers.get("connection", "").lower() != "close":
+            self.idle.append(connection)
+        else:
+            connection.close()
+        return status, headers, content
+
+    async def connection(self, keep: bool) -> Connection:
+        """One that is kept alive, if it is asked for and there is one, else a new one."""
+        while keep and self.idle:
+            connection = self.idle.pop()
+            if connection.usable:
+                return connection
+            connection.close()  # the server ended it while nobody asked: no request is lost
+        return Connection(*await asyncio.open_connection(self.host, self.port))
+
+    def note(self, line: dict[str, Any]) -> None:
+        self.counts.asked += 1
+        self.counts.failed += line["status"] != 200
+        self.counts.wrong += bool(line.get("wrong"))
+        self.counts.longest = max(self.counts.longest, line["seconds"])
+        self.out.write(json.dumps(line) + "\n")
+        self.out.flush()
+
+
+async def main(arguments: list[str] | None = None) -> int:
+    """Run the load; exit code 0 whatever the answers were, they are in the summary."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--known", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rate", type=float, default=50.0, help="requests in a second")
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--requests", type=int, default=100_000)
+    options = parser.parse_args(arguments)
+    with options.out.open("w", encoding="utf-8") as out:
+        load = Load(options.url, Known(options.known), options.rate, out)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, load.stopped.set)
+        await load.run(options.seconds, options.requests)
+    print(json.dumps(vars(load.counts)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,120 @@
+"""Word vectors that are not whole, and a database that goes away under them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bundles import Bundles, read
+from conftest import Fault
+from faulty_server import FaultyServer, wait
+
+DATABASE = "secantusdb"
+STAND_IN = "SecantusDB stands in for MongoDB"
+
+
+def restore(bundle: Path) -> tuple[str, ...]:
+    return ("restore-embeddings", "--bundle", str(bundle))
+
+
+def missing(documents: list[dict]) -> None:
+    del documents[len(documents) // 2]
+
+
+def doubled(documents: list[dict]) -> None:
+    documents.insert(len(documents) // 2, documents[len(documents) // 2])
+
+
+def changed(documents: list[dict]) -> None:
+    one = documents[len(documents) // 2]
+    one["vector"] = bytes([one["vector"][0] ^ 1]) + one["vector"][1:]
+
+
+def has_collection(server: FaultyServer, bundle: Path) -> bool:
+    """Whether the server has the bundle's word vectors, by the server's own check."""
+    path = f"/run/{read(bundle)['model_version']}.json"
+    server.put(bundle / "manifest.json", path)
+    script = (
+        'cd /; set -a; . "$1"; PYTHONPATH=$2; set +a; '
+        'exec "$2/venv/bin/python" -m tox_com_det.restore --manifest "$3" --check-only'
+    )
+    words = ("sh", "-euc", script, "sh", server.config["env_file"], server.config["app_link"], path)
+    return server.run(*words).returncode == 0
+
+
+@pytest.mark.parametrize("change", [missing, doubled, changed])
+def test_a_dump_that_is_not_the_manifests(
+    fault: Fault, server: FaultyServer, bundles: Bundles, change
+) -> None:
+    whole = bundles.fresh_words(f"dump-{change.__name__}")
+    broken = bundles.with_dump(whole, f"dump-{change.__name__}-broken", change)
+    with fault(
+        f"dump with a {change.__name__} document", "restore-embeddings of it, then of the whole one"
+    ) as scene:
+        scene.bad(*restore(broken))
+        assert not has_collection(server, whole)
+        scene.still_serves()
+        scene.bad(*scene.deploy(broken), words="fab restore-embeddings")
+        scene.good(*restore(whole))
+        assert has_collection(server, whole)
+        scene.good(*scene.deploy(whole))
+        server.serves(whole)
+        scene.good(*scene.deploy(scene.old))
+        scene.still_serves()
+
+
+def test_a_database_that_is_stopped(fault: Fault, server: FaultyServer, bundles: Bundles) -> None:
+    bundle = bundles.fresh_words("database-stopped")
+    with fault(
+        "database stopped",
+        f"systemctl stop, restore-embeddings and deploy-model, systemctl start ({STAND_IN}); "
+        "the words of the load are in the worker's memory",
+    ) as scene:
+        server.inside(f"systemctl stop {DATABASE}")
+        try:
+            scene.bad(*restore(bundle), words="does not answer")
+            scene.bad(*scene.deploy(scene.next))
+        finally:
+            server.inside(f"systemctl start {DATABASE}")
+        wait(server.is_ready, "the service with its database back")
+        scene.still_serves()
+        scene.next_deploy_works()
+
+
+def test_a_database_that_is_killed_in_the_middle_of_a_restore(
+    fault: Fault, server: FaultyServer, bundles: Bundles
+) -> None:
+    bundle = bundles.big()
+    with fault(
+        "database killed during a restore",
+        f"SIGKILL when a part of 100,000 words is in ({STAND_IN}, both keep their data with "
+        "WiredTiger); then the same command again",
+    ) as scene:
+        attempt = scene.laptop.start("fab", *restore(bundle))
+        attempt.wait_for(r"restoring +[1-9]\d? %", 120)
+        server.inside(f"systemctl kill --signal KILL --kill-who main {DATABASE}")
+        scene.failed(attempt.wait())
+        assert not has_collection(server, bundle)
+        wait(server.is_ready, "the service with its database back")
+        scene.still_serves()
+        scene.good(*restore(bundle))
+        assert has_collection(server, bundle)
+        scene.next_deploy_works()
+
+
+def test_a_disk_that_fills_up_during_a_restore(
+    fault: Fault, server: FaultyServer, bundles: Bundles
+) -> None:
+    bundle = bundles.big()
+    with fault(
+        "disk full during a restore",
+        f"the database on a disk with 15 MB free, a restore of 46 MB ({STAND_IN}: where MongoDB "
+        "ends itself at a full disk, it may go on)",
+    ) as scene:
+        with server.small_disk("/var/lib/secantusdb", 15 << 20, DATABASE):
+            scene.bad(*restore(bundle))
+        wait(server.is_ready, "the service with its database back")
+        assert not has_collection(server, bundle)
+        scene.still_serves()
+        scene.good(*restore(bundle))
+        scene.next_deploy_works()

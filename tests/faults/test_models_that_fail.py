@@ -1,0 +1,151 @@
+"""Models and apps that must not serve, and what becomes of them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bundles import Bundles, read
+from checkouts import copied
+from conftest import WORK, Fault, Scene
+from faulty_server import FaultyServer
+from under_load import Seen, end_of
+
+BACK_SECONDS = 15.0
+
+
+def pids(server: FaultyServer) -> tuple[int, int]:
+    """Main processes of the database and of the live slot."""
+    state = server.state()
+    return state["database"], state["slots"][state["live"]]["pid"]
+
+
+def is_back_soon(seen: Seen) -> bool:
+    return seen.away < BACK_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "words"),
+    [
+        pytest.param(
+            "head that answers wrongly", Bundles.wrong, "known answer", marks=pytest.mark.quick
+        ),
+        ("head that gives NaN", Bundles.not_a_number, ""),
+        pytest.param(
+            "head that needs 600 MB", Bundles.hungry, "memory", marks=pytest.mark.quick
+        ),
+        ("manifest of another model", Bundles.mixed, "is not the manifest's"),
+    ],
+    ids=["wrong", "nan", "memory", "mixed"],
+)  # fmt: skip
+def test_a_model_that_does_not_prove_itself(
+    fault: Fault,
+    server: FaultyServer,
+    bundles: Bundles,
+    name: str,
+    make: Callable[[Bundles], Path],
+    words: str,
+) -> None:
+    bundle = make(bundles)
+    with fault(name, "deploy-model of it") as scene:
+        before = pids(server)
+        scene.bad(*scene.deploy(bundle), words=words)
+        assert pids(server) == before, "the database or the old slot was started again"
+        scene.still_serves()
+        scene.next_deploy_works()
+
+
+@pytest.mark.parametrize("make", [Bundles.wrong, Bundles.not_a_number, Bundles.hungry])
+def test_a_model_that_comes_past_the_check(
+    fault: Fault, server: FaultyServer, bundles: Bundles, make: Callable[[Bundles], Path]
+) -> None:
+    """The slot's own proof is the second gate: here it is the only one."""
+    bundle = make(bundles)
+    directory = f"{server.config['models_dir']}/{read(bundle)['model_version']}"
+    with fault(
+        f"{make.__name__.replace('_', ' ')} past the check",
+        "its release put on the server by hand, slotctl activate --model",
+    ) as scene:
+        before = pids(server)
+        for file in ("manifest.json", "head.onnx"):
+            server.put(bundle / file, f"/run/{file}")
+            server.inside(
+                'install -d "$1"; install -m 0644 "/run/$2" "$1/$2"; rm "/run/$2"', directory, file
+            )
+        server.inside('touch "$1/.complete"', directory)
+        done = server.slotctl("activate", "--model", directory, "--deadline", "30")
+        assert done.returncode == 1, done.stdout
+        scene.tell(f"slotctl: {done.stderr.splitlines()[0]}")
+        assert pids(server) == before, "the database or the old slot was started again"
+        scene.still_serves()
+        server.inside('rm -rf "$1"', directory)
+        scene.next_deploy_works()
+
+
+def test_the_files_of_two_models_in_one_release(
+    fault: Fault, server: FaultyServer, bundles: Bundles
+) -> None:
+    bundle = bundles.fresh("mixed-there")
+    models = server.config["models_dir"]
+    with fault(
+        "manifest of another model on the server",
+        "the live model's manifest put over the new one's (hook before-verify)",
+    ) as scene:
+        copy = server.command(
+            "cp",
+            f"{models}/{read(scene.old)['model_version']}/manifest.json",
+            f"{models}/{read(bundle)['model_version']}/manifest.json",
+        )
+        laptop = scene.laptop.with_hooks(before_verify=shlex.join(copy))
+        scene.bad(*scene.deploy(bundle), laptop=laptop)
+        scene.still_serves()
+        scene.good(*scene.deploy(bundle))
+        server.serves(bundle)
+        scene.good(*scene.deploy(scene.old))
+        scene.still_serves()
+
+
+def back_seconds(scene: Scene, crash: float) -> float:
+    """Seconds from a crash to the first answer of the old model."""
+    old = scene.load.so_far().answered_by(read(scene.old)["model_version"])
+    return min(end_of(one) for one in old if end_of(one) > crash) - crash
+
+
+@pytest.mark.quick
+def test_a_candidate_that_crashes_a_second_after_the_switch(
+    fault: Fault, server: FaultyServer
+) -> None:
+    with fault(
+        "crash a second after the switch",
+        "SIGKILL to the new slot's main process a second after the flip",
+        may_fail=is_back_soon,
+    ) as scene:
+        strike = server.when("flipped-for", "1", "kill-main", "live")
+        scene.bad(*scene.deploy(scene.next))
+        crash = strike.struck()["at"]
+        scene.still_serves()
+        scene.row.healthy = back_seconds(scene, crash)
+        assert scene.row.healthy < BACK_SECONDS
+        scene.next_deploy_works()
+
+
+def test_an_app_that_ends_itself_a_second_after_the_switch(
+    fault: Fault, server: FaultyServer
+) -> None:
+    fatal = copied(WORK / "checkout-fatal", fatal=True)
+    with fault(
+        "app that crashes a second after the switch",
+        "deploy-app of an app that kills its own master a second after it is live",
+        may_fail=is_back_soon,
+    ) as scene:
+        app = server.state()["confirmed"]["app"]
+        done = scene.bad("deploy-app", laptop=scene.laptop.in_checkout(fatal))
+        assert "journal" in done.said
+        scene.still_serves()
+        assert server.state()["confirmed"]["app"] == app
+        seen = scene.load.so_far()
+        scene.row.healthy = seen.away
+        scene.next_deploy_works()
+        assert server.state()["confirmed"]["app"] == app
