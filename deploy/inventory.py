@@ -8,6 +8,7 @@ inventory: group_vars, templated values, vault, plugins. No host is contacted.
 from __future__ import annotations
 
 import getpass
+import importlib.util
 import json
 import os
 import shlex
@@ -15,7 +16,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from deploy.errors import DeployError
@@ -24,6 +27,8 @@ from deploy.paths import ROOT
 __all__ = ["GROUP", "Host", "read_hosts"]
 
 GROUP = "tox_com_det"
+ROLES = ROOT / "roles"
+NAMES = ROLES / "preflight" / "filter_plugins" / "names.py"
 
 # What is asked of each host: name here -> Jinja expression there.
 ASKED = {
@@ -37,12 +42,19 @@ ASKED = {
     "become_password": "ansible_become_password | default(ansible_become_pass | default(''))",
     "common_args": "ansible_ssh_common_args | default('')",
     "extra_args": "ansible_ssh_extra_args | default('')",
+    "hooks_dir": "deploy_hooks_dir | default('')",
+    # As role preflight asks; facts of a cache are nobody's typing error.
+    "names": "hostvars[inventory_hostname] | list | difference(ansible_facts | default({}) | list)",
+    "own_names": "preflight_own_variables | default([])",
 }
 
 
 @dataclass(frozen=True)
 class Host:
-    """How to log in to one server. `known_hosts` empty: the user's own and the system's file."""
+    """How to log in to one server, and what the inventory says about deploys to it.
+
+    `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
+    """
 
     name: str
     address: str
@@ -52,6 +64,7 @@ class Host:
     known_hosts: tuple[Path, ...] = ()
     password: str | None = field(default=None, repr=False)
     become_password: str | None = field(default=None, repr=False)
+    hooks_dir: Path | None = None
 
 
 def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[Host]:
@@ -59,7 +72,7 @@ def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[H
 
     `inventory`: path or comma-separated list as for ansible-playbook; None: ANSIBLE_INVENTORY or
     ansible.cfg's default. `limit`: an Ansible pattern. Raises DeployError: no such inventory, not
-    readable, no vault password, no host, a host without an address.
+    readable, no vault password, no host, a host without an address, a variable that no role knows.
     """
     source = inventory_source(inventory)
     done = subprocess.run(  # noqa: S603
@@ -175,6 +188,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
             raise vault_error(where, words)
         raise DeployError(f"the variables of host {name} in {where} cannot be worked out: {words}")
     values = json.loads(said) if isinstance(said, str) else said
+    refuse_unknown(name, values["names"], values["own_names"], where)
     address, port = str(values["address"] or "").strip(), str(values["port"])
     if not address:
         raise DeployError(f"host {name} in {where} has no address: set its ansible_host")
@@ -197,8 +211,32 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         known_hosts=tuple(local_path(path) for path in shlex.split(known)),
         password=str(values["password"]) or None,
         become_password=str(values["become_password"]) or None,
+        hooks_dir=local_path(str(values["hooks_dir"])) if values["hooks_dir"] else None,
     )
     return int(values["place"]), host
+
+
+def refuse_unknown(name: str, names: list[str], own: list[str], where: str) -> None:
+    """Raise DeployError for variables that are a typing error, as role preflight does."""
+    plugin = preflight_names()
+    unknown = plugin.unknown_names(names, [*plugin.role_options(str(ROLES)), *own])
+    if unknown:
+        raise DeployError(
+            f"host {name} in {where}: no role knows {', '.join(unknown)}; correct the name in the "
+            "inventory (roles/*/README.md list them all), or name your own in "
+            "preflight_own_variables"
+        )
+
+
+@cache
+def preflight_names() -> ModuleType:
+    """Return the filters of role preflight, which Ansible loads by their path as well."""
+    spec = importlib.util.spec_from_file_location("preflight_names", NAMES)
+    if spec is None or spec.loader is None:
+        raise DeployError(f"{NAMES} is not there: this checkout is not whole")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def local_path(path: str) -> Path:

@@ -28,19 +28,21 @@ OWN_NAMES = frozenset(
         "role_path",
     }
 )
+# Of this project, but of no role: who bootstrap.yml logs in as, and what the fab tasks take.
+OTHER_NAMES = frozenset({"bootstrap_user", "deploy_hooks_dir"})
 
 
-def unknown_names(names: Iterable[str], known: Iterable[str]) -> list[str]:
+def unknown_names(names: Iterable[str], options: Iterable[str]) -> list[str]:
     """Names that are not known, each with the known one that it is closest to.
 
     Args:
         names: names of variables as a host has them.
-        known: names that roles take.
+        options: names that roles take, and the user's own.
 
     Returns:
         One text per unknown name, sorted; empty if all are known.
     """
-    known = sorted(set(known))
+    known = sorted(OTHER_NAMES.union(options))
     told = []
     for name in sorted(set(names) - set(known) - OWN_NAMES):
         if name.startswith(OWN_PREFIXES):

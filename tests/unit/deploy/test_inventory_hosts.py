@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deploy.errors import DeployError
-from deploy.inventory import read_hosts, ssh_options
+from deploy.inventory import read_hosts, refuse_unknown, ssh_options
+from deploy.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,8 @@ def test_templates_group_vars_and_order_are_ansibles(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     write(
         tmp_path / "group_vars" / "tox_com_det.yml",
-        "ansible_user: '{{ admin }}'\nadmin: ops\nansible_become_password: \"{{ '1' ~ '2' }}\"\n",
+        "ansible_user: '{{ vault_admin }}'\nvault_admin: ops\n"
+        "ansible_become_password: \"{{ '1' ~ '2' }}\"\n",
     )
     write(
         tmp_path / "hosts.yml",
@@ -58,6 +61,48 @@ other:
     assert first.become_password == "12"  # noqa: S105
     assert "12" not in repr(first)
     assert [host.name for host in read_hosts(str(tmp_path), "first")] == ["first"]
+
+
+def test_hooks_are_named_from_the_checkout(tmp_path: Path) -> None:
+    hosts = "[tox_com_det]\na deploy_hooks_dir=hooks\nb deploy_hooks_dir=/srv/hooks\nc\n"
+    found = [host.hooks_dir for host in read_hosts(write(tmp_path / "hosts", hosts))]
+    assert found == [ROOT / "hooks", Path("/srv/hooks"), None]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("deploy_hook_dir", r"no role knows deploy_hook_dir \(did you mean deploy_hooks_dir\?\)"),
+        ("deploy_lock", "no role knows deploy_lock.*name your own in preflight_own_variables"),
+        ("nginx_server_nam", r"nginx_server_nam \(did you mean nginx_server_name\?\)"),
+        ("my_own", "no role knows my_own"),
+    ],
+)
+def test_a_name_that_no_role_knows_is_refused(tmp_path: Path, name: str, words: str) -> None:
+    inventory = write(tmp_path / "hosts", f"[tox_com_det]\na {name}=1\n")
+    with pytest.raises(DeployError, match=f"host a in .*{words}") as caught:
+        read_hosts(inventory)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_of_the_users_own_are_told_and_allowed(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    write(
+        tmp_path / "group_vars" / "all.yml",
+        "preflight_own_variables: [my_own]\nmy_own: 1\nvault_x: 1\nbootstrap_user: root\n",
+    )
+    write(
+        tmp_path / "hosts", "[tox_com_det]\na ansible_host=192.0.2.1 nginx_server_name=a.example\n"
+    )
+    assert [host.name for host in read_hosts(str(tmp_path))] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["example", "local"])
+def test_names_of_the_inventories_here_are_known(name: str, tmp_path: Path) -> None:
+    files = (ROOT / "inventory" / name / "group_vars").rglob("*.yml")
+    names = {key for path in files for key in yaml.safe_load(path.read_text())}
+    assert names
+    refuse_unknown("a", sorted(names), [], name)
 
 
 def test_vault_is_opened_and_a_missing_password_is_one_line(
