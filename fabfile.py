@@ -14,12 +14,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from invoke import Context
 
-from deploy import predict, steps
+from deploy import app_deploy, embeddings, model_deploy, predict, report
+from deploy import prune as pruning
+from deploy import rollback as rolling_back
+from deploy import unlock as unlocking
 from deploy.bundle import load_bundle
-from deploy.cli import HOST_OPTIONS, product_task
+from deploy.cli import DRY_RUN, HOST_OPTIONS, product_task
 from deploy.errors import DeployError
 from deploy.model import build_bundle, build_dump
 from deploy.paths import BUNDLE, DUMP, ROOT
+from deploy.servers import bundle_path, servers
 
 BUNDLE_OPTION = {"bundle": f"directory of the bundle (default: {BUNDLE.relative_to(ROOT)})"}
 
@@ -43,6 +47,7 @@ BUNDLE_OPTION = {"bundle": f"directory of the bundle (default: {BUNDLE.relative_
     dtype="of the vectors in MongoDB: float32 (default) or float16",
     out=f"directory of the bundle (default: {BUNDLE.relative_to(ROOT)})",
     force="build even if nothing changed",
+    **DRY_RUN,
 )
 def build_model(
     context: Context,
@@ -63,12 +68,13 @@ def build_model(
     dtype: str | None = None,
     out: str | None = None,
     force: bool = False,
+    dry_run: bool = False,
 ) -> None:
     """Turn a Keras .h5 into a bundle: a small head and a dump of its word vectors."""
     build_bundle(
         h5=h5,
         word_index=word_index,
-        out=steps.bundle_path(out, BUNDLE),
+        out=bundle_path(out, BUNDLE),
         architecture=architecture,
         settings=settings,
         reference=reference,
@@ -83,6 +89,7 @@ def build_model(
         mode=mode,
         dtype=dtype,
         force=force,
+        dry_run=dry_run,
     )
 
 
@@ -96,6 +103,7 @@ def build_model(
     dtype="of the vectors: float32 (default) or float16",
     member="which file of a .zip, if it holds several",
     out="directory of the dump (default: build/dump)",
+    **DRY_RUN,
 )
 def dump_embeddings(
     context: Context,
@@ -107,63 +115,153 @@ def dump_embeddings(
     dtype: str = "float32",
     member: str | None = None,
     out: str | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Write word vectors of any source as a directory that mongorestore takes."""
     build_dump(
         source,
-        steps.bundle_path(out, DUMP),
+        bundle_path(out, DUMP),
         word_index=word_index,
         architecture=architecture,
         num_words=num_words or None,
         name=name,
         dtype=dtype,
         member=member,
+        dry_run=dry_run,
     )
 
 
-@product_task(**BUNDLE_OPTION, **HOST_OPTIONS)
+@product_task(**BUNDLE_OPTION, **DRY_RUN, **HOST_OPTIONS)
 def restore_embeddings(
     context: Context,
     bundle: str | None = None,
+    dry_run: bool = False,
     inventory: str | None = None,
     limit: str | None = None,
 ) -> None:
     """Bring the bundle's word vectors into MongoDB, counted and checksummed."""
-    checked = load_bundle(steps.bundle_path(bundle, BUNDLE))
-    for server in steps.servers(inventory, limit):
-        steps.restore_embeddings(server, checked)
+    checked = load_bundle(bundle_path(bundle, BUNDLE))
+    for server in servers(inventory, limit):
+        (embeddings.dry_run if dry_run else embeddings.restore_embeddings)(server, checked)
 
 
-@product_task(**BUNDLE_OPTION, **HOST_OPTIONS)
+@product_task(**BUNDLE_OPTION, **DRY_RUN, **HOST_OPTIONS)
 def deploy_model(
     context: Context,
     bundle: str | None = None,
+    dry_run: bool = False,
     inventory: str | None = None,
     limit: str | None = None,
 ) -> None:
-    """Send the model, prove it in the idle slot, switch to it without losing a request."""
-    checked = load_bundle(steps.bundle_path(bundle, BUNDLE))
-    for server in steps.servers(inventory, limit):
-        steps.deploy_model(server, checked)
+    """Send the model, prove it beside the old one, switch to it without losing a request."""
+    checked = load_bundle(bundle_path(bundle, BUNDLE))
+    for server in servers(inventory, limit):
+        (model_deploy.dry_run if dry_run else model_deploy.deploy_model)(server, checked)
 
 
-@product_task("test-model", text="score this comment instead of the five examples", **HOST_OPTIONS)
+@product_task(**DRY_RUN, **HOST_OPTIONS)
+def deploy_app(
+    context: Context,
+    dry_run: bool = False,
+    inventory: str | None = None,
+    limit: str | None = None,
+) -> None:
+    """Send this checkout's app with its own environment, prove it, switch to it."""
+    for server in servers(inventory, limit):
+        (app_deploy.dry_run if dry_run else app_deploy.deploy_app)(server)
+
+
+@product_task(
+    release="a model's or an app's release, as `fab releases` names it (default: what was live "
+    "before)",
+    **DRY_RUN,
+    **HOST_OPTIONS,
+)
+def rollback(
+    context: Context,
+    release: str | None = None,
+    dry_run: bool = False,
+    inventory: str | None = None,
+    limit: str | None = None,
+) -> None:
+    """Go back to what was live before, or to any release that is still there."""
+    for server in servers(inventory, limit):
+        (rolling_back.dry_run if dry_run else rolling_back.rollback)(server, release)
+
+
+@product_task(**DRY_RUN, **HOST_OPTIONS)
+def releases(
+    context: Context,
+    dry_run: bool = False,
+    inventory: str | None = None,
+    limit: str | None = None,
+) -> None:
+    """List the models and apps on the server: live, previous, kept."""
+    for server in servers(inventory, limit):
+        report.releases(server, dry_run)
+
+
+@product_task(
+    keep="how many models and how many apps stay (default: as the server is set)",
+    yes="do not ask",
+    **DRY_RUN,
+    **HOST_OPTIONS,
+)
+def prune(
+    context: Context,
+    keep: int = 0,
+    yes: bool = False,
+    dry_run: bool = False,
+    inventory: str | None = None,
+    limit: str | None = None,
+) -> None:
+    """Remove old releases and what only they needed; says first what, and asks."""
+    for server in servers(inventory, limit):
+        pruning.prune(server, keep, yes, dry_run)
+
+
+@product_task(**DRY_RUN, **HOST_OPTIONS)
+def unlock(
+    context: Context,
+    dry_run: bool = False,
+    inventory: str | None = None,
+    limit: str | None = None,
+) -> None:
+    """Take the lock from a deploy whose laptop is gone, and say whose it was."""
+    for server in servers(inventory, limit):
+        unlocking.unlock(server, dry_run)
+
+
+@product_task(
+    "test-model",
+    text="score this comment instead of the five examples",
+    **DRY_RUN,
+    **HOST_OPTIONS,
+)
 def check_model(
     context: Context,
     text: str | None = None,
+    dry_run: bool = False,
     inventory: str | None = None,
     limit: str | None = None,
 ) -> None:
     """Ask the live model over HTTP: its known answers, then a table of comments."""
     texts = [text] if text is not None else list(predict.EXAMPLES)
-    for server in steps.servers(inventory, limit):
-        steps.check_model(server, texts)
+    for server in servers(inventory, limit):
+        report.check_model(server, texts, dry_run)
 
 
-@product_task(**HOST_OPTIONS)
-def status(context: Context, inventory: str | None = None, limit: str | None = None) -> None:
-    """Show what is live, how it does, memory and disk."""
-    silent = [server.name for server in steps.servers(inventory, limit) if not steps.status(server)]
+@product_task(**DRY_RUN, **HOST_OPTIONS)
+def status(
+    context: Context,
+    dry_run: bool = False,
+    inventory: str | None = None,
+    limit: str | None = None,
+) -> None:
+    """Show what is live and what is there, health, memory, disk, lock, last deploys."""
+    silent = [
+        server.name for server in servers(inventory, limit) if not report.status(server, dry_run)
+    ]
     if silent:
         raise DeployError(f"{', '.join(silent)} does not serve: see `fab logs`")
 
@@ -171,15 +269,17 @@ def status(context: Context, inventory: str | None = None, limit: str | None = N
 @product_task(
     lines="how many lines (default: 50)",
     follow="go on with new lines until Ctrl-C (one host)",
+    **DRY_RUN,
     **HOST_OPTIONS,
 )
 def logs(
     context: Context,
     lines: int = 50,
     follow: bool = False,
+    dry_run: bool = False,
     inventory: str | None = None,
     limit: str | None = None,
 ) -> None:
     """Show the service's journal."""
-    for server in steps.servers(inventory, limit):
-        steps.logs(server, lines, follow)
+    for server in servers(inventory, limit):
+        report.logs(server, lines, follow, dry_run)

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fabric import Connection
 from invoke import Context, task
 
+from deploy.attempt import Interrupted
 from deploy.errors import DeployError
 
-__all__ = ["HOST_OPTIONS", "product_task"]
+__all__ = ["DRY_RUN", "HOST_OPTIONS", "product_task"]
+
+DRY_RUN = {"dry_run": "say what would be done, and do none of it"}
 
 HOST_OPTIONS = {
     "inventory": "Ansible inventory (default: $ANSIBLE_INVENTORY, else ansible.cfg's)",
     "limit": "only these of its hosts, an Ansible pattern",
 }
+
+
+def interrupt(number: int, _frame: Any) -> None:
+    """Let SIGTERM and a terminal that closes end a task as Ctrl-C does."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP for Ctrl-C as long as a task runs."""
+    old = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def fail(message: str, details: str = "") -> None:
@@ -40,7 +61,11 @@ def product_task(named: str | None = None, **options: str) -> Callable[[Callable
             if isinstance(context, Connection):
                 fail("hosts come from the Ansible inventory: use --inventory or --limit, not -H")
             try:
-                body(context, *arguments, **keywords)
+                with ended_by_signals():
+                    body(context, *arguments, **keywords)
+            except Interrupted as error:
+                print(file=sys.stderr)
+                fail(str(error))
             except DeployError as error:
                 fail(str(error), error.details)
             except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from deploy.server import SERVER_JSON, ServerConfig
 
 __all__ = [
     "as_user",
+    "collections",
     "free_kib",
     "join",
     "logs",
@@ -18,13 +19,15 @@ __all__ = [
     "place",
     "prepare_incoming",
     "read_file",
-    "release_manifest",
+    "releasectl",
     "remove",
     "restore",
     "script",
     "sha256",
     "size",
     "slotctl",
+    "sudo_is_free",
+    "what_is_there",
 ]
 
 
@@ -50,6 +53,11 @@ def as_user(arguments: Sequence[str], login: str, user: str = "root", ask: bool 
         return join(["runuser", "-u", user, "--", *arguments])
     how = ["sudo", "-S", "-k", "-p", ""] if ask else ["sudo", "-n"]
     return join([*how, "-u", user, "--", *arguments])
+
+
+def sudo_is_free(user: str) -> str:
+    """Return the command that succeeds when sudo lets in without a password, remembered or not."""
+    return join(["sudo", "-n", "-k", "-u", user, "--", "true"])
 
 
 def read_file(path: str = SERVER_JSON) -> str:
@@ -87,10 +95,17 @@ def place(part: str, final: str) -> list[str]:
     return script(text, part, final)
 
 
-def release_manifest(directory: str) -> str:
-    """Return the command that prints the sha256 of a complete release's manifest, else nothing."""
-    text = '[ ! -f "$1/.complete" ] || [ ! -f "$2" ] || sha256sum -- "$2"'
-    return join(script(text, directory, posixpath.join(directory, "manifest.json")))
+def what_is_there(paths: Sequence[str]) -> list[str]:
+    """Return the words that print `<word>  <path>` for each of the paths that is there.
+
+    The word is a file's sha256, and the size in bytes of what is only a part of one (.part).
+    """
+    text = (
+        'for path; do [ -f "$path" ] || continue; '
+        'case $path in *.part) stat -c "%s  %n" -- "$path" ;; *) sha256sum -- "$path" ;; esac; '
+        "done"
+    )
+    return script(text, *paths)
 
 
 def mark_complete(directory: str) -> list[str]:
@@ -99,7 +114,7 @@ def mark_complete(directory: str) -> list[str]:
 
 
 def remove(path: str, below: str) -> list[str]:
-    """Return the words that remove a directory; ValueError unless it is really below `below`."""
+    """Return the words that remove a path; ValueError unless it is really below `below`."""
     if posixpath.normpath(path) != path or not path.startswith(below.rstrip("/") + "/"):
         raise ValueError(f"{path} is not below {below}")
     return ["rm", "-rf", "--", path]
@@ -121,6 +136,20 @@ def restore(server: ServerConfig, manifest: str, dump: str | None) -> list[str]:
 def slotctl(server: ServerConfig, *arguments: str) -> list[str]:
     """Return the words that call the slot tool."""
     return [*server.slotctl, *arguments]
+
+
+def releasectl(server: ServerConfig, *arguments: str) -> list[str]:
+    """Return the words that call the tool for releases, lock and audit."""
+    return [*server.releasectl, *arguments]
+
+
+def collections(server: ServerConfig) -> list[str]:
+    """Return the words that list the collections of word vectors, and do nothing else."""
+    text = (
+        'cd /; set -a; . "$1"; PYTHONPATH=$2; set +a; '
+        'exec "$PYTHONPATH/venv/bin/python" -m tox_com_det.collections'
+    )
+    return script(text, server.env_file, server.app_link)
 
 
 def memory() -> str:

@@ -24,10 +24,15 @@ from deploy import commands
 from deploy.errors import DeployError
 from deploy.inventory import Host
 
-__all__ = ["Done", "Remote", "SshRemote", "connect"]
+__all__ = ["ConnectionLost", "Done", "Process", "Remote", "SshRemote", "connect"]
 
 CONNECT_SECONDS = 15
 KEEPALIVE_SECONDS = 20
+SILENT_SECONDS = 30  # this long without an answer to what was sent: the connection is gone
+
+
+class ConnectionLost(DeployError):
+    """The connection went away under a command; what runs on the server goes on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,35 @@ class Files(Protocol):
     def open(self, filename: str, mode: str) -> Any: ...
 
 
+class Process(Protocol):
+    """A command that is running on a server: lines go in, lines come out while it runs.
+
+    As a context manager it is let go of at the end: its input and output close, it is not killed.
+    """
+
+    def send(self, line: str) -> None:
+        """Write a line to its standard input; ConnectionLost when nobody is there."""
+
+    def close_input(self) -> None:
+        """Tell it that no more lines come."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield its lines of standard output until it ends."""
+
+    def ended(self) -> bool:
+        """Return whether it has ended, as far as is known here."""
+
+    def wait(self) -> Done:
+        """Read what is left of its output and return that with its exit code."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+    def __enter__(self) -> Process: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 class Remote(Protocol):
     """A server as the tasks see it; the tests have one that is a local directory."""
 
@@ -55,6 +89,12 @@ class Remote(Protocol):
 
     def run_as(self, arguments: Sequence[str], user: str = "root", stream: bool = False) -> Done:
         """Run words as another user; `stream` shows their output while they run."""
+
+    def start(self, arguments: Sequence[str], user: str = "root") -> Process:
+        """Start words as another user and come back at once."""
+
+    def ping(self) -> None:
+        """Hear from the server once; ConnectionLost when it is not there."""
 
     def files(self) -> Files:
         """Return the files of the server, as the user who is logged in."""
@@ -130,9 +170,9 @@ def connection_error(host: Host, error: BaseException) -> DeployError:
     return DeployError(f"the connection to {where} failed: {error or type(error).__name__}")
 
 
-def broken_off(host: Host) -> DeployError:
+def broken_off(host: Host) -> ConnectionLost:
     """Return the line for a connection that went away under a command."""
-    return DeployError(
+    return ConnectionLost(
         f"the connection to {host.name} broke off; what runs there goes on to its end: "
         "see `fab status`, then type the same again"
     )
@@ -185,9 +225,82 @@ def connect(host: Host) -> Iterator[SshRemote]:
         raise connection_error(host, error) from None
     try:
         connection.transport.set_keepalive(KEEPALIVE_SECONDS)
+        give_up_on_silence(connection.transport.sock)
         yield SshRemote(host, connection)
     finally:
         connection.close()
+
+
+def give_up_on_silence(sock: socket.socket) -> None:
+    """Let the kernel end a connection whose other side does not answer any more (Linux)."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, option, SILENT_SECONDS * 1000)
+
+
+def refused_by_sudo(host: Host, done: Done) -> DeployError | None:
+    """Return the line for a sudo that did not let the command run, None when it did."""
+    sudo = [line for line in done.stderr.splitlines() if line.startswith("sudo:")]
+    if not (done.code and sudo):
+        return None
+    return DeployError(
+        f"sudo on {host.name} refuses {host.user} ({sudo[-1]}): set "
+        "ansible_become_password in the inventory (with ansible-vault), "
+        "or allow NOPASSWD in role sudo_user"
+    )
+
+
+class SshProcess:
+    """A command on a channel of its own."""
+
+    def __init__(self, host: Host, channel: paramiko.Channel) -> None:
+        self.host = host
+        self.channel = channel
+        self.stdout = channel.makefile("rb")
+
+    def send(self, line: str) -> None:
+        try:
+            self.channel.sendall(line.encode() + b"\n")
+        except (SSHException, OSError, EOFError):
+            raise broken_off(self.host) from None
+
+    def close_input(self) -> None:
+        with suppress(SSHException, OSError, EOFError):
+            self.channel.shutdown_write()
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            while line := self.stdout.readline():
+                yield line.decode("utf-8", "replace").rstrip("\n")
+        except (SSHException, OSError, EOFError):
+            raise broken_off(self.host) from None
+
+    def ended(self) -> bool:
+        return self.channel.exit_status_ready()
+
+    def wait(self) -> Done:
+        stdout = "".join(f"{line}\n" for line in self)
+        try:
+            stderr = self.channel.makefile_stderr("rb").read().decode("utf-8", "replace")
+            code = self.channel.recv_exit_status()
+        except (SSHException, OSError, EOFError):
+            raise broken_off(self.host) from None
+        if code < 0:  # paramiko's word for "no exit code came"
+            raise broken_off(self.host)
+        done = Done(stdout, stderr, code)
+        if refusal := refused_by_sudo(self.host, done):
+            raise refusal
+        return done
+
+    def close(self) -> None:
+        with suppress(SSHException, OSError, EOFError):
+            self.channel.close()
+
+    def __enter__(self) -> SshProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class SshRemote:
@@ -196,22 +309,51 @@ class SshRemote:
     def __init__(self, host: Host, connection: Connection) -> None:
         self.host = host
         self.connection = connection
+        self.asked: dict[str, bool] = {}
 
     def run(self, command: str) -> Done:
         return self.call(command)
 
+    def asks(self, user: str) -> bool:
+        """Return whether sudo wants the password, so that nobody else gets it as a line of input.
+
+        Asked of the server once for each user, and only where the inventory has a password.
+        """
+        if not self.host.become_password or self.host.user in ("root", user):
+            return False
+        if user not in self.asked:
+            self.asked[user] = self.call(commands.sudo_is_free(user)).code != 0
+        return self.asked[user]
+
     def run_as(self, arguments: Sequence[str], user: str = "root", stream: bool = False) -> Done:
-        ask = bool(self.host.become_password) and self.host.user != "root"
+        ask = self.asks(user)
         command = commands.as_user(arguments, self.host.user, user, ask)
         done = self.call(command, f"{self.host.become_password}\n" if ask else None, stream)
-        sudo = [line for line in done.stderr.splitlines() if line.startswith("sudo:")]
-        if done.code and sudo:
-            raise DeployError(
-                f"sudo on {self.host.name} refuses {self.host.user} ({sudo[-1]}): set "
-                "ansible_become_password in the inventory (with ansible-vault), "
-                "or allow NOPASSWD in role sudo_user"
-            )
+        if refusal := refused_by_sudo(self.host, done):
+            raise refusal
         return done
+
+    def start(self, arguments: Sequence[str], user: str = "root") -> SshProcess:
+        ask = self.asks(user)
+        command = commands.as_user(arguments, self.host.user, user, ask)
+        try:
+            channel = self.connection.transport.open_session(timeout=CONNECT_SECONDS)
+            channel.exec_command(command)
+        except (SSHException, OSError, EOFError):
+            raise broken_off(self.host) from None
+        process = SshProcess(self.host, channel)
+        if ask:
+            process.send(str(self.host.become_password))
+        return process
+
+    def ping(self) -> None:
+        transport = self.connection.transport
+        try:
+            transport.global_request("keepalive@tox-com-det", wait=True)
+        except (SSHException, OSError, EOFError):
+            raise broken_off(self.host) from None
+        if not transport.is_active():
+            raise broken_off(self.host)
 
     def call(self, command: str, send: str | None = None, stream: bool = False) -> Done:
         try:

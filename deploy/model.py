@@ -34,8 +34,26 @@ def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path]:
     return model, index
 
 
-def build_bundle(h5: str | None, word_index: str | None, out: Path, **options: Any) -> None:
+def given(options: dict[str, Any]) -> str:
+    """Return the options that were given, as they are typed."""
+    words = (
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in options.items()
+        if value
+    )
+    return " ".join(words) or "no further options"
+
+
+def build_bundle(
+    h5: str | None, word_index: str | None, out: Path, dry_run: bool = False, **options: Any
+) -> None:
     """Build the bundle in `out`; DeployError with the builder's own line when it refuses."""
+    if dry_run:
+        model, index = model_files(h5, word_index)
+        there = "replaces the bundle there" if out.exists() else "which is not there yet"
+        print(f"dry run of build-model: would build {model} with {index} ({given(options)})")
+        print(f"into {out}, {there}; where nothing has changed since, nothing is built")
+        return
     # Imported here: h5py and onnx take a second, which no other task should wait for.
     from model_build.build import build
     from model_build.errors import BuildError
@@ -47,14 +65,21 @@ def build_bundle(h5: str | None, word_index: str | None, out: Path, **options: A
         raise DeployError(str(error)) from None
 
 
-def build_dump(source: str | None, out: Path, **options: Any) -> None:
+def build_dump(source: str | None, out: Path, dry_run: bool = False, **options: Any) -> None:
     """Write a dump of word vectors in `out`; DeployError with one line when it is refused."""
     from model_build.dump_embeddings import dump_embeddings
     from model_build.errors import BuildError
 
     if source is None:
         raise DeployError("name the vectors: fab dump-embeddings --source glove.6B.300d.txt")
+    path = Path(source).expanduser().absolute()
+    if dry_run:
+        if not path.exists():
+            raise DeployError(f"{path} is not there: name it with --source")
+        print(f"dry run of dump-embeddings: would write the vectors of {path} ({given(options)})")
+        print(f"into {out}, in mongodump's form")
+        return
     try:
-        dump_embeddings(Path(source).expanduser().absolute(), out, **options)
+        dump_embeddings(path, out, **options)
     except BuildError as error:
         raise DeployError(str(error)) from None

@@ -19,10 +19,15 @@ from deploy.errors import DeployError
 from deploy.progress import Step, megabytes, upload_progress
 from deploy.server import ServerConfig
 
-__all__ = ["first_word", "free_bytes", "must", "upload"]
+__all__ = ["SPARE_BYTES", "bring", "first_word", "free_bytes", "must", "part_path", "upload"]
 
 CHUNK = 256 * 1024
 SPARE_BYTES = 64 << 20  # stays free for the database's journal and the logs
+
+
+def part_path(remote: Remote, server: ServerConfig, sha256: str) -> str:
+    """Return where a file of this content is while it is on its way."""
+    return posixpath.join(server.incoming_dir, remote.host.user, f"{sha256}.part")
 
 
 def upload(remote: Remote, server: ServerConfig, local: Path, final: str) -> bool:
@@ -30,11 +35,21 @@ def upload(remote: Remote, server: ServerConfig, local: Path, final: str) -> boo
 
     Raises DeployError: disk too small, connection lost, checksum different, no permission.
     """
-    wanted, total = sha256_of(local), local.stat().st_size
-    if first_word(remote.run(commands.sha256(final))) == wanted:
+    if first_word(remote.run(commands.sha256(final))) == sha256_of(local):
         return False
+    part = bring(remote, server, local)
+    must(remote, remote.run_as(commands.place(part, final)), f"put {final} in its place")
+    return True
+
+
+def bring(remote: Remote, server: ServerConfig, local: Path) -> str:
+    """Send the file, or what is missing of it; return where it now is whole and checked.
+
+    Raises DeployError: disk too small, connection lost, checksum different, no permission.
+    """
+    wanted, total = sha256_of(local), local.stat().st_size
     must(remote, remote.run_as(commands.prepare_incoming(server, remote.host.user)), "prepare")
-    part = posixpath.join(server.incoming_dir, remote.host.user, f"{wanted}.part")
+    part = part_path(remote, server, wanted)
     start = offset_to_resume(remote, local, part)
     check_space(remote, server, total - start, local.name)
     if start:
@@ -48,8 +63,7 @@ def upload(remote: Remote, server: ServerConfig, local: Path, final: str) -> boo
             f"{local.name} arrived damaged on {remote.host.name} (sha256 {got[:12] or 'none'}..., "
             f"wanted {wanted[:12]}...): type the same again"
         )
-    must(remote, remote.run_as(commands.place(part, final)), f"put {final} in its place")
-    return True
+    return part
 
 
 def offset_to_resume(remote: Remote, local: Path, part: str) -> int:

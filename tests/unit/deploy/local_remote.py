@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.connection import Done
+from deploy.connection import ConnectionLost, Done
 from deploy.inventory import Host
 from deploy.server import ServerConfig
 
@@ -33,10 +33,113 @@ class CutFile:
         self.file.write(self.remote.damage(data))
 
 
+def lines(*values: object, code: int = 0, stderr: str = "") -> Done:
+    """What a tool prints: each value as a line of JSON."""
+    return Done("".join(f"{json.dumps(value)}\n" for value in values), stderr, code)
+
+
+GONE = Done("", "", -1)  # the connection goes away under the command
+
+
+class LocalProcess:
+    """A command that is under way: its answer comes line by line once somebody asks for it."""
+
+    def __init__(self, answer: Callable[[], Done]) -> None:
+        self.answer = answer
+        self.done: Done | None = None
+        self.left: list[str] = []
+        self.closed = False
+
+    def result(self) -> Done:
+        if self.done is None:
+            self.done = self.answer()
+            self.left = self.done.stdout.splitlines()
+        return self.done
+
+    def send(self, line: str) -> None:
+        pass
+
+    def close_input(self) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[str]:
+        code = self.result().code
+        while self.left:
+            yield self.left.pop(0)
+        if code < 0:
+            raise ConnectionLost("the connection to nanode broke off")
+
+    def ended(self) -> bool:
+        return self.done is not None
+
+    def wait(self) -> Done:
+        rest = "".join(f"{line}\n" for line in self)
+        return Done(rest, self.result().stderr, self.result().code)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> LocalProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class LocalSession(LocalProcess):
+    """`releasectl session`: `heard` has every line it was sent; `holder` is who else has the lock.
+
+    `taken` is somebody's `fab unlock`.
+    """
+
+    def __init__(self, holder: dict | None = None) -> None:
+        super().__init__(lambda: Done("", "", 0))
+        self.holder = holder
+        self.heard: list[dict] = []
+        self.answers: list[dict] = []
+        self.over = self.taken = False
+
+    def send(self, line: str) -> None:
+        value = json.loads(line)
+        if not self.heard and self.holder:
+            error = {"error": "locked", "kind": "locked", "holder": self.holder}
+            self.answers.append(error)
+            self.over = True
+        elif not self.heard:
+            self.answers.append({"result": {"id": value["id"]}})
+        elif "end" in value:
+            self.answers.append({"result": {}})
+            self.over = True
+        self.heard.append(value)
+
+    def __iter__(self) -> Iterator[str]:
+        while self.answers:
+            yield json.dumps(self.answers.pop(0))
+
+    def ended(self) -> bool:
+        return self.over or self.taken
+
+    @property
+    def phases(self) -> list[str]:
+        return [line["phase"] for line in self.heard if "phase" in line]
+
+    @property
+    def id_(self) -> str:
+        return self.heard[0]["id"]
+
+    @property
+    def end(self) -> dict | None:
+        return next((line["end"] for line in self.heard if "end" in line), None)
+
+    @property
+    def notes(self) -> dict:
+        return {key: value for line in self.heard for key, value in line.get("note", {}).items()}
+
+
 class LocalRemote:
     """Runs commands below a root directory; `root` commands without sudo, so no chown.
 
-    `calls` has every command; `answers` maps a word in a command to what it prints and returns.
+    `calls` has every command; `answers` maps a word of a command to what it prints and returns.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,6 +151,9 @@ class LocalRemote:
         self.cut_after: int | None = None
         self.damage: Callable[[bytes], bytes] = lambda data: data
         self.free_kib = 10_000_000
+        self.sessions: list[LocalSession] = []
+        self.holder: dict | None = None
+        self.lost = False
         for name in ("models", "dumps", "incoming"):
             (root / name).mkdir(parents=True)
         self.server_json = {
@@ -82,15 +188,38 @@ class LocalRemote:
 
     def run_as(self, arguments: Sequence[str], user: str = "root", stream: bool = False) -> Done:
         self.calls.append([user, *arguments])
-        for word, answer in self.answers.items():
-            if any(word in argument for argument in arguments):
-                return answer() if callable(answer) else answer
+        answer = self.prepared(arguments)
+        if answer is not None:
+            return answer()
         words = list(arguments)
         if words[:2] == ["install", "-d"]:
             words = ["mkdir", "-p", words[-1]]
         # Only root may give files away.
         words = [word.replace('chown root:root -- "$1"; ', "") for word in words]
         return self.execute(words)
+
+    def prepared(self, arguments: Sequence[str]) -> Callable[[], Done] | None:
+        """Return what gives the test's answer to these words; what was set last counts."""
+        for word, answer in reversed(self.answers.items()):
+            if word in arguments:
+                return answer if callable(answer) else lambda done=answer: done
+        return None
+
+    def start(self, arguments: Sequence[str], user: str = "root") -> LocalProcess:
+        self.calls.append([user, *arguments])
+        if list(arguments)[-1] == "session":
+            self.sessions.append(LocalSession(self.holder))
+            return self.sessions[-1]
+        answer = self.prepared(arguments)
+        return LocalProcess(answer or (lambda: self.execute(list(arguments))))
+
+    def ping(self) -> None:
+        if self.lost:
+            raise ConnectionLost("the connection to nanode broke off")
+
+    @property
+    def session(self) -> LocalSession:
+        return self.sessions[-1]
 
     def execute(self, words: list[str]) -> Done:
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603

@@ -50,6 +50,17 @@ def test_missing_file_has_no_size_and_no_sum(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_what_is_there_is_told_by_sum_and_a_part_by_its_size(tmp_path: Path) -> None:
+    whole, part = tmp_path / "a b", tmp_path / "c.part"
+    whole.write_text("hello")
+    part.write_text("hell")
+    words = commands.what_is_there([str(tmp_path / "none"), str(whole), str(part)])
+    lines = sh(commands.join(words)).stdout.splitlines()
+    assert [line.partition("  ")[2] for line in lines] == [str(whole), str(part)]
+    assert lines[0].startswith("2cf24dba5fb0a30e")
+    assert lines[1].startswith("4  ")
+
+
 def test_completing_twice_changes_nothing(tmp_path: Path) -> None:
     line = commands.join(commands.mark_complete(str(tmp_path)))
     assert sh(line).returncode == 0

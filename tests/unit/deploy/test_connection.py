@@ -12,7 +12,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from deploy.connection import SshRemote, connect
+from deploy.connection import ConnectionLost, SshRemote, connect
 from deploy.errors import DeployError
 from deploy.inventory import Host
 
@@ -23,8 +23,7 @@ class Shell(paramiko.ServerInterface):
     """Takes one key of one user and answers commands out of a table."""
 
     def __init__(self, server: SshServer) -> None:
-        self.key, self.answer = server.user_key, server.answer
-        self.reads_password = server.reads_password
+        self.key, self.server = server.user_key, server
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         good = username == "deploy" and key == self.key
@@ -43,14 +42,24 @@ class Shell(paramiko.ServerInterface):
         return True
 
     def run(self, channel: paramiko.Channel, command: str) -> None:
+        if self.server.echoes:
+            self.echo(channel)
+            return
         typed = ""
-        while self.reads_password and "sudo -S" in command and not typed.endswith("\n"):
+        while "sudo -S" in command and not typed.endswith("\n"):
             typed += channel.recv(100).decode()
-        out, err, code = self.answer(command, typed)
+        out, err, code = self.server.answer(command, typed)
         channel.sendall(out.encode())
         channel.sendall_stderr(err.encode())
         if code is not None:
             channel.send_exit_status(code)
+        channel.close()
+
+    def echo(self, channel: paramiko.Channel) -> None:
+        for line in channel.makefile("rb"):
+            channel.sendall(b"heard " + line)
+        channel.sendall(b"bye")
+        channel.send_exit_status(4)
         channel.close()
 
 
@@ -64,7 +73,7 @@ class SshServer:
         user_key.write_private_key_file(str(self.key_file))
         self.user_key = user_key
         self.answer: Callable[[str, str], tuple] = lambda command, typed: (command, "", 0)
-        self.reads_password = True
+        self.echoes = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.known_hosts = directory / "known_hosts"
@@ -86,7 +95,7 @@ class SshServer:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            transport = paramiko.Transport(client)
+            self.transport = transport = paramiko.Transport(client)
             transport.add_server_key(self.host_key)
             with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                 transport.start_server(server=Shell(self))
@@ -175,18 +184,88 @@ def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None
         seen.append((command, typed))
         return "", "", 0
 
+    server.answer = refusing_without_password(answer)
+    host = replace(server.host, become_password="sesame")  # noqa: S106
+    with connect(host) as remote:
+        assert remote.run_as(["ls"]).code == 0
+        with remote.start(["session"]) as process:
+            assert process.wait().code == 0
+    assert seen == [
+        ("sudo -S -k -p '' -u root -- ls", "sesame\n"),
+        ("sudo -S -k -p '' -u root -- session", "sesame\n"),
+    ]
+
+
+def refusing_without_password(answer: Callable[[str, str], tuple]) -> Callable[[str, str], tuple]:
+    """Answer like a sudo that wants the password."""
+
+    def asked(command: str, typed: str) -> tuple:
+        if command.startswith("sudo -n -k"):
+            return "", "sudo: a password is required\n", 1
+        return answer(command, typed)
+
+    return asked
+
+
+def test_password_that_sudo_does_not_ask_for_is_sent_to_nobody(server: SshServer) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def answer(command: str, typed: str) -> tuple:
+        seen.append((command, typed))
+        return "", "", 0
+
     server.answer = answer
     host = replace(server.host, become_password="sesame")  # noqa: S106
     with connect(host) as remote:
         assert remote.run_as(["ls"]).code == 0
-    assert seen == [("sudo -S -k -p '' -u root -- ls", "sesame\n")]
+        with remote.start(["session"]) as process:
+            assert process.wait().code == 0
+    assert seen == [
+        ("sudo -n -k -u root -- true", ""),
+        ("sudo -n -u root -- ls", ""),
+        ("sudo -n -u root -- session", ""),
+    ]
 
 
-def test_password_that_sudo_does_not_ask_for_is_no_error(server: SshServer) -> None:
-    server.reads_password = False
-    host = replace(server.host, become_password="sesame" * 9)
-    with connect(host) as remote:
-        assert remote.run_as(["ls"]).code == 0
+def test_lines_go_in_and_come_out_while_a_command_runs(server: SshServer) -> None:
+    server.echoes = True
+    with connect(server.host) as remote, remote.start(["talk"]) as process:
+        said = iter(process)
+        for word in ("one", "zwölf"):
+            process.send(word)
+            assert next(said) == f"heard {word}"
+        assert not process.ended()
+        remote.ping()
+        process.close_input()
+        assert list(said) == ["bye"]
+        assert process.wait().code == 4
+        assert process.ended()
+
+
+def test_process_whose_connection_breaks_off_is_told(server: SshServer) -> None:
+    server.answer = lambda command, typed: ("half\n", "", None)
+    with connect(server.host) as remote, remote.start(["slotctl"]) as process:
+        said = iter(process)
+        assert next(said) == "half"
+        with pytest.raises(ConnectionLost, match="nanode broke off"):
+            process.wait()
+        server.transport.close()
+        with pytest.raises(ConnectionLost):
+            remote.ping()
+        with pytest.raises(ConnectionLost):
+            remote.start(["slotctl"])
+        with pytest.raises(ConnectionLost):
+            process.send("x")
+
+
+def test_process_that_sudo_refuses_names_the_variable(server: SshServer) -> None:
+    server.answer = lambda command, typed: ("", "sudo: a password is required\n", 1)
+    with (
+        connect(server.host) as remote,
+        remote.start(["ls"]) as process,
+        refused("set ansible_become_password"),
+    ):
+        process.wait()
 
 
 def test_connection_that_breaks_off_is_told(server: SshServer) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -12,17 +14,23 @@ import pytest
 from fake_server import ROOT
 from invoke import Collection, Context
 
+from deploy.attempt import Interrupted
 from deploy.cli import product_task
 from deploy.errors import DeployError
 
 TASKS = [
     "build-model",
+    "deploy-app",
     "deploy-model",
     "dump-embeddings",
     "logs",
+    "prune",
+    "releases",
     "restore-embeddings",
+    "rollback",
     "status",
     "test-model",
+    "unlock",
 ]
 
 
@@ -46,13 +54,18 @@ def fab(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
 
 
 def test_every_task_and_every_option_has_its_help(collection: Collection) -> None:
-    assert set(TASKS) <= set(collection.task_names)
+    assert set(TASKS) == set(collection.task_names)
     for name in collection.task_names:
         task = collection[name]
         assert task.__doc__.strip().endswith("."), name
         for argument in task.get_arguments():
             assert argument.help, f"{name} --{argument.name}"
             assert len(argument.names) <= 2, f"{name} {argument.names}: fab's own -i is an identity"
+
+
+def test_every_task_has_a_dry_run(collection: Collection) -> None:
+    for name in collection.task_names:
+        assert "dry_run" in {argument.name for argument in collection[name].get_arguments()}, name
 
 
 def test_every_task_that_meets_a_server_takes_the_inventory(collection: Collection) -> None:
@@ -74,8 +87,9 @@ def test_failure_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     assert done.stderr == f"error: there is no bundle in {tmp_path}: fab build-model\n"
 
 
-def test_unknown_option_is_an_error() -> None:
-    done = fab("status", "--bogus")
+@pytest.mark.parametrize("task", TASKS)
+def test_unknown_option_is_an_error(task: str) -> None:
+    done = fab(task, "--bogus")
     assert done.returncode != 0
     assert "No idea what '--bogus' is" in done.stdout + done.stderr
 
@@ -146,6 +160,45 @@ def test_interrupt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "interrupted: look at `fab status`, then type `fab slow-task` again" in (
         capsys.readouterr().err
     )
+
+
+def test_sigterm_ends_a_task_as_an_interrupt_does(capsys: pytest.CaptureFixture[str]) -> None:
+    @product_task()
+    def slow_task(context: object) -> None:
+        """Take long."""
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        slow_task(Context())
+    assert "interrupted: look at `fab status`" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_interrupted_attempt_is_its_own_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @product_task()
+    def slow_task(context: object) -> None:
+        """Take long."""
+        raise Interrupted("interrupted in phase upload")
+
+    with pytest.raises(SystemExit):
+        slow_task(Context())
+    assert capsys.readouterr().err == "\nerror: interrupted in phase upload\n"
+
+
+def test_dry_runs_of_the_builders_write_nothing(tmp_path: Path) -> None:
+    done = fab("build-model", "--dry-run", "--out", str(tmp_path / "out"), "--dtype", "float16")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "(--dtype float16)" in done.stdout
+    assert f"into {tmp_path}/out, which is not there yet" in done.stdout
+    (tmp_path / "glove.txt").write_text("you 0.5 -1\n")
+    options = ["--source", str(tmp_path / "glove.txt"), "--out", str(tmp_path / "dump")]
+    done = fab("dump-embeddings", "--dry-run", *options)
+    assert "would write the vectors of" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["glove.txt"]
+    done = fab("dump-embeddings", "--dry-run", "--source", str(tmp_path / "none"))
+    assert done.stderr == f"error: {tmp_path}/none is not there: name it with --source\n"
 
 
 def test_details_follow_the_line(capsys: pytest.CaptureFixture[str]) -> None:

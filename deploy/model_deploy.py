@@ -1,0 +1,145 @@
+"""`fab deploy-model`: send a model, prove it beside what serves, switch to it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deploy import commands, gate
+from deploy.attempt import Attempt, attempt, hooks_of
+from deploy.bundle import Bundle, sha256_of
+from deploy.dry_run import begin_dry_run, would_clean, would_run_hooks
+from deploy.errors import DeployError
+from deploy.servers import Server
+from deploy.there import Item, check_room, look, send, sizes
+from deploy.tools import ToolError, releasectl
+from deploy.transfer import must
+
+__all__ = ["deploy_model", "dry_run"]
+
+TASK = "deploy-model"
+# Failures that are not the release's fault: its files stay for the next try.
+NOT_ITS_FAULT = ("collection", "database", "other")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a server has of the model, and what is confirmed there."""
+
+    directory: str
+    items: list[Item]
+    complete: bool
+    confirmed: Mapping[str, Any] | None
+    free_bytes: int
+
+    @property
+    def live(self) -> bool:
+        """Whether this very model is what serves, with the same hashes."""
+        there = self.complete and all(item.placed for item in self.items)
+        model = (self.confirmed or {}).get("model")
+        return there and model is not None and posixpath.basename(model) == self.name
+
+    @property
+    def name(self) -> str:
+        """The release's name."""
+        return posixpath.basename(self.directory)
+
+
+def plan(server: Server, bundle: Bundle) -> Plan:
+    """Ask the server what it has of the bundle.
+
+    A release is named by the model's version, which leaves out what decides no score (known
+    answers, versions of tools). A complete one is never written to again, the live slot checks
+    itself against it: the same model with another manifest gets a directory of its own.
+    """
+    call = releasectl(server, "releases")
+    first = server.config.model_dir(bundle.version)
+    own = f"{first}-{sha256_of(bundle.model_files[0])[:8]}"
+    wanted = [(path, posixpath.join(first, path.name)) for path in bundle.model_files]
+    other = [(path, posixpath.join(own, path.name)) for path in bundle.model_files]
+    items = look(server, [*wanted, *other])
+    there, owned = items[: len(wanted)], items[len(wanted) :]
+    found = call.answer()
+    complete = {entry["path"]: bool(entry["complete"]) for entry in found["models"]}
+    confirmed, free = found["confirmed"], int(found["free_bytes"])
+    if complete.get(first) and not there[0].placed:
+        return Plan(own, owned, complete.get(own, False), confirmed, free)
+    return Plan(first, there, complete.get(first, False), confirmed, free)
+
+
+def deploy_model(server: Server, bundle: Bundle) -> bool:
+    """Bring the model into service; return whether anything changed.
+
+    Raises DeployError: what served before serves on.
+    """
+    with attempt(server, TASK, bundle.version) as now:
+        found = plan(server, bundle)
+        now.note(**{"from": gate.told(found.confirmed)}, hashes=hashes(found.items))
+        if not found.live:
+            bring(now, found, bundle)
+        return gate.switch(now, f"model {bundle.version}", model=found.directory)
+
+
+def bring(now: Attempt, found: Plan, bundle: Bundle) -> None:
+    """Send the release and have it proven; DeployError leaves nothing half done behind."""
+    server = now.server
+    check_room(server, sum(item.missing for item in found.items), found.free_bytes, "the model")
+    now.enter("upload")
+    sent = send(server, found.items)
+    server.say(f"model {bundle.version} {'sent' if sent else 'was there already'}")
+    try:
+        gate.verify(now, found.directory)
+    except ToolError as error:
+        raise refusal(server, found, bundle, error) from None
+    words = commands.mark_complete(found.directory)
+    must(server.remote, server.remote.run_as(words), f"complete {found.directory}")
+    now.enter("activate")
+
+
+def refusal(server: Server, found: Plan, bundle: Bundle, error: ToolError) -> DeployError:
+    """Return the line for a release that was not good, and remove what is there of it."""
+    start = f"model {bundle.version} was not put into service on {server.name} ({error})"
+    if error.kind == "collection":
+        return DeployError(f"{start}: type `fab restore-embeddings`", error.details)
+    if error.kind in NOT_ITS_FAULT:
+        return DeployError(f"{start}: mend it, then type the same again", error.details)
+    rest = "nothing of it was switched"
+    if not found.complete:
+        try:
+            releasectl(server, "discard", "--model", found.directory).answer()
+            rest = "it was removed there"
+        except ToolError as second:
+            rest = f"it could not be removed there ({second})"
+    again = (
+        "see `fab status` for what uses the memory"
+        if error.kind == "memory"
+        else ("build it again with `fab build-model`")
+    )
+    return DeployError(f"{start}; {rest}, what served before serves on: {again}", error.details)
+
+
+def hashes(items: list[Item]) -> dict[str, str]:
+    """Return file name -> sha256 for the audit."""
+    return {item.local.name: item.sha256 for item in items}
+
+
+def dry_run(server: Server, bundle: Bundle) -> None:
+    """Say what a deploy would do here."""
+    begin_dry_run(server, TASK)
+    found = plan(server, bundle)
+    before = gate.release_words(found.confirmed)
+    if found.live:
+        server.say(f"nothing: {before} is live already, with the same hashes")
+        return
+    embedding = bundle.manifest.embedding
+    server.say(f"upload into {found.directory}: {sizes(found.items)}")
+    server.say(
+        f"verify: the manifest's form, the hashes, the head within its memory, {embedding.count} "
+        f"words in {embedding.database}.{embedding.collection} with their fingerprint, "
+        f"{len(bundle.manifest.known_answers.cases)} known answers"
+    )
+    server.say(f"activate: from {before} to model {found.name}, the app stays; then confirm")
+    would_clean(server)
+    would_run_hooks(server, hooks_of(server, TASK, bundle.version))
