@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deploy import app_release, commands, gate
-from deploy.attempt import attempt, hooks_of
+from deploy.attempt import Attempt, attempt, hooks_of
 from deploy.dry_run import begin_dry_run, would_clean, would_run_hooks
 from deploy.errors import DeployError
 from deploy.paths import APP_PACKAGE, APP_REQUIREMENTS, BUILD
@@ -42,23 +43,31 @@ def version_here(server: Server) -> str:
     return app_release.version_of(APP_PACKAGE, APP_REQUIREMENTS / f"{system.name}.txt", system)
 
 
-def releases(server: Server) -> dict[str, Any]:
-    """Return what is on the server; DeployError where no model is live, so nothing could switch."""
-    found = releasectl(server, "releases").answer()
-    if not found["confirmed"]:
+@dataclass(frozen=True)
+class Plan:
+    """What a server has of the app's release, and what is confirmed there."""
+
+    version: str
+    path: str
+    installed: bool
+    confirmed: Mapping[str, Any]
+
+    @property
+    def live(self) -> bool:
+        """Whether this very release is what serves."""
+        return self.installed and posixpath.basename(str(self.confirmed["app"])) == self.version
+
+
+def plan(server: Server, version: str) -> Plan:
+    """Ask the server; DeployError where no model is live, so that no app could prove itself."""
+    path = posixpath.join(server.config.releases_dir, version)
+    found = look(server, [], [path])
+    if not found.confirmed:
         raise DeployError(
             f"no model is live on {server.name}, so no app could prove itself: type "
             "`fab restore-embeddings deploy-model` first"
         )
-    return found
-
-
-def installed(found: Mapping[str, Any], version: str) -> str | None:
-    """Return where a complete release of the version is, None when there is none."""
-    for entry in found["apps"]:
-        if entry["name"] == version and entry["complete"]:
-            return str(entry["path"])
-    return None
+    return Plan(version, path, path in found.complete, found.confirmed)
 
 
 def deploy_app(server: Server) -> bool:
@@ -68,38 +77,36 @@ def deploy_app(server: Server) -> bool:
     """
     version = version_here(server)
     with attempt(server, TASK, version) as now:
-        found = releases(server)
-        confirmed = found["confirmed"]
-        path = installed(found, version)
-        now.note(**{"from": gate.told(confirmed)})
-        live = path is not None and posixpath.basename(str(confirmed["app"])) == version
-        if not live:
-            if path is None:
-                release = app_release.build(system_of(server))
-                now.note(hashes={Path(release.tar).name: release.sha256})
-                path = install(server, now.enter, release, int(found["free_bytes"]))
-            else:
-                server.say(f"app {version} is there already")
+        found = plan(server, version)
+        model = str(found.confirmed["model"])
+        now.note(**{"from": gate.told(found.confirmed)})
+        if not found.live:
+            bring_app(now, found)
             try:
-                gate.verify(now, str(confirmed["model"]), path)
+                gate.verify(now, model, found.path)
             except ToolError as error:
                 raise refusal(server, version, error) from None
             now.enter("activate")
-        return gate.switch(now, f"app {version}", str(confirmed["model"]), path)
+        return gate.switch(now, f"app {version}", model, found.path)
 
 
-def install(server: Server, enter: Any, release: app_release.AppRelease, free: int) -> str:
-    """Send the release's tar and have it installed; return its directory."""
+def bring_app(now: Attempt, found: Plan) -> None:
+    """Build the release, send its tar and have it installed, unless it is there already."""
+    server = now.server
+    if found.installed:
+        server.say(f"app {found.version} is there already")
+        return
+    release = app_release.build(system_of(server))
     tar = Path(release.tar)
-    check_room(server, UNPACKED * tar.stat().st_size, free, f"app {release.version}")
-    enter("upload")
+    now.note(hashes={tar.name: release.sha256})
+    needed = UNPACKED * tar.stat().st_size
+    check_room(server, needed, server.config.releases_dir, f"app {release.version}")
+    now.enter("upload")
     part = bring(server.remote, server.config, tar)
     server.say(f"installing app {release.version}")
-    call = releasectl(server, "install-app", part, "--sha256", release.sha256)
-    path = str(call.answer()["path"])
+    releasectl(server, "install-app", part, "--sha256", release.sha256).answer()
     words = commands.remove(part, server.config.incoming_dir)
     must(server.remote, server.remote.run_as(words), f"remove {part}")
-    return path
 
 
 def refusal(server: Server, version: str, error: ToolError) -> DeployError:
@@ -116,30 +123,30 @@ def dry_run(server: Server) -> None:
     """Say what a deploy of the app would do here."""
     version = version_here(server)
     begin_dry_run(server, TASK)
-    found = releases(server)
-    confirmed = found["confirmed"]
-    if posixpath.basename(str(confirmed["app"])) == version:
-        server.say(f"nothing: {gate.release_words(confirmed)} is live already")
+    found = plan(server, version)
+    before = gate.release_words(found.confirmed)
+    if found.live:
+        server.say(f"nothing: {before} is live already")
         return
-    if installed(found, version):
+    if found.installed:
         server.say(f"upload: nothing, app {version} is installed there already")
     else:
-        would_send(server, version)
-    server.say(f"verify: app {version} with model {posixpath.basename(str(confirmed['model']))}")
-    before = gate.release_words(confirmed)
+        would_send(server, found)
+    model = posixpath.basename(str(found.confirmed["model"]))
+    server.say(f"verify: app {version} with model {model}")
     server.say(f"activate: from {before} to app {version}, the model stays; then confirm")
     would_clean(server)
     would_run_hooks(server, hooks_of(server, TASK, version))
 
 
-def would_send(server: Server, version: str) -> None:
+def would_send(server: Server, found: Plan) -> None:
     """Say what of the release is built, and how much of it is on the server."""
-    tar = BUILD / "app" / server.config.wheel_target / f"{app_release.PACKAGE}-{version}.tar"
-    final = posixpath.join(server.config.releases_dir, version)
+    target = server.config.wheel_target
+    tar = BUILD / "app" / target / f"{app_release.PACKAGE}-{found.version}.tar"
     if not tar.is_file():
-        server.say(f"prepare: build {tar.name} with its wheels for {server.config.wheel_target}")
-        server.say(f"upload: all of it, then install it in {final}")
+        server.say(f"prepare: build {tar.name} with its wheels for {target}")
+        server.say(f"upload: all of it, then install it in {found.path}")
         return
-    item = look(server, [(tar, final)])[0]
+    item = look(server, [(tar, found.path)]).items[0]
     room = megabytes(UNPACKED * item.size)
-    server.say(f"upload: {item.words()}, then install it in {final} (takes about {room})")
+    server.say(f"upload: {item.words()}, then install it in {found.path} (takes about {room})")

@@ -282,15 +282,19 @@ class SshProcess:
         stdout = "".join(f"{line}\n" for line in self)
         try:
             stderr = self.channel.makefile_stderr("rb").read().decode("utf-8", "replace")
-            code = self.channel.recv_exit_status()
         except (SSHException, OSError, EOFError):
             raise broken_off(self.host) from None
-        if code < 0:  # paramiko's word for "no exit code came"
-            raise broken_off(self.host)
-        done = Done(stdout, stderr, code)
+        done = Done(stdout, stderr, self.code())
         if refusal := refused_by_sudo(self.host, done):
             raise refusal
         return done
+
+    def code(self) -> int:
+        """Wait for its end and return its exit code."""
+        code = self.channel.recv_exit_status()
+        if code < 0:  # paramiko's word for "no exit code came"
+            raise broken_off(self.host)
+        return code
 
     def close(self) -> None:
         with suppress(SSHException, OSError, EOFError):
@@ -312,7 +316,8 @@ class SshRemote:
         self.asked: dict[str, bool] = {}
 
     def run(self, command: str) -> Done:
-        return self.call(command)
+        with self.process(command) as process:
+            return process.wait()
 
     def asks(self, user: str) -> bool:
         """Return whether sudo wants the password, so that nobody else gets it as a line of input.
@@ -322,29 +327,37 @@ class SshRemote:
         if not self.host.become_password or self.host.user in ("root", user):
             return False
         if user not in self.asked:
-            self.asked[user] = self.call(commands.sudo_is_free(user)).code != 0
+            with self.process(commands.sudo_is_free(user)) as process:
+                process.close_input()
+                self.asked[user] = process.code() != 0
         return self.asked[user]
 
     def run_as(self, arguments: Sequence[str], user: str = "root", stream: bool = False) -> Done:
+        if not stream:
+            with self.start(arguments, user) as process:
+                return process.wait()
         ask = self.asks(user)
         command = commands.as_user(arguments, self.host.user, user, ask)
-        done = self.call(command, f"{self.host.become_password}\n" if ask else None, stream)
+        done = self.show(command, f"{self.host.become_password}\n" if ask else None)
         if refusal := refused_by_sudo(self.host, done):
             raise refusal
         return done
 
     def start(self, arguments: Sequence[str], user: str = "root") -> SshProcess:
         ask = self.asks(user)
-        command = commands.as_user(arguments, self.host.user, user, ask)
+        process = self.process(commands.as_user(arguments, self.host.user, user, ask))
+        if ask:
+            process.send(str(self.host.become_password))
+        return process
+
+    def process(self, command: str) -> SshProcess:
+        """Start a command line as the user who is logged in."""
         try:
             channel = self.connection.transport.open_session(timeout=CONNECT_SECONDS)
             channel.exec_command(command)
         except (SSHException, OSError, EOFError):
             raise broken_off(self.host) from None
-        process = SshProcess(self.host, channel)
-        if ask:
-            process.send(str(self.host.become_password))
-        return process
+        return SshProcess(self.host, channel)
 
     def ping(self) -> None:
         transport = self.connection.transport
@@ -355,12 +368,13 @@ class SshRemote:
         if not transport.is_active():
             raise broken_off(self.host)
 
-    def call(self, command: str, send: str | None = None, stream: bool = False) -> Done:
+    def show(self, command: str, send: str | None) -> Done:
+        """Run a command line whose output is shown as it comes."""
         try:
             result = self.connection.run(
                 command,
                 warn=True,
-                hide=not stream,
+                hide=False,
                 in_stream=io.StringIO(send) if send is not None else False,
             )
         except (SSHException, OSError, EOFError):

@@ -14,7 +14,7 @@ from deploy.errors import DeployError
 from deploy.progress import megabytes
 from deploy.servers import Server
 from deploy.there import Item, check_room, look, send, sizes
-from deploy.transfer import free_bytes, must, upload
+from deploy.transfer import must, upload
 
 __all__ = ["dry_run", "restore_embeddings"]
 
@@ -36,7 +36,8 @@ def dump_items(server: Server, bundle: Bundle) -> list[Item]:
     """Return the dump's files and what is there of them."""
     embedding = bundle.manifest.embedding
     base = posixpath.join(server.config.dump_dir(embedding.collection), embedding.database)
-    return look(server, [(path, posixpath.join(base, path.name)) for path in bundle.dump_files])
+    wanted = [(path, posixpath.join(base, path.name)) for path in bundle.dump_files]
+    return look(server, wanted).items
 
 
 def restore_embeddings(server: Server, bundle: Bundle) -> bool:
@@ -73,9 +74,8 @@ def send_dump(now: Attempt, bundle: Bundle, items: list[Item]) -> None:
     """Send what is missing of the dump."""
     server, embedding = now.server, bundle.manifest.embedding
     total = sum(item.size for item in items)
-    done = must(server.remote, server.remote.run(commands.free_kib(server.config.dumps_dir)), "df")
     needed = sum(item.missing for item in items) + (TIMES - 1) * total
-    check_room(server, needed, free_bytes(done.stdout), embedding.collection)
+    check_room(server, needed, server.config.dumps_dir, embedding.collection)
     now.enter("upload")
     server.say(f"{embedding.collection}: {embedding.count} words, {megabytes(total)}")
     if not send(server, items):

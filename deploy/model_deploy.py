@@ -32,7 +32,6 @@ class Plan:
     items: list[Item]
     complete: bool
     confirmed: Mapping[str, Any] | None
-    free_bytes: int
 
     @property
     def live(self) -> bool:
@@ -54,19 +53,18 @@ def plan(server: Server, bundle: Bundle) -> Plan:
     answers, versions of tools). A complete one is never written to again, the live slot checks
     itself against it: the same model with another manifest gets a directory of its own.
     """
-    call = releasectl(server, "releases")
     first = server.config.model_dir(bundle.version)
     own = f"{first}-{sha256_of(bundle.model_files[0])[:8]}"
-    wanted = [(path, posixpath.join(first, path.name)) for path in bundle.model_files]
-    other = [(path, posixpath.join(own, path.name)) for path in bundle.model_files]
-    items = look(server, [*wanted, *other])
-    there, owned = items[: len(wanted)], items[len(wanted) :]
-    found = call.answer()
-    complete = {entry["path"]: bool(entry["complete"]) for entry in found["models"]}
-    confirmed, free = found["confirmed"], int(found["free_bytes"])
-    if complete.get(first) and not there[0].placed:
-        return Plan(own, owned, complete.get(own, False), confirmed, free)
-    return Plan(first, there, complete.get(first, False), confirmed, free)
+    wanted = [
+        (path, posixpath.join(directory, path.name))
+        for directory in (first, own)
+        for path in bundle.model_files
+    ]
+    found = look(server, wanted, [first, own])
+    there, owned = (found.items[: len(wanted) // 2], found.items[len(wanted) // 2 :])
+    if first in found.complete and not there[0].placed:
+        return Plan(own, owned, own in found.complete, found.confirmed)
+    return Plan(first, there, first in found.complete, found.confirmed)
 
 
 def deploy_model(server: Server, bundle: Bundle) -> bool:
@@ -85,7 +83,8 @@ def deploy_model(server: Server, bundle: Bundle) -> bool:
 def bring(now: Attempt, found: Plan, bundle: Bundle) -> None:
     """Send the release and have it proven; DeployError leaves nothing half done behind."""
     server = now.server
-    check_room(server, sum(item.missing for item in found.items), found.free_bytes, "the model")
+    needed = sum(item.missing for item in found.items)
+    check_room(server, needed, server.config.models_dir, "the model")
     now.enter("upload")
     sent = send(server, found.items)
     server.say(f"model {bundle.version} {'sent' if sent else 'was there already'}")

@@ -15,6 +15,7 @@ from deploy.gate import release_words
 from deploy.progress import megabytes
 from deploy.servers import Server
 from deploy.session import holder_words, is_silent
+from deploy.there import slot_report
 from deploy.tools import releasectl
 from deploy.transfer import free_bytes, must
 from tox_com_det.manifest import Manifest, ManifestError
@@ -22,16 +23,6 @@ from tox_com_det.manifest import Manifest, ManifestError
 __all__ = ["check_model", "logs", "memory_words", "releases", "status"]
 
 LAST = 5  # deploys that status shows
-
-
-def slot_report(server: Server) -> dict[str, Any]:
-    """Return slotctl's status as it prints it with --json."""
-    words = commands.slotctl(server.config, "status", "--json")
-    done = must(server.remote, server.remote.run_as(words), "ask its slots")
-    try:
-        return json.loads(done.stdout)
-    except ValueError:
-        raise DeployError(f"slotctl on {server.name} answers nonsense: {done.stdout!r}") from None
 
 
 def live_manifest(server: Server) -> Manifest:

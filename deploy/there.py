@@ -1,19 +1,22 @@
-"""What of a deploy's files is on a server already."""
+"""What is on a server already: a deploy's files, and what its slots run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy import commands
 from deploy.bundle import sha256_of
+from deploy.connection import Process
 from deploy.errors import DeployError
 from deploy.progress import megabytes
 from deploy.servers import Server
-from deploy.transfer import SPARE_BYTES, bring, must, part_path
+from deploy.transfer import SPARE_BYTES, bring, free_bytes, must, part_path
 
-__all__ = ["Item", "check_room", "look", "send", "sizes"]
+__all__ = ["Item", "check_room", "look", "send", "sizes", "slot_report"]
 
 
 @dataclass(frozen=True)
@@ -40,27 +43,59 @@ class Item:
         return f"{name}, {megabytes(self.there)} of it there already)" if self.there else f"{name})"
 
 
-def look(server: Server, wanted: Sequence[tuple[Path, str]]) -> list[Item]:
-    """Return for each (file, place on the server) what is there, with one question."""
+@dataclass(frozen=True)
+class Found:
+    """What a look at a server found."""
+
+    items: list[Item]
+    complete: Collection[str]  # of the directories that were asked for
+    confirmed: dict[str, Any] | None  # what the server's confirmed.json says
+
+
+def look(
+    server: Server, wanted: Sequence[tuple[Path, str]], directories: Sequence[str] = ()
+) -> Found:
+    """Return for each (file, place on the server) what is there, and what is confirmed."""
+    slots = server.remote.start(commands.slotctl(server.config, "status", "--json"))
     items = [Item(local, final, sha256_of(local), local.stat().st_size) for local, final in wanted]
     parts = [part_path(server.remote, server.config, item.sha256) for item in items]
-    words = commands.what_is_there([*(item.final for item in items), *parts])
+    markers = {f"{directory}/.complete": directory for directory in directories}
+    paths = [*(item.final for item in items), *parts, *markers]
+    words = commands.what_is_there(paths)
     done = must(server.remote, server.remote.run_as(words), "say what is there")
-    found: dict[str, str] = {}
+    there: dict[str, str] = {}
     for line in done.stdout.splitlines():
         word, _, path = line.partition("  ")
-        found[path] = word
-    return [
+        there[path] = word
+    found = [
         Item(
             item.local,
             item.final,
             item.sha256,
             item.size,
-            there=min(int(found.get(part, "0")), item.size),
-            placed=found.get(item.final) == item.sha256,
+            there=min(int(there.get(part, "0")), item.size),
+            placed=there.get(item.final) == item.sha256,
         )
         for item, part in zip(items, parts, strict=True)
     ]
+    complete = {directory for marker, directory in markers.items() if marker in there}
+    return Found(found, complete, slot_answer(server, slots)["confirmed"])
+
+
+def slot_report(server: Server) -> dict[str, Any]:
+    """Return slotctl's status as it prints it with --json."""
+    words = commands.slotctl(server.config, "status", "--json")
+    return slot_answer(server, server.remote.start(words))
+
+
+def slot_answer(server: Server, process: Process) -> dict[str, Any]:
+    """Return the status of a slotctl that was started."""
+    with process:
+        done = must(server.remote, process.wait(), "ask its slots")
+    try:
+        return dict(json.loads(done.stdout))
+    except (ValueError, TypeError):
+        raise DeployError(f"slotctl on {server.name} answers nonsense: {done.stdout!r}") from None
 
 
 def sizes(items: Sequence[Item]) -> str:
@@ -68,9 +103,13 @@ def sizes(items: Sequence[Item]) -> str:
     return ", ".join(item.words() for item in items)
 
 
-def check_room(server: Server, needed: int, free: int, what: str) -> None:
+def check_room(server: Server, needed: int, directory: str, what: str) -> None:
     """Raise DeployError when the disk has no room for that many bytes and some to spare."""
-    if needed and free < needed + SPARE_BYTES:
+    if not needed:
+        return
+    done = must(server.remote, server.remote.run(commands.free_kib(directory)), "say what is free")
+    free = free_bytes(done.stdout)
+    if free < needed + SPARE_BYTES:
         raise DeployError(
             f"the disk of {server.name} is too full for {what}: {megabytes(needed)} and "
             f"{megabytes(SPARE_BYTES)} spare are needed, {megabytes(free)} are free: type "

@@ -12,8 +12,6 @@ from deploy import app_deploy, app_release
 from deploy.errors import DeployError
 from deploy.servers import Server
 
-NEW = "/opt/tox_com_det/releases/2.0-bbb"
-
 
 @pytest.fixture
 def tar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -32,17 +30,28 @@ def tar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def server(remote: LocalRemote, tar: Path) -> Server:
-    found = good.releases(apps=[good.entry("app", good.APP)], confirmed=good.confirmed())
-    good.well(remote, good.OLD, found)
-    remote.answers["activate"] = good.activated(good.OLD, NEW)
-    installed = {"path": NEW, "version": "2.0-bbb", "changed": True}
+def new(remote: LocalRemote) -> str:
+    """Where release 2.0-bbb belongs."""
+    return str(remote.root / "releases" / "2.0-bbb")
+
+
+def install(path: str) -> None:
+    """Let the release be there and complete."""
+    Path(path).mkdir(parents=True)
+    (Path(path) / ".complete").touch()
+
+
+@pytest.fixture
+def server(remote: LocalRemote, tar: Path, new: str) -> Server:
+    good.well(remote, good.OLD, good.releases(confirmed=good.confirmed()))
+    remote.answers["activate"] = good.activated(good.OLD, new)
+    installed = {"path": new, "version": "2.0-bbb", "changed": True}
     remote.answers["install-app"] = lines({"say": "venv"}, {"result": installed})
     return Server(remote)
 
 
 def test_app_is_sent_installed_proven_with_the_live_model_and_switched_to(
-    server: Server, remote: LocalRemote, tar: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, remote: LocalRemote, tar: Path, new: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert app_deploy.deploy_app(server) is True
     phases = ["prepare", "upload", "verify", "activate", "confirm", "clean"]
@@ -53,34 +62,31 @@ def test_app_is_sent_installed_proven_with_the_live_model_and_switched_to(
     assert install[5:] == ["--sha256", app_release.sha256_of(tar)]
     assert not part.exists()
     for tool in ("verify", "activate"):
-        assert remote.called(tool)[0][4:8] == ["--model", good.OLD, "--app", NEW]
+        assert remote.called(tool)[0][4:8] == ["--model", good.OLD, "--app", new]
     assert remote.session.notes["hashes"] == {tar.name: app_release.sha256_of(tar)}
-    assert remote.session.notes["to"] == {"app": NEW, "model": good.OLD}
+    assert remote.session.notes["to"] == {"app": new, "model": good.OLD}
     out = capsys.readouterr().out
     assert "nanode: venv\n" in out
     assert "nanode: app 2.0-bbb is live (" in out
 
 
 def test_app_that_is_installed_is_not_sent_and_a_live_one_not_verified(
-    server: Server, remote: LocalRemote, tar: Path
+    server: Server, remote: LocalRemote, tar: Path, new: str
 ) -> None:
-    apps = [good.entry("app", NEW)]
-    found = good.releases(apps=apps, confirmed=good.confirmed())
-    remote.answers["releases"] = lines({"result": found})
+    install(new)
     app_deploy.deploy_app(server)
     assert not tar.exists()
     assert remote.called("verify")
     remote.calls.clear()
-    found = good.releases(apps=apps, confirmed=good.confirmed(app=NEW))
-    remote.answers["releases"] = lines({"result": found})
-    remote.answers["activate"] = good.activated(good.OLD, NEW, changed=False)
+    remote.answers["status"] = good.slots(good.confirmed(app=new))
+    remote.answers["activate"] = good.activated(good.OLD, new, changed=False)
     assert app_deploy.deploy_app(server) is False
     assert not remote.called("verify")
     assert remote.session.end["result"] == "nothing"
 
 
 def test_without_a_live_model_no_app_can_prove_itself(server: Server, remote: LocalRemote) -> None:
-    remote.answers["releases"] = lines({"result": good.releases()})
+    remote.answers["status"] = good.slots(None)
     with pytest.raises(DeployError, match="type `fab restore-embeddings deploy-model` first"):
         app_deploy.deploy_app(server)
     assert remote.sent == 0
@@ -105,10 +111,9 @@ def test_failed_installation_is_told_in_the_servers_words(
 
 
 def test_room_for_the_unpacked_release_is_asked_for(server: Server, remote: LocalRemote) -> None:
-    found = good.releases(confirmed=good.confirmed(), free_bytes=65 << 20)
-    remote.answers["releases"] = lines({"result": found})
+    remote.free_kib = 65 << 10
     app_deploy.deploy_app(server)
-    remote.answers["releases"] = lines({"result": {**found, "free_bytes": 64 << 20}})
+    remote.free_kib = 64 << 10
     with pytest.raises(DeployError, match=r"too full for app 2\.0-bbb"):
         app_deploy.deploy_app(server)
 
@@ -120,7 +125,7 @@ def test_server_of_an_unknown_system_is_told(server: Server, remote: LocalRemote
 
 
 def test_dry_run_builds_and_sends_nothing(
-    server: Server, remote: LocalRemote, tar: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, remote: LocalRemote, tar: Path, new: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app_deploy.dry_run(server)
     out = capsys.readouterr().out
@@ -131,11 +136,9 @@ def test_dry_run_builds_and_sends_nothing(
     app_release.build(None)
     app_deploy.dry_run(server)
     assert "upload: tox_com_det-2.0-bbb.tar (3.0 kB), then install" in capsys.readouterr().out
-    found = good.releases(apps=[good.entry("app", NEW)], confirmed=good.confirmed())
-    remote.answers["releases"] = lines({"result": found})
+    install(new)
     app_deploy.dry_run(server)
     assert "upload: nothing, app 2.0-bbb is installed" in capsys.readouterr().out
-    found["confirmed"] = good.confirmed(app=NEW)
-    remote.answers["releases"] = lines({"result": found})
+    remote.answers["status"] = good.slots(good.confirmed(app=new))
     app_deploy.dry_run(server)
     assert "is live already" in capsys.readouterr().out

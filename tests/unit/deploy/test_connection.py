@@ -128,10 +128,10 @@ def open_and_close(host: Host) -> None:
 
 
 def test_command_comes_back_with_its_output_and_code(server: SshServer) -> None:
-    server.answer = lambda command, typed: (f"out of {command}", "err", 3)
+    server.answer = lambda command, typed: (f"out of {command}\n", "err", 3)
     with connect(server.host) as remote:
         done = remote.run("ls")
-    assert (done.stdout, done.stderr, done.code) == ("out of ls", "err", 3)
+    assert (done.stdout, done.stderr, done.code) == ("out of ls\n", "err", 3)
 
 
 def test_unknown_server_is_not_talked_to(server: SshServer) -> None:

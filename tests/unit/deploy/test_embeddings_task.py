@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tools_answers as good
 from local_remote import GONE, LocalRemote, lines
 
 from deploy import embeddings
@@ -23,7 +24,11 @@ def bundle(built_bundle: Path) -> Bundle:
 
 @pytest.fixture
 def server(remote: LocalRemote) -> Server:
-    remote.answers = {"--check-only": MISSING, "--dump": Done("restoring 100 %\n", "", 0)}
+    remote.answers = {
+        "status": good.slots(None),
+        "--check-only": MISSING,
+        "--dump": Done("restoring 100 %\n", "", 0),
+    }
     return Server(remote)
 
 

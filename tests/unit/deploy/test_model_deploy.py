@@ -37,9 +37,7 @@ def model_dir(remote: LocalRemote, bundle: Bundle) -> Path:
 def make_live(remote: LocalRemote, bundle: Bundle) -> None:
     """Let the server say that the bundle's model, which was sent, is what is live."""
     directory = str(model_dir(remote, bundle))
-    entry = good.entry("model", directory, live=True)
-    found = good.releases([entry], confirmed=good.confirmed(directory))
-    remote.answers["releases"] = lines({"result": found})
+    remote.answers["status"] = good.slots(good.confirmed(directory))
     remote.answers["activate"] = good.activated(directory, changed=False)
 
 
@@ -91,7 +89,7 @@ def test_model_is_verified_before_it_is_complete_and_complete_before_the_switch(
         "verify": ["head.onnx", "manifest.json"],
         "activate": [".complete", "head.onnx", "manifest.json"],
     }
-    assert tool_calls(remote) == ["session", "releases", "verify", "activate", "prune"]
+    assert tool_calls(remote) == ["session", "status", "verify", "activate", "prune"]
     prune = remote.called("prune")[0]
     assert prune[-2:] == ["--session", remote.session.id_]
 
@@ -105,7 +103,7 @@ def test_model_that_is_live_already_is_neither_sent_nor_verified(
     remote.calls.clear()
     assert model_deploy.deploy_model(server, bundle) is False
     assert remote.sent == sent
-    assert tool_calls(remote) == ["session", "releases", "activate"]
+    assert tool_calls(remote) == ["session", "status", "activate"]
     assert len(remote.calls) == 4
     assert remote.session.end == {"result": "nothing", "reason": None}
 
@@ -171,9 +169,6 @@ def test_complete_release_that_is_refused_later_stays(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     model_deploy.deploy_model(server, bundle)
-    entry = good.entry("model", str(model_dir(remote, bundle)))
-    found = good.releases([entry], confirmed=good.confirmed())
-    remote.answers["releases"] = lines({"result": found})
     remote.answers["verify"] = lines({"error": "no", "kind": "answers"}, code=1)
     with pytest.raises(DeployError, match="nothing of it was switched"):
         model_deploy.deploy_model(server, bundle)
@@ -213,8 +208,7 @@ def test_what_was_removed_is_one_line_and_a_failure_there_fails_nothing(
 def test_disk_without_room_is_told_before_anything_is_sent(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
-    found = good.releases(confirmed=good.confirmed(), free_bytes=1000)
-    remote.answers["releases"] = lines({"result": found})
+    remote.free_kib = 65_000
     with pytest.raises(DeployError, match=r"is too full for the model: .*fab prune"):
         model_deploy.deploy_model(server, bundle)
     assert remote.sent == 0
@@ -224,7 +218,7 @@ def test_disk_without_room_is_told_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("where", "phase", "words"),
     [
-        ("releases", "prepare", "nothing was changed there"),
+        ("status", "prepare", "nothing was changed there"),
         ("verify", "verify", "switches nothing: see `fab status`, then type `fab deploy-model` ag"),
         ("activate", "activate", "goes on to its end by itself.*`fab rollback` brings back"),
         ("prune", "clean", "the change itself is done"),
@@ -283,7 +277,7 @@ def test_dry_run_writes_nothing_and_says_all_of_it(
     out = capsys.readouterr().out
     assert sorted(remote.root.rglob("*")) == before
     assert remote.sessions == []
-    assert tool_calls(remote) == ["lock", "releases"]
+    assert tool_calls(remote) == ["lock", "status"]
     for words in (
         "it would not begin now: locked by anna@home with prune",
         "upload into",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from local_remote import LocalRemote, lines
 
+from deploy.connection import Done
+
 APP = "/opt/tox_com_det/releases/1.0-aaa"
 OLD = "/srv/tox_com_det/models/old"
 VERIFIED = {
@@ -27,14 +29,13 @@ def releases(
     models: list[dict] | None = None,
     apps: list[dict] | None = None,
     confirmed: dict | None = None,
-    free_bytes: int = 10**10,
 ) -> dict:
     """The answer of `releasectl releases`."""
     return {
         "models": models or [],
         "apps": apps or [],
         "uploads": {"files": 1, "bytes": 5_000_000},
-        "free_bytes": free_bytes,
+        "free_bytes": 10**10,
         "confirmed": confirmed,
     }
 
@@ -45,7 +46,14 @@ def confirmed(model: str = OLD, app: str = APP, previous: dict | None = None) ->
     return {"slot": "blue", "app": app, "model": model, "at": at, "previous": previous}
 
 
-def activated(model: str, app: str = APP, changed: bool = True, previous: dict | None = None):
+def slots(confirmed: dict | None) -> Done:
+    """What `slotctl status --json` prints."""
+    return lines({"live": "blue" if confirmed else None, "confirmed": confirmed, "slots": {}})
+
+
+def activated(
+    model: str, app: str = APP, changed: bool = True, previous: dict | None = None
+) -> Done:
     """What `slotctl activate --json` prints when it went well."""
     phases = [{"phase": name} for name in ("activate", "confirm", "watch")]
     result = {
@@ -61,6 +69,7 @@ def well(remote: LocalRemote, model: str, found: dict) -> None:
         "--check-only": lines(),
         "lock": lines({"result": {"holder": None}}),
         "releases": lines({"result": found}),
+        "status": slots(found["confirmed"]),
         "verify": lines({"result": VERIFIED}),
         "activate": activated(model),
         "prune": lines({"result": NOTHING_PRUNED}),
