@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 SLOTCTL = ROOT / "roles" / "flask_app" / "files" / "slotctl"
+RELEASECTL = SLOTCTL.with_name("releasectl")
 LABELS = ["toxic", "obscene"]
 
 SYSTEMCTL = """#!/bin/sh
@@ -27,6 +29,7 @@ put() { echo "$2" > "$unit/$1.new" && mv "$unit/$1.new" "$unit/$1"; }
 get() { cat "$unit/$1" 2>/dev/null || echo "$2"; }
 slot=${last#*@}; slot=${slot%.service}
 case "$1" in
+  --version) echo "systemd $(cat "$FAKE/version" 2>/dev/null || echo 252) (252.1)" ;;
   show)
     echo "ActiveState=$(get active inactive)"; echo "SubState=$(get sub dead)"
     echo "MainPID=$(get pid 0)"; echo "MemoryCurrent=18446744073709551615" ;;
@@ -46,6 +49,28 @@ if [ -e "$FAKE/die" ]; then
   case "$*" in $(cat "$FAKE/die")*) rm "$FAKE/die"; kill -KILL $PPID ;; esac
 fi
 exit 0
+"""
+# The scope's command without the scope: its options are in the log.
+SYSTEMD_RUN = """#!/bin/sh
+echo "systemd-run $*" >> "$FAKE_LOG"
+while :; do case "$1" in -p) shift 2 ;; -*) shift ;; *) break ;; esac; done
+exec "$@"
+"""
+RUNUSER = """#!/bin/sh
+shift 3
+exec "$@"
+"""
+# An app's interpreter: what a module prints and returns is in a file of its name.
+PYTHON = """#!/bin/sh
+here=${0%/*}; answers=$here/../../../../answers
+[ "$1" = -c ] && exec sh "$answers/import" "$PYTHONPATH"
+[ "$2" = pip ] && exec sh "$answers/pip" "$@"
+exec sh "$answers/${2#tox_com_det.}" "$@"
+"""
+# The server's Python: makes an environment that has the interpreter above.
+MAKER = """#!/bin/sh
+mkdir -p "$4/bin"
+cp "${0%/*}/app-python" "$4/bin/python"
 """
 JOURNALCTL = """#!/bin/sh
 echo "journal of $2: the last words"
@@ -75,11 +100,33 @@ class FakeServer:
     caller: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
-        for name in ("slots", "models", "apps", "fake/units", "bin", "run", "state"):
+        for name in (
+            "slots",
+            "models",
+            "apps",
+            "fake/units",
+            "bin",
+            "run",
+            "state",
+            "dumps",
+            "incoming",
+            "answers",
+        ):
             (self.root / name).mkdir(parents=True)
-        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+        log = str(self.root / "fake" / "log")
+        for name, text in (
+            ("systemctl", SYSTEMCTL),
+            ("journalctl", JOURNALCTL),
+            ("systemd-run", SYSTEMD_RUN.replace("$FAKE_LOG", log)),
+            ("runuser", RUNUSER),
+            ("app-python", PYTHON),
+            ("python", MAKER),
+        ):
             (self.root / "bin" / name).write_text(text)
             (self.root / "bin" / name).chmod(0o755)
+        for name in ("import", "pip"):
+            (self.root / "answers" / name).touch()
+        (self.root / "app.env").write_text("# one\nTOX_COM_DET_MONGODB_URI=mongodb://a/?b=1&c=2\n")
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.http.daemon_threads = True
         self.port = self.http.server_address[1]
@@ -100,6 +147,17 @@ class FakeServer:
             "watch_seconds": 0.1,
             "state_dir": str(self.root / "state"),
             "lock_file": str(self.root / "lock"),
+            "deploy_lock_file": str(self.root / "deploy-lock"),
+            "python": str(self.root / "bin" / "python"),
+            "wheel_target": "debian12",
+            "dumps_dir": str(self.root / "dumps"),
+            "incoming_dir": str(self.root / "incoming"),
+            "releases_dir": str(self.root / "apps"),
+            "env_file": str(self.root / "app.env"),
+            "slotctl": f"{sys.executable} {SLOTCTL} --config {self.root / 'server.json'}",
+            "memory_max": "300M",
+            "keep_releases": 5,
+            "keep_free_mb": 0,
         }
         self.write_config()
         self.app("1.0")
@@ -117,7 +175,9 @@ class FakeServer:
     def app(self, version: str) -> Path:
         """Add an app release and make it the current one."""
         path = self.root / "apps" / version
-        path.mkdir()
+        (path / "venv" / "bin").mkdir(parents=True)
+        (path / "venv" / "bin" / "python").write_text(PYTHON)
+        (path / "venv" / "bin" / "python").chmod(0o755)
         (path / ".complete").touch()
         link = self.root / "current-app"
         link.unlink(missing_ok=True)
@@ -129,8 +189,15 @@ class FakeServer:
         path = self.root / "models" / version
         path.mkdir()
         scores = [0.9, 0.25]
+        head = f"head of {version}".encode()
+        (path / "head.onnx").write_bytes(head)
         manifest = {
             "model_version": version,
+            "name": "sample",
+            "files": {
+                "head.onnx": {"sha256": hashlib.sha256(head).hexdigest(), "bytes": len(head)}
+            },
+            "embedding": {"database": "word_embeddings", "collection": f"words_of_{version}"},
             "labels": LABELS,
             "known_answers": {
                 "tolerance": 1e-4,
@@ -234,7 +301,7 @@ class FakeServer:
 
     # ---- the program under test
 
-    def start(self, *arguments: str) -> subprocess.Popen:
+    def start(self, *arguments: str, program: Path = SLOTCTL) -> subprocess.Popen:
         environment = {
             "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}",
             "FAKE": str(self.root / "fake"),
@@ -243,10 +310,11 @@ class FakeServer:
             # A proxy must be of no interest: these are probes of the machine itself.
             "http_proxy": "http://127.0.0.1:9",
         }
-        command = [sys.executable, str(SLOTCTL), "--config", str(self.root / "server.json")]
+        command = [sys.executable, str(program), "--config", str(self.root / "server.json")]
         self.caller = subprocess.Popen(  # noqa: S603
             [*command, *arguments],
             env=environment,
+            stdin=subprocess.DEVNULL if program == SLOTCTL else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -261,3 +329,14 @@ class FakeServer:
     def activate(self, *arguments: str, watch: str = "0.1", deadline: str = "2"):
         pace = ("--watch", watch, "--deadline", deadline, "--poll", "0.05")
         return self.slotctl("activate", *pace, *arguments)
+
+    def releasectl(self, *arguments: str) -> tuple[int, dict]:
+        """Run releasectl; its exit code and the last object it printed."""
+        with self.start(*arguments, program=RELEASECTL) as process:
+            out, err = process.communicate(timeout=60)
+        assert not err, err
+        return process.returncode, json.loads(out.splitlines()[-1])
+
+    def answers(self, module: str, script: str) -> None:
+        """Let a module of the app be this shell script."""
+        (self.root / "answers" / module).write_text(script)
