@@ -236,8 +236,9 @@ def test_a_model_is_verified_within_its_memory_by_the_services_user(serving: Fak
     free, limit = answer["result"].pop("free_bytes"), answer["result"].pop("limit_bytes")
     assert answer["result"] == VERIFIED
     assert limit == min(300 << 20, free - (64 << 20))
-    (scope,) = (line for line in serving.log() if line.startswith("systemd-run"))
-    assert f"-p MemoryMax={limit} -p MemorySwapMax=0 nice -n 10 " in scope
+    log = "\n".join(serving.log())
+    assert f".scope -p MemoryMax={limit} -p MemorySwapMax=0 sh -c" in log
+    assert f" sh {limit} nice -n 10 " in log
     environment = (serving.root / "env").read_text().splitlines()
     assert "TOX_COM_DET_MONGODB_URI=mongodb://a/?b=1&c=2" in environment
     assert f"PYTHONPATH={serving.root / 'apps/1.0'}" in environment
