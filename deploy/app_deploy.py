@@ -23,6 +23,10 @@ from deploy.transfer import bring, must
 __all__ = ["deploy_app", "dry_run"]
 
 TASK = "deploy-app"
+COMMANDS = {
+    "collection": "type `fab restore-embeddings`",
+    "": "mend it, then type `fab deploy-app` again",
+}
 UNPACKED = 4  # a release takes about this many times its tar
 
 
@@ -85,7 +89,8 @@ def deploy_app(server: Server) -> bool:
             try:
                 gate.verify(now, model, found.path)
             except ToolError as error:
-                raise refusal(server, version, error) from None
+                left = "what served before serves on"
+                raise gate.refused(f"app {version}", server, error, left, COMMANDS) from None
             now.enter("activate")
         return gate.switch(now, f"app {version}", model, found.path)
 
@@ -103,20 +108,9 @@ def bring_app(now: Attempt, found: Plan) -> None:
     check_room(server, needed, server.config.releases_dir, f"app {release.version}")
     now.enter("upload")
     part = bring(server.remote, server.config, tar)
-    server.say(f"installing app {release.version}")
     releasectl(server, "install-app", part, "--sha256", release.sha256).answer()
     words = commands.remove(part, server.config.incoming_dir)
     must(server.remote, server.remote.run_as(words), f"remove {part}")
-
-
-def refusal(server: Server, version: str, error: ToolError) -> DeployError:
-    """Return the line for an app that does not do with the live model what it should."""
-    command = "`fab restore-embeddings`" if error.kind == "collection" else "`fab deploy-app`"
-    return DeployError(
-        f"app {version} was not put into service on {server.name} ({error}); what served before "
-        f"serves on: mend it, then type {command}",
-        error.details,
-    )
 
 
 def dry_run(server: Server) -> None:

@@ -14,7 +14,7 @@ from deploy.progress import megabytes
 from deploy.servers import Server
 from deploy.tools import ToolError, releasectl, slotctl
 
-__all__ = ["activate", "release_words", "switch", "told", "verify"]
+__all__ = ["activate", "refused", "release_words", "switch", "told", "verify"]
 
 
 def release_options(model: str | None, app: str | None) -> list[str]:
@@ -105,8 +105,25 @@ def go_back(server: Server, previous: Mapping[str, Any] | None) -> str:
     return f"{release_words(previous)} is live again"
 
 
+def refused(
+    what: str, server: Server, error: ToolError, left: str, commands_of: Mapping[str, str]
+) -> DeployError:
+    """Return the line for a release that the server refused, with the next command for that kind.
+
+    `commands_of`: kind of failure -> next command, "" for all others. A command that the server's
+    own words name is not said twice.
+    """
+    command = commands_of.get(error.kind, commands_of[""])
+    named = command.partition("`")[2].partition("`")[0]
+    words = f"{what} was not put into service on {server.name} ({error}); {left}"
+    if not named or f"`{named}`" not in words:
+        words = f"{words}: {command}"
+    return DeployError(words, error.details)
+
+
 def switch(now: Attempt, what: str, model: str | None = None, app: str | None = None) -> bool:
     """Activate what was verified, or is live already, and clean up; return whether it changed."""
+    now.note(to={"app": app, "model": model})
     result = activate(now, model, app)
     now.note(to=told(result))
     if not result["changed"]:

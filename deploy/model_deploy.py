@@ -22,6 +22,13 @@ __all__ = ["deploy_model", "dry_run"]
 TASK = "deploy-model"
 # Failures that are not the release's fault: its files stay for the next try.
 NOT_ITS_FAULT = ("collection", "database", "other")
+COMMANDS = {
+    "collection": "type `fab restore-embeddings`",
+    "memory": "see `fab status` for what uses the memory",
+    "database": "see `fab status`, then type `fab deploy-model` again",
+    "other": "see `fab status`, then type `fab deploy-model` again",
+    "": "build it again with `fab build-model`",
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def deploy_model(server: Server, bundle: Bundle) -> bool:
         now.note(**{"from": gate.told(found.confirmed)}, hashes=hashes(found.items))
         if not found.live:
             bring(now, found, bundle)
-        return gate.switch(now, f"model {bundle.version}", model=found.directory)
+        return gate.switch(now, f"model {found.name}", model=found.directory)
 
 
 def bring(now: Attempt, found: Plan, bundle: Bundle) -> None:
@@ -87,36 +94,26 @@ def bring(now: Attempt, found: Plan, bundle: Bundle) -> None:
     check_room(server, needed, server.config.models_dir, "the model")
     now.enter("upload")
     sent = send(server, found.items)
-    server.say(f"model {bundle.version} {'sent' if sent else 'was there already'}")
+    server.say(f"model {found.name} {'sent' if sent else 'was there already'}")
     try:
         gate.verify(now, found.directory)
     except ToolError as error:
-        raise refusal(server, found, bundle, error) from None
+        raise refusal(server, found, error) from None
     words = commands.mark_complete(found.directory)
     must(server.remote, server.remote.run_as(words), f"complete {found.directory}")
     now.enter("activate")
 
 
-def refusal(server: Server, found: Plan, bundle: Bundle, error: ToolError) -> DeployError:
+def refusal(server: Server, found: Plan, error: ToolError) -> DeployError:
     """Return the line for a release that was not good, and remove what is there of it."""
-    start = f"model {bundle.version} was not put into service on {server.name} ({error})"
-    if error.kind == "collection":
-        return DeployError(f"{start}: type `fab restore-embeddings`", error.details)
-    if error.kind in NOT_ITS_FAULT:
-        return DeployError(f"{start}: mend it, then type the same again", error.details)
-    rest = "nothing of it was switched"
-    if not found.complete:
+    left = "what served before serves on"
+    if error.kind not in NOT_ITS_FAULT and not found.complete:
         try:
             releasectl(server, "discard", "--model", found.directory).answer()
-            rest = "it was removed there"
+            left = f"it was removed there, {left}"
         except ToolError as second:
-            rest = f"it could not be removed there ({second})"
-    again = (
-        "see `fab status` for what uses the memory"
-        if error.kind == "memory"
-        else ("build it again with `fab build-model`")
-    )
-    return DeployError(f"{start}; {rest}, what served before serves on: {again}", error.details)
+            left = f"it could not be removed there ({second}), {left}"
+    return gate.refused(f"model {found.name}", server, error, left, COMMANDS)
 
 
 def hashes(items: list[Item]) -> dict[str, str]:

@@ -17,6 +17,10 @@ from deploy.tools import ToolError, releasectl
 __all__ = ["dry_run", "rollback"]
 
 TASK = "rollback"
+COMMANDS = {
+    "collection": "bring its word vectors with `fab restore-embeddings --bundle` first",
+    "": "`fab releases` lists the others",
+}
 
 
 @dataclass(frozen=True)
@@ -78,21 +82,10 @@ def rollback(server: Server, name: str | None) -> bool:
             try:
                 gate.verify(now, aim.model, aim.app)
             except ToolError as error:
-                raise refusal(server, aim, error) from None
+                left = "what served before serves on"
+                raise gate.refused(aim.words, server, error, left, COMMANDS) from None
             now.enter("activate")
         return gate.switch(now, aim.words, aim.model, aim.app)
-
-
-def refusal(server: Server, aim: Target, error: ToolError) -> DeployError:
-    """Return the line for a release that is no longer good."""
-    command = "`fab releases` lists the others"
-    if error.kind == "collection":
-        command = "bring its word vectors with `fab restore-embeddings --bundle` first"
-    return DeployError(
-        f"{aim.words} was not put into service on {server.name} ({error}); what served before "
-        f"serves on: {command}",
-        error.details,
-    )
 
 
 def dry_run(server: Server, name: str | None) -> None:

@@ -36,7 +36,8 @@ def holder_words(holder: Mapping[str, Any]) -> str:
     """Return a holder of the lock in words: who, which task, since when, phase."""
     since = holder.get("since", "?")
     if isinstance(since, int | float):
-        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
+    since = str(since).replace("T", " ").replace("Z", " UTC")
     words = f"{holder.get('who', 'somebody')} with {holder.get('task', '?')} since {since}"
     return f"{words}, phase {holder['phase']}" if holder.get("phase") else words
 
@@ -107,9 +108,8 @@ class Session:
         self.server.remote.ping()  # what the server sent before its answer to this is here then
         if self.process.ended():
             raise DeployError(
-                f"the lock on {self.server.name} was taken away (`fab unlock`, or this laptop was "
-                "silent for too long), so this stops here: see `fab status`, then type the same "
-                "again"
+                f"the lock on {self.server.name} was taken away (`fab unlock`), so this stops "
+                "here: see `fab status`, then type the same again"
             )
 
     def end(self, result: str, reason: str | None) -> bool:

@@ -24,10 +24,7 @@ def unlock(server: Server, dry_run: bool) -> bool:
         holder = releasectl(server, "unlock", "--by", who()).answer()["holder"]
     except ToolError as error:
         if error.kind == "activating":
-            raise DeployError(
-                f"a switch is under way on {server.name} ({error}): wait until it has ended, then "
-                "see `fab status`"
-            ) from None
+            raise DeployError(f"the lock on {server.name} stays: {error}") from None
         raise
     if not holder:
         server.say("nobody holds the lock, nothing to do")

@@ -41,7 +41,7 @@ def test_second_laptop_is_told_who_is_at_it(
     server: Server, remote: LocalRemote, silent: float, words: str
 ) -> None:
     remote.holder = {**HOLDER, "silent": silent}
-    who = "locked by anna@home with deploy-app since 2026-01-02T03:04:05Z, phase upload; "
+    who = "locked by anna@home with deploy-app since 2026-01-02 03:04:05 UTC, phase upload; "
     with pytest.raises(DeployError, match=re.escape(who + words)), attempt(server, "prune", ""):
         pytest.fail("it went on")
     assert remote.session.phases == []

@@ -146,7 +146,7 @@ def test_same_model_with_another_manifest_leaves_the_release_that_may_be_live_al
         ("hash", True, "fab build-model"),
         ("memory", True, "see `fab status` for what uses the memory"),
         ("collection", False, "type `fab restore-embeddings`$"),
-        ("database", False, "mend it, then type the same again"),
+        ("database", False, "see `fab status`, then type `fab deploy-model` again"),
     ],
 )
 def test_release_that_is_refused_is_never_switched_to_and_a_bad_one_is_removed(
@@ -165,12 +165,22 @@ def test_release_that_is_refused_is_never_switched_to_and_a_bad_one_is_removed(
     assert "it will not do" in remote.session.end["reason"]
 
 
+def test_command_that_the_server_names_is_not_said_twice(
+    server: Server, remote: LocalRemote, bundle: Bundle
+) -> None:
+    words = "c is not restored: run `fab restore-embeddings`"
+    remote.answers["verify"] = lines({"error": words, "kind": "collection"}, code=1)
+    with pytest.raises(DeployError) as caught:
+        model_deploy.deploy_model(server, bundle)
+    assert str(caught.value).count("fab restore-embeddings") == 1
+
+
 def test_complete_release_that_is_refused_later_stays(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     model_deploy.deploy_model(server, bundle)
     remote.answers["verify"] = lines({"error": "no", "kind": "answers"}, code=1)
-    with pytest.raises(DeployError, match="nothing of it was switched"):
+    with pytest.raises(DeployError, match=r"\(no\); what served before serves on: build it again"):
         model_deploy.deploy_model(server, bundle)
     assert not remote.called("discard")
 

@@ -106,7 +106,7 @@ def test_unlock_says_whose_lock_it_was(
 
 def test_switch_that_is_under_way_is_not_unlocked(remote: LocalRemote) -> None:
     remote.answers["unlock"] = lines({"error": "by anna, pid 1", "kind": "activating"}, code=1)
-    with pytest.raises(DeployError, match="a switch is under way on nanode"):
+    with pytest.raises(DeployError, match="the lock on nanode stays: by anna"):
         unlock.unlock(Server(remote), dry_run=False)
     remote.answers["unlock"] = lines({"error": "odd", "kind": "other"}, code=1)
     with pytest.raises(DeployError, match="odd"):
