@@ -344,6 +344,19 @@ def test_failure_before_the_flip_has_no_way_back_to_measure(serving: FakeServer)
     assert "fab deploy-model" in json.loads(refused.stdout)["error"]
 
 
+def test_an_old_slot_that_cannot_be_stopped_does_not_undo_what_is_confirmed(
+    serving: FakeServer,
+) -> None:
+    serving.switch("fail", "disable tox_com_det@blue")
+    done = serving.activate("--model", str(serving.model("two").path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "slotctl recover, or the next deploy, ends that" in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["result"]["slot"] == "green"
+    serving.unswitch("fail")
+    serving.slotctl("recover")
+    assert (serving.live_model(), serving.enabled()) == ("two", ["green"])
+
+
 def test_what_cannot_be_written_down_is_taken_back(serving: FakeServer) -> None:
     serving.config["state_dir"] = str(serving.root / "gone")  # a full disk ends the same way
     serving.write_config()
@@ -510,3 +523,18 @@ def test_a_second_main_process_is_a_crash(
 ) -> None:
     unit = slotctl.UnitState(*state, memory_bytes=None)
     assert bool(slotctl.unit_failure(unit, first_pid)) is hopeless
+
+
+def test_a_failed_candidate_that_does_not_stop_is_killed(
+    serving: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{serving.root / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE", str(serving.root / "fake"))
+    monkeypatch.setattr(slotctl, "FAILED_STOP_SECONDS", 0.1)
+    hanging = slotctl.UnitState("deactivating", "stop-sigterm", 10, None)
+    monkeypatch.setattr(slotctl, "unit_state", lambda unit: hanging)
+    slotctl.hurry(slotctl.Slots(serving.config), "green")
+    assert [line for line in serving.log() if "green" in line] == [
+        "stop --no-block tox_com_det@green.service",
+        "kill --signal=KILL tox_com_det@green.service",
+    ]
