@@ -23,6 +23,10 @@ from deploy.transfer import bring, must
 __all__ = ["deploy_app", "dry_run"]
 
 TASK = "deploy-app"
+GOES_ON = {
+    "upload": "what was sent stays there; an installation that has begun goes on to its end and "
+    "switches nothing",
+}
 COMMANDS = {
     "collection": "type `fab restore-embeddings`",
     "": "mend it, then type `fab deploy-app` again",
@@ -80,7 +84,7 @@ def deploy_app(server: Server) -> bool:
     Raises DeployError: what served before serves on.
     """
     version = version_here(server)
-    with attempt(server, TASK, version) as now:
+    with attempt(server, TASK, version, GOES_ON) as now:
         found = plan(server, version)
         model = str(found.confirmed["model"])
         now.note(**{"from": gate.told(found.confirmed)})

@@ -7,7 +7,7 @@ done, nothing, failed or interrupted from here, or written by the server when th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,9 +45,10 @@ def hooks_of(server: Server, task: str, release: str) -> Hooks:
 class Attempt:
     """An attempt that is under way."""
 
-    def __init__(self, server: Server, task: str, release: str) -> None:
+    def __init__(self, server: Server, task: str, release: str, goes_on: Mapping[str, str]) -> None:
         self.server = server
         self.task = task
+        self.goes_on = {**GOES_ON, **goes_on}
         self.result = "done"
         self.phase = ""
         self.seconds: dict[str, float] = {}
@@ -114,18 +115,21 @@ class Attempt:
         follow = f"see `fab status`, then {again}"
         if self.phase in SWITCHING:
             follow = "see `fab status`, and `fab rollback` brings back what was"
-        goes_on = GOES_ON.get(self.phase, "nothing is under way there")
+        goes_on = self.goes_on.get(self.phase, "nothing is under way there")
         where = f" in phase {self.phase}" if self.phase else ""
         return f"{what}{where} of {self.task} on {self.server.name}; {goes_on}: {follow}"
 
 
 @contextmanager
-def attempt(server: Server, task: str, release: str) -> Iterator[Attempt]:
+def attempt(
+    server: Server, task: str, release: str, goes_on: Mapping[str, str] | None = None
+) -> Iterator[Attempt]:
     """Hold the server's lock for an attempt and write down how it ended.
 
+    `goes_on`: phase -> what goes on there without this laptop, where that differs from GOES_ON.
     Raises DeployError: locked by somebody else, or whatever ended the attempt.
     """
-    now = Attempt(server, task, release)
+    now = Attempt(server, task, release, goes_on or {})
     try:
         now.begin()
         yield now

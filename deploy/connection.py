@@ -149,10 +149,11 @@ def connection_error(host: Host, error: BaseException) -> DeployError:
             f"take it in with `{keyscan}`"
         )
     if isinstance(error, BadHostKeyException):
+        file = f" -f '{host.known_hosts[0]}'" if host.known_hosts else ""
         return DeployError(
             f"the key of {where} has changed: if the server was rebuilt, type `ssh-keygen -R "
-            f"'{target}'` and take in the new one with `ssh{port} {host.user}@{host.address}`; "
-            "otherwise somebody sits in between"
+            f"'{target}'{file}` and take in the new one with "
+            f"`ssh{port} {host.user}@{host.address}`; otherwise somebody sits in between"
         )
     if isinstance(error, AuthenticationException) or "No authentication methods" in str(error):
         key = f"the key {host.key_file}" if host.key_file else "your keys"

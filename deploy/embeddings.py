@@ -19,6 +19,11 @@ from deploy.transfer import must, upload
 __all__ = ["dry_run", "restore_embeddings"]
 
 TASK = "restore-embeddings"
+GOES_ON = {
+    "verify": "a restore that was cut off does not count and is begun anew by the next try, what "
+    "was sent stays there",
+    "clean": "the word vectors are there, only the dump is still to be removed",
+}
 TIMES = 3  # the dump, and the collection with its index while both are there
 
 
@@ -49,7 +54,7 @@ def restore_embeddings(server: Server, bundle: Bundle) -> bool:
     embedding = bundle.manifest.embedding
     directory = server.config.dump_dir(embedding.collection)
     manifest = posixpath.join(directory, "manifest.json")
-    with attempt(server, TASK, embedding.collection) as now:
+    with attempt(server, TASK, embedding.collection, GOES_ON) as now:
         items = dump_items(server, bundle)
         now.note(hashes={item.local.name: item.sha256 for item in items})
         upload(server.remote, server.config, bundle.model_files[0], manifest)

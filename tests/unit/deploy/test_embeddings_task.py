@@ -100,7 +100,9 @@ def test_connection_that_goes_away_while_it_restores_is_told(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     remote.answers["--dump"] = GONE
-    with pytest.raises(DeployError, match=r"in phase verify of restore-embeddings .*goes on"):
+    with pytest.raises(
+        DeployError, match=r"in phase verify of restore-embeddings .*begun anew by the next"
+    ):
         embeddings.restore_embeddings(server, bundle)
 
 
