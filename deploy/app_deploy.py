@@ -89,8 +89,8 @@ def deploy_app(server: Server) -> bool:
         model = str(found.confirmed["model"])
         now.note(**{"from": gate.told(found.confirmed)})
         if not found.live:
-            bring_app(now, found)
             try:
+                bring_app(now, found)
                 gate.verify(now, model, found.path)
             except ToolError as error:
                 left = "what served before serves on"
