@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import random
 import shutil
@@ -33,9 +34,11 @@ class Bundles:
     """Builds bundles below a directory; the good ones are noted in `known` for the load."""
 
     def __init__(self, directory: Path) -> None:
+        shutil.rmtree(directory, ignore_errors=True)
         self.directory = directory
         self.known = directory / "known"
-        self.known.mkdir(parents=True, exist_ok=True)
+        self.known.mkdir(parents=True)
+        self.good: dict[str, Path] = {}
         # Models that no server has seen yet, also on a Nanode of an earlier run.
         self.random = random.SystemRandom()
 
@@ -51,11 +54,13 @@ class Bundles:
 
     def fresh(self, name: str) -> Path:
         """A good model that the server has not got; its words are the sample model's."""
-        return self._varied(name, lambda h5: add_to_bias(h5, self.random.uniform(0.3, 0.9)))
+        number = self.random.uniform(0.3, 0.9)
+        return self._varied(self._unused(name), lambda h5: add_to_bias(h5, number))
 
     def fresh_words(self, name: str) -> Path:
         """A good model that the server has not got, with words in a collection of its own."""
-        return self._varied(name, lambda h5: change_word(h5, self.random.uniform(0.1, 0.9)))
+        number = self.random.uniform(0.1, 0.9)
+        return self._varied(self._unused(name), lambda h5: change_word(h5, number))
 
     def heavy(self, name: str) -> Path:
         """A good model that the server has not got, with a head of 20 MB: something to cut off."""
@@ -64,7 +69,13 @@ class Bundles:
             ballast = np.frombuffer(self.random.randbytes(HEAVY_BYTES), np.uint8)
             model.graph.initializer.append(numpy_helper.from_array(ballast, "ballast"))
 
-        return self._noted(rewritten(self.base(), self.directory / name, head=pad))
+        out = self.directory / self._unused(name)
+        return self._noted(rewritten(self.base(), out, head=pad))
+
+    def _unused(self, name: str) -> str:
+        """A name that no bundle has: one that was deployed must stay as it is."""
+        numbered = (f"{name}-{number}" for number in itertools.count(1))
+        return next(one for one in numbered if not (self.directory / one).exists())
 
     def _varied(self, name: str, change: Callable[[h5py.File], None]) -> Path:
         h5 = self.directory / f"{name}.h5"
@@ -86,7 +97,9 @@ class Bundles:
 
     def _noted(self, bundle: Path) -> Path:
         """Let the load take this model's answers for good ones."""
-        shutil.copy(bundle / "manifest.json", self.known / f"{read(bundle)['model_version']}.json")
+        version = read(bundle)["model_version"]
+        shutil.copy(bundle / "manifest.json", self.known / f"{version}.json")
+        self.good[version] = bundle
         return bundle
 
     # ------------------------------------------------------------ those that must not serve
@@ -95,7 +108,9 @@ class Bundles:
         """A head that loads and gives the answers of another model."""
         answers = read(self.base())["known_answers"]
         out = self._varied("wrong", lambda h5: add_to_bias(h5, self.random.uniform(1.0, 2.0)))
-        (self.known / f"{read(out)['model_version']}.json").unlink()
+        version = read(out)["model_version"]
+        del self.good[version]
+        (self.known / f"{version}.json").unlink()
         return rewritten(out, out, manifest=lambda one: {**one, "known_answers": answers})
 
     def not_a_number(self) -> Path:

@@ -35,12 +35,9 @@ class Scene:
     ) -> None:
         self.row, self.server, self.laptop = row, server, laptop
         self.bundles, self.load = bundles, load
-        live = server.live_model()
-        pair = (bundles.base(), bundles.other())
-        # Which of the two good models serves, and which one a person wants to bring next.
-        self.old, self.next = sorted(
-            pair, key=lambda one: read(one)["model_version"] != live.split("-")[0]
-        )
+        # Which model serves, and which other one a person wants to bring next.
+        self.old = bundles.good[server.live_model()]
+        self.next = bundles.other() if self.old == bundles.base() else bundles.base()
 
     def fab(self, *arguments: str, laptop: Laptop | None = None) -> Done:
         """Type a task."""
@@ -70,15 +67,20 @@ class Scene:
         """The words that deploy a bundle."""
         return ("deploy-model", "--bundle", str(bundle))
 
+    def deploys(self, bundle: Path, laptop: Laptop | None = None) -> Done:
+        """Demand that a bundle can be deployed and serves then."""
+        done = self.good(*self.deploy(bundle), laptop=laptop)
+        self.server.serves(bundle)
+        return done
+
     def still_serves(self) -> None:
         """Demand that nothing has changed."""
         self.free()
         self.server.serves(self.old)
 
     def next_deploy_works(self) -> None:
-        """Demand that the next good deploy does its work, and that it serves."""
-        self.good(*self.deploy(self.next))
-        self.server.serves(self.next)
+        """Demand that the next good deploy does its work."""
+        self.deploys(self.next)
 
     def free(self) -> None:
         """Wait until nothing is under way on the server."""
@@ -110,19 +112,13 @@ def inventory() -> Path:
     return WORK / "inventory"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def two_good_models(request: pytest.FixtureRequest) -> None:
-    """Let one of the two good models serve, and the other be there."""
-    if not any("server" in getattr(one, "fixturenames", ()) for one in request.session.items):
-        return
-    server, bundles = request.getfixturevalue("server"), request.getfixturevalue("bundles")
-    laptop = Laptop(WORK / "laptop" / "before", request.getfixturevalue("inventory"))
-    done = laptop.fab("restore-embeddings", "--bundle", str(bundles.base()))
-    assert done.code == 0, done.said
-    for bundle in (bundles.other(), bundles.base()):
-        done = laptop.fab("deploy-model", "--bundle", str(bundle))
-        assert done.code == 0, done.said
+@pytest.fixture(scope="session")
+def serving(server: FaultyServer, bundles: Bundles, inventory: Path) -> FaultyServer:
+    """The server, with the sample model."""
+    if server.live_model() != read(bundles.base())["model_version"]:
+        mend(server, bundles, Laptop(WORK / "laptop" / "before", inventory))
     server.serves(bundles.base())
+    return server
 
 
 @pytest.fixture
@@ -142,7 +138,7 @@ def proxy(server: FaultyServer) -> Iterator[CutProxy]:
 
 @pytest.fixture
 def fault(
-    request: pytest.FixtureRequest, server: FaultyServer, laptop: Laptop, bundles: Bundles
+    request: pytest.FixtureRequest, serving: FaultyServer, laptop: Laptop, bundles: Bundles
 ) -> Fault:
     """A function that opens a scene: load runs until it is left, then its answers are judged."""
     rows = request.config.stash[ROWS]
@@ -153,9 +149,9 @@ def fault(
     ) -> Iterator[Scene]:
         row = Row(fault, done)
         rows.append(row)
-        load = UnderLoad(server.url, bundles.known, laptop.work / "load.jsonl", rate)
+        load = UnderLoad(serving.url, bundles.known, laptop.work / "load.jsonl", rate)
         try:
-            scene = Scene(row, server, laptop, bundles, load)
+            scene = Scene(row, serving, laptop, bundles, load)
             load.start()
             wait(lambda: load.so_far().requests, "the load")
             yield scene
@@ -163,7 +159,7 @@ def fault(
             judge(row.seen, may_fail)
             row.demanded = "yes"
         except BaseException as error:
-            row.demanded = "NO: " + (str(error).splitlines() or [type(error).__name__])[0][:160]
+            row.demanded = "NO: " + (str(error).splitlines() or [type(error).__name__])[0][:100]
             raise
         finally:
             load.kill()
@@ -192,9 +188,8 @@ def a_server_that_serves(request: pytest.FixtureRequest) -> Iterator[None]:
     bundles: Bundles = request.getfixturevalue("bundles")
     inventory: Path = request.getfixturevalue("inventory")
     state = server.state()
-    served = {read(one)["model_version"] for one in (bundles.base(), bundles.other())}
     whole = (
-        Path(state["confirmed"].get("model", "-")).name in served
+        Path(state["confirmed"].get("model", "-")).name in bundles.good
         and state["live"] == state["confirmed"].get("slot")
         and not state["lock"]
         and not state["activation"]
@@ -208,8 +203,9 @@ def mend(server: FaultyServer, bundles: Bundles, laptop: Laptop) -> None:
     """Bring the server back to a good model, whatever holds it up."""
     server.inside("systemctl start secantusdb nginx")
     laptop.fab("unlock")
-    done = laptop.fab("deploy-model", "--bundle", str(bundles.base()))
-    assert done.code == 0, done.said
+    for task in ("restore-embeddings", "deploy-model"):
+        done = laptop.fab(task, "--bundle", str(bundles.base()))
+        assert done.code == 0, done.said
     wait(server.is_ready, "the service after it was mended", READY_SECONDS)
 
 

@@ -21,6 +21,7 @@ from tox_com_det.manifest import Manifest
 INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
 STATE = ROOT / ".nanode" / "faults"
 STEP_SECONDS = 0.05
+SMALL_DISK = "/run/small-disk"
 
 
 def wait(reached: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
@@ -149,7 +150,7 @@ class FaultyServer:
 
         In memory, and gone afterwards with what was written to it: the host's disk is not filled.
         """
-        hidden = "/run/small-disk"
+        hidden = SMALL_DISK
         stop, begin = (f"systemctl stop {service}", f"systemctl start {service}") if service else (
             "true", "true",
         )  # fmt: skip
@@ -168,11 +169,20 @@ class FaultyServer:
                 f'{stop}; umount -l "$1"; umount -l {hidden}; rmdir {hidden}; {begin}', path
             )
 
+    def fill_small_disk(self, left: int) -> None:
+        """Make the small disk so small that `left` bytes are free."""
+        self.inside(
+            'used=$(df -Pk "$1" | awk "NR == 2 {print \\$3}"); '
+            'mount -o remount,size=$((used + $2 / 1024))k "$1"',
+            SMALL_DISK,
+            str(left),
+        )
+
     # ------------------------------------------------------------ the service
 
     def live_model(self) -> str:
         """The version of the model that was confirmed last."""
-        return Path(self.state()["confirmed"]["model"]).name
+        return Path(self.state()["confirmed"]["model"]).name.split("-")[0]
 
     def is_ready(self) -> bool:
         """Whether the service says so through nginx."""
@@ -184,14 +194,18 @@ class FaultyServer:
         manifest = Manifest.load(bundle / "manifest.json")
         version = manifest.model_version
         state = self.state()
-        assert state["confirmed"]["slot"] == state["live"], state
-        model = Path(state["confirmed"]["model"])
-        assert model.name.split("-")[0] == version, state
-        assert state["slots"][state["live"]]["pinned"]["model"] == str(model), state
+        confirmed = state["confirmed"]
+        model = Path(confirmed["model"])
+        assert model.name.split("-")[0] == version, f"{version} is not confirmed: {state}"
+        assert confirmed["slot"] == state["live"], f"the link is not the confirmed one: {state}"
+        pinned = {name: confirmed[name] for name in ("app", "model")}
+        assert state["slots"][state["live"]]["pinned"] == pinned, f"pinned is another: {state}"
         for slot, seen in state["slots"].items():
-            is_live = slot == state["live"]
-            assert (seen["active"] == "active", seen["enabled"]) == (is_live, is_live), state
-        assert not state["lock"], state
-        assert not state["activation"], state
-        assert self.is_ready()
+            wanted = "active" if slot == state["live"] else "inactive"
+            assert seen["active"] == wanted, f"slot {slot} is {seen['active']}: {state}"
+            enabled = slot == state["live"]
+            assert seen["enabled"] == enabled, f"slot {slot}, enabled: {seen['enabled']}: {state}"
+        assert not state["lock"], f"somebody holds the lock: {state}"
+        assert not state["activation"], f"an activation is under way: {state}"
+        assert self.is_ready(), "it is not ready"
         predict.ask_known(self.url, manifest.known_answers, manifest.labels, version)

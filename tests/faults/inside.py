@@ -67,6 +67,12 @@ def show(unit: str, *names: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
 
 
+def is_enabled(name: str) -> bool:
+    """Whether a unit comes up with the machine, by its files: `show` may remember other ones."""
+    command = ["systemctl", "is-enabled", "--quiet", name]
+    return subprocess.run(command, check=False).returncode == 0  # noqa: S603
+
+
 def unit(slot: str) -> str:
     return CONFIG["unit"].format(slot=slot)
 
@@ -83,11 +89,11 @@ def state() -> dict[str, Any]:
     """All that a test compares."""
     slots = {}
     for slot in CONFIG["slots"]:
-        seen = show(unit(slot), "ActiveState", "MainPID", "UnitFileState")
+        seen = show(unit(slot), "ActiveState", "MainPID")
         slots[slot] = {
             "active": seen["ActiveState"],
             "pid": int(seen["MainPID"]),
-            "enabled": seen["UnitFileState"] == "enabled",
+            "enabled": is_enabled(unit(slot)),
             "pinned": read_json(os.path.join(CONFIG["slots_dir"], f"{slot}.json")),
         }
     return {
@@ -163,6 +169,7 @@ flips: list[float] = []
 CONDITIONS: dict[str, Callable[[str], bool]] = {
     "now": lambda _: True,
     "phase": lambda name: deploy_lock().get("phase") == name,
+    "silent": lambda seconds: time.time() - deploy_lock().get("seen", time.time()) > float(seconds),
     "free": lambda _: not deploy_lock() and not activation(),
     "candidate-starts": lambda _: main_pid(unit(idle())) > 0,
     "flipped-for": flipped_for,

@@ -9,7 +9,7 @@ from bundles import Bundles, read
 from conftest import Fault
 from faulty_server import FaultyServer, wait
 
-DATABASE = "secantusdb"
+DATABASE, STORAGE = "secantusdb", "/var/lib/secantusdb"
 STAND_IN = "SecantusDB stands in for MongoDB"
 
 
@@ -57,10 +57,7 @@ def test_a_dump_that_is_not_the_manifests(
         scene.bad(*scene.deploy(broken), words="fab restore-embeddings")
         scene.good(*restore(whole))
         assert has_collection(server, whole)
-        scene.good(*scene.deploy(whole))
-        server.serves(whole)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
+        scene.deploys(whole)
 
 
 def test_a_database_that_is_stopped(fault: Fault, server: FaultyServer, bundles: Bundles) -> None:
@@ -102,19 +99,38 @@ def test_a_database_that_is_killed_in_the_middle_of_a_restore(
         scene.next_deploy_works()
 
 
+@pytest.mark.parametrize("left", [15 << 20, 0], ids=["some", "none"])
 def test_a_disk_that_fills_up_during_a_restore(
-    fault: Fault, server: FaultyServer, bundles: Bundles
+    fault: Fault, server: FaultyServer, bundles: Bundles, left: int
 ) -> None:
     bundle = bundles.big()
     with fault(
-        "disk full during a restore",
-        f"the database on a disk with 15 MB free, a restore of 46 MB ({STAND_IN}: where MongoDB "
-        "ends itself at a full disk, it may go on)",
+        f"disk full during a restore: {left >> 20} MB left",
+        "the database on a small disk, which shrinks when a part of 100,000 words is in "
+        f"({STAND_IN}; MongoDB ends itself at a full disk and its unit starts it again)",
     ) as scene:
-        with server.small_disk("/var/lib/secantusdb", 15 << 20, DATABASE):
-            scene.bad(*restore(bundle))
+        with server.small_disk(STORAGE, 700 << 20, DATABASE):
+            attempt = scene.laptop.start("fab", *restore(bundle))
+            attempt.wait_for(r"restoring +[1-9]\d? %", 120)
+            server.fill_small_disk(left)
+            scene.failed(attempt.wait())
         wait(server.is_ready, "the service with its database back")
         assert not has_collection(server, bundle)
         scene.still_serves()
         scene.good(*restore(bundle))
+        assert has_collection(server, bundle)
+        scene.next_deploy_works()
+
+
+def test_a_disk_that_is_too_full_for_a_restore(
+    fault: Fault, server: FaultyServer, bundles: Bundles
+) -> None:
+    bundle = bundles.big()
+    with fault(
+        "disk full before a restore", "the database on a disk with 15 MB free, a restore of 46 MB"
+    ) as scene:
+        with server.small_disk(STORAGE, 15 << 20, DATABASE):
+            scene.bad(*restore(bundle), words="free")
+        wait(server.is_ready, "the service with its database back")
+        scene.still_serves()
         scene.next_deploy_works()

@@ -13,7 +13,7 @@ from faulty_server import FaultyServer, wait
 
 REPEAT_SECONDS = 5.0  # of a repeat with the same model; 2 s on a machine that does nothing else
 QUICK_REQUESTS, REQUESTS = 2_000, 10_000
-RATE = 50.0
+RATE = 60.0
 
 Step = tuple[str, Callable[[], object]]
 

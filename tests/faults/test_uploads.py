@@ -69,8 +69,6 @@ def test_a_model_whose_upload_is_cut_goes_on_where_it_stopped(
         assert size - there <= again < size - there + SLACK
         scene.tell(f"then {again / 1e6:.1f} of {size / 1e6:.1f} MB were sent and it is live")
         server.serves(bundle)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
 
 
 def test_a_dump_whose_upload_is_cut_goes_on_where_it_stopped(
@@ -122,10 +120,7 @@ def test_a_byte_that_flipped_in_the_dump_on_the_laptop(fault: Fault, bundles: Bu
         scene.still_serves()
         flip(dump)
         scene.good("restore-embeddings", "--bundle", str(bundle))
-        scene.good(*scene.deploy(bundle))
-        scene.server.serves(bundle)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
+        scene.deploys(bundle)
 
 
 def flip_hook(server: FaultyServer, path: str, after: bytes = b"") -> str:
@@ -160,10 +155,7 @@ def test_a_byte_that_flipped_on_the_server(
         laptop = scene.laptop.with_hooks(before_verify=flip_hook(server, path, after))
         scene.bad(*scene.deploy(bundle), laptop=laptop)
         scene.still_serves()
-        scene.good(*scene.deploy(bundle))
-        server.serves(bundle)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
+        scene.deploys(bundle)
 
 
 def test_a_byte_that_flipped_in_an_upload_that_was_cut(
@@ -184,8 +176,6 @@ def test_a_byte_that_flipped_in_an_upload_that_was_cut(
         assert proxy.sent - before >= size_of(bundle)
         scene.tell("then all of it was sent again and it is live")
         server.serves(bundle)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
 
 
 def test_a_byte_that_flipped_in_the_dump_on_the_server(
@@ -202,10 +192,7 @@ def test_a_byte_that_flipped_in_the_dump_on_the_server(
         scene.bad("restore-embeddings", "--bundle", str(bundle), laptop=laptop)
         scene.still_serves()
         scene.good("restore-embeddings", "--bundle", str(bundle))
-        scene.good(*scene.deploy(bundle))
-        server.serves(bundle)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
+        scene.deploys(bundle)
 
 
 def test_a_disk_that_is_too_full_is_noticed_before_anything_is_sent(
@@ -228,24 +215,16 @@ def test_a_disk_that_fills_up_during_the_upload(
 ) -> None:
     bundle = bundles.heavy("disk-full")
     drop_uploads(server)
-    incoming = server.config["incoming_dir"]
     with fault(
         "disk full during the upload",
         "a disk over incoming/ shrinks to what is used when 5 MB have arrived",
     ) as scene:
-        with server.small_disk(incoming, 200 << 20):
+        with server.small_disk(server.config["incoming_dir"], 200 << 20):
             laptop = scene.laptop.through(proxy)
             proxy.rate = RATE / 5
             attempt = laptop.start("fab", *scene.deploy(bundle))
             server.when("uploaded", str(5 << 20)).struck()
-            server.inside(
-                'used=$(df -Pk "$1" | awk "NR == 2 {print \\$3}"); '
-                'mount -o remount,size=$((used + 1024))k "$1"',
-                incoming,
-            )
+            server.fill_small_disk(1 << 20)
             scene.failed(attempt.wait())
             scene.still_serves()
-        scene.good(*scene.deploy(bundle))
-        server.serves(bundle)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
+        scene.deploys(bundle)
