@@ -101,6 +101,10 @@ class FaultyServer:
         assert done.stdout, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
+    def attempts(self) -> list[dict[str, Any]]:
+        """The audit's last lines, the newest first."""
+        return self.releasectl("history", "-n", "5")["result"]["attempts"]
+
     def state(self) -> dict[str, Any]:
         """See inside.py."""
         done = self.run(self.python, "-c", INSIDE, "state")

@@ -80,6 +80,7 @@ def test_a_server_that_is_killed_during_a_switch(
         wait(server.is_ready, "the service after the start", BOOT_SECONDS)
         scene.still_serves()
         scene.deploys(bundle)
+        assert server.attempts()[1]["result"] == "cut off"
 
 
 def back(scene: Scene, killed: float) -> None:
