@@ -329,9 +329,21 @@ class SshRemote:
             return False
         if user not in self.asked:
             with self.process(commands.sudo_is_free(user)) as process:
-                process.close_input()
                 self.asked[user] = process.code() != 0
+            if self.asked[user]:
+                self.try_password(user)
         return self.asked[user]
+
+    def try_password(self, user: str) -> None:
+        """Raise DeployError when sudo does not take the password.
+
+        It would ask again and take a command's own input for an answer.
+        """
+        command = commands.as_user(["true"], self.host.user, user, ask=True)
+        with self.process(command) as process:
+            process.send(str(self.host.become_password))
+            process.close_input()
+            process.wait()
 
     def run_as(self, arguments: Sequence[str], user: str = "root", stream: bool = False) -> Done:
         if not stream:

@@ -191,9 +191,24 @@ def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None
         with remote.start(["session"]) as process:
             assert process.wait().code == 0
     assert seen == [
+        ("sudo -S -k -p '' -u root -- true", "sesame\n"),
         ("sudo -S -k -p '' -u root -- ls", "sesame\n"),
         ("sudo -S -k -p '' -u root -- session", "sesame\n"),
     ]
+
+
+def test_wrong_password_is_told_before_a_command_could_lose_its_input(server: SshServer) -> None:
+    seen: list[str] = []
+
+    def answer(command: str, typed: str) -> tuple:
+        seen.append(command)
+        return "", "sudo: no password was provided\nsudo: 1 incorrect password attempt\n", 1
+
+    server.answer = refusing_without_password(answer)
+    host = replace(server.host, become_password="wrong")  # noqa: S106
+    with connect(host) as remote, refused("sudo on nanode refuses deploy .*incorrect password"):
+        remote.start(["session"])
+    assert seen == ["sudo -S -k -p '' -u root -- true"]
 
 
 def refusing_without_password(answer: Callable[[str, str], tuple]) -> Callable[[str, str], tuple]:
