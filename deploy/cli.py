@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -68,6 +69,9 @@ def product_task(named: str | None = None, **options: str) -> Callable[[Callable
                 fail(str(error))
             except DeployError as error:
                 fail(str(error), error.details)
+            except BrokenPipeError:  # `fab status | head`: nobody reads any more
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise SystemExit(1) from None
             except KeyboardInterrupt:
                 print(file=sys.stderr)
                 fail(f"interrupted: look at `fab status`, then type `fab {name}` again")
