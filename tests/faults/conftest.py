@@ -213,10 +213,16 @@ def mend(server: FaultyServer, bundles: Bundles, laptop: Laptop) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
-    # Only these directories' own modules; tests/unit has its own.
-    config.addinivalue_line(
-        "markers", "quick: of the bounded selection, scripts/test-faults --quick"
-    )
+    for line in (
+        "quick: of the bounded selection, scripts/test-faults --quick",
+        "at_the_end: kills the container; the host's address translation sends a later client to "
+        "where it was (EHOSTUNREACH), for two minutes",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("at_the_end") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -48,6 +48,7 @@ def test_a_slot_that_is_killed(fault: Fault, server: FaultyServer) -> None:
         scene.next_deploy_works()
 
 
+@pytest.mark.at_the_end
 @pytest.mark.parametrize(
     ("moment", "condition", "value"),
     [
