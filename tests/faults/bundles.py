@@ -25,7 +25,7 @@ from tox_com_det.manifest import HEAD_FILE, Manifest, content_version
 
 H5, WORD_INDEX, SETTINGS = "toxic_comment_detector.h5", "word_index.json", "model.json"
 HUNGRY_BYTES, HEAVY_BYTES = 600 << 20, 20 << 20
-BIG_WORDS, BIG_DIMENSION = 100_000, 100
+BIG_WORDS, BIG_DIMENSION = 200_000, 100
 
 Json = dict[str, Any]
 
@@ -163,7 +163,7 @@ class Bundles:
         return out
 
     def big(self) -> Path:
-        """A bundle with 100,000 words of 100 random numbers, 46 MB: something to break off."""
+        """A bundle with 200,000 words of 100 random numbers, 90 MB: something to break off."""
         out = self.directory / "big"
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(self.base(), out, ignore=shutil.ignore_patterns("dump"))

@@ -10,6 +10,8 @@ from conftest import Fault
 from faulty_server import FaultyServer, wait
 
 DATABASE, STORAGE = "secantusdb", "/var/lib/secantusdb"
+# The last that is said before the first word goes into the database; that takes some seconds.
+RESTORING = r"checking +100 %"
 STAND_IN = "SecantusDB stands in for MongoDB"
 
 
@@ -84,11 +86,11 @@ def test_a_database_that_is_killed_in_the_middle_of_a_restore(
     bundle = bundles.big()
     with fault(
         "database killed during a restore",
-        f"SIGKILL when a part of 100,000 words is in ({STAND_IN}, both keep their data with "
+        f"SIGKILL when a part of 200,000 words is in ({STAND_IN}, both keep their data with "
         "WiredTiger); then the same command again",
     ) as scene:
         attempt = scene.laptop.start("fab", *restore(bundle))
-        attempt.wait_for(r"restoring +[1-9]\d? %", 120)
+        attempt.wait_for(RESTORING, 120)
         server.inside(f"systemctl kill --signal KILL --kill-who main {DATABASE}")
         scene.failed(attempt.wait())
         assert not has_collection(server, bundle)
@@ -106,12 +108,12 @@ def test_a_disk_that_fills_up_during_a_restore(
     bundle = bundles.big()
     with fault(
         f"disk full during a restore: {left >> 20} MB left",
-        "the database on a small disk, which shrinks when a part of 100,000 words is in "
+        "the database on a small disk, which shrinks when a part of 200,000 words is in "
         f"({STAND_IN}; MongoDB ends itself at a full disk and its unit starts it again)",
     ) as scene:
         with server.small_disk(STORAGE, 700 << 20, DATABASE):
             attempt = scene.laptop.start("fab", *restore(bundle))
-            attempt.wait_for(r"restoring +[1-9]\d? %", 120)
+            attempt.wait_for(RESTORING, 120)
             server.fill_small_disk(left)
             scene.failed(attempt.wait())
         wait(server.is_ready, "the service with its database back")
@@ -127,7 +129,7 @@ def test_a_disk_that_is_too_full_for_a_restore(
 ) -> None:
     bundle = bundles.big()
     with fault(
-        "disk full before a restore", "the database on a disk with 15 MB free, a restore of 46 MB"
+        "disk full before a restore", "the database on a disk with 15 MB free, a restore of 90 MB"
     ) as scene:
         with server.small_disk(STORAGE, 15 << 20, DATABASE):
             scene.bad(*restore(bundle), words="free")
