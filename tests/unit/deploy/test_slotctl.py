@@ -69,6 +69,7 @@ def test_what_is_live_already_is_nothing_to_do(serving: FakeServer) -> None:
     done = serving.activate("--model", str(serving.models["one"].path), "--json")
     assert done.returncode == 0
     assert "nothing to do" in done.stdout
+    assert '"phase"' not in done.stdout  # so no hook runs for it
     assert json.loads(done.stdout.splitlines()[-1])["result"]["changed"] is False
     assert not [line for line in serving.log() if line.split()[0] in ("start", "stop", "enable")]
 
@@ -410,6 +411,17 @@ def test_interrupted_while_it_waits_it_clears_up(serving: FakeServer) -> None:
     assert process.returncode == 1
     assert "interrupted by SIGTERM" in err
     assert serving.running() == ["blue"]
+
+
+def test_interruption_is_not_taken_for_an_answer_that_did_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise slotctl.Interrupted("interrupted by SIGTERM")
+
+    monkeypatch.setattr(slotctl.OPENER, "open", interrupted)
+    with pytest.raises(slotctl.Interrupted):
+        slotctl.ask("http://127.0.0.1:9/readyz")
 
 
 def test_laptop_gone_in_the_middle_does_not_stop_the_switch(serving: FakeServer) -> None:

@@ -43,6 +43,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "EnvironmentFile": ("Service", 0, r"-?/\S+"),
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
+    "KillMode": ("Service", 209, r"control-group|process|mixed"),  # mixed is of 209
     "LockPersonality": ("Service", 235, BOOLEAN),
     "MemoryLimit": ("Service", 0, SIZE),
     "MemoryMax": ("Service", 231, SIZE),
