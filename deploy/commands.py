@@ -75,9 +75,9 @@ def size(path: str) -> str:
     return join(script('[ ! -f "$1" ] || stat -c %s -- "$1"', path))
 
 
-def free_kib(path: str) -> str:
-    """Return the command that prints the free space below a path (df's fourth column, KiB)."""
-    return join(["df", "-Pk", "--", path])
+def free_kib(*paths: str) -> str:
+    """Return the command that prints the free space below each path (df's fourth column, KiB)."""
+    return join(["df", "-Pk", "--", *paths])
 
 
 def prepare_incoming(server: ServerConfig, login: str) -> list[str]:

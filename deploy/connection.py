@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,9 @@ __all__ = ["ConnectionLost", "Done", "Process", "Remote", "SshRemote", "connect"
 CONNECT_SECONDS = 15
 KEEPALIVE_SECONDS = 20
 SILENT_SECONDS = 30  # this long without an answer to what was sent: the connection is gone
+
+# What becomes of a connection is told in the tasks' own line; paramiko would print one of its own.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class ConnectionLost(DeployError):

@@ -104,10 +104,14 @@ def sizes(items: Sequence[Item]) -> str:
 
 
 def check_room(server: Server, needed: int, directory: str, what: str) -> None:
-    """Raise DeployError when the disk has no room for that many bytes and some to spare."""
+    """Raise DeployError when the disk has no room for that many bytes and some to spare.
+
+    What is on its way is in incoming_dir, which may be a disk of its own.
+    """
     if not needed:
         return
-    done = must(server.remote, server.remote.run(commands.free_kib(directory)), "say what is free")
+    df = commands.free_kib(directory, server.config.incoming_dir)
+    done = must(server.remote, server.remote.run(df), "say what is free")
     free = free_bytes(done.stdout)
     if free < needed + SPARE_BYTES:
         raise DeployError(

@@ -54,8 +54,12 @@ def bring(remote: Remote, server: ServerConfig, local: Path) -> str:
     check_space(remote, server, total - start, local.name)
     if start:
         print(f"  {local.name}: going on at {megabytes(start)} of {megabytes(total)}", flush=True)
-    with upload_progress(local.name, total, start) as step:
-        send(remote, local, part, start, step)
+    try:
+        with upload_progress(local.name, total, start) as step:
+            send(remote, local, part, start, step)
+    except DiskFull:
+        check_space(remote, server, total - offset_to_resume(remote, local, part), local.name)
+        raise
     got = first_word(remote.run(commands.sha256(part)))
     if got != wanted:
         remote.run(commands.join(["rm", "-f", "--", part]))
@@ -89,8 +93,12 @@ def check_space(remote: Remote, server: ServerConfig, needed: int, name: str) ->
 
 
 def free_bytes(df: str) -> int:
-    """Return the free bytes out of df -Pk's output."""
-    return int(df.strip().splitlines()[-1].split()[3]) * 1024
+    """Return the free bytes out of df -Pk's output, the fewest where it tells of several disks."""
+    return min(int(line.split()[3]) for line in df.strip().splitlines()[1:]) * 1024
+
+
+class DiskFull(DeployError):
+    """The server could not write, most likely for want of space."""
 
 
 def send(remote: Remote, local: Path, part: str, start: int, step: Step) -> None:
@@ -114,9 +122,12 @@ def send(remote: Remote, local: Path, part: str, start: int, step: Step) -> None
             "ansible-playbook site.yml --tags flask_app"
         ) from None
     except (OSError, EOFError, SSHException) as error:
-        raise DeployError(
+        reason = str(error).strip(" :") or type(error).__name__
+        # All that SFTP says of a full disk.
+        kind = DiskFull if reason == "Failure" else DeployError
+        raise kind(
             f"the upload of {local.name} to {remote.host.name} broke off after {megabytes(sent)} "
-            f"({error or type(error).__name__}): type the same again, it goes on from there"
+            f"({reason}): type the same again, it goes on from there"
         ) from None
 
 

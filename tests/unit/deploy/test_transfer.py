@@ -90,6 +90,23 @@ def test_disk_that_is_too_full_is_told_before_anything_is_sent(
     assert remote.sent == 0
 
 
+@pytest.mark.parametrize(
+    ("free_kib", "words"),
+    [(1000, "is too full for head"), (10_000_000, r"broke off after 0.0 kB \(Failure\)")],
+    ids=["full", "something else"],
+)
+def test_disk_that_fills_up_on_the_way_is_named(
+    remote: LocalRemote, local: Path, free_kib: int, words: str
+) -> None:
+    def refuse(data: bytes) -> bytes:
+        remote.free_kib = free_kib
+        raise OSError("Failure")  # all that SFTP says of it
+
+    remote.damage = refuse
+    with pytest.raises(DeployError, match=words):
+        transfer.upload(remote, remote.config, local, str(remote.root / "models" / "head.onnx"))
+
+
 def test_sudo_that_fails_is_told_with_its_words(remote: LocalRemote, local: Path) -> None:
     remote.answers["install"] = transfer.Done("", "install: no space\n", 1)
     with pytest.raises(DeployError, match="nanode could not prepare: install: no space"):
@@ -99,3 +116,4 @@ def test_sudo_that_fails_is_told_with_its_words(remote: LocalRemote, local: Path
 def test_free_space_is_dfs_fourth_column() -> None:
     df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda 100 40 60 40% /\n"
     assert transfer.free_bytes(df) == 60 * 1024
+    assert transfer.free_bytes(f"{df}/dev/sdb 100 60 40 60% /srv\n") == 40 * 1024
