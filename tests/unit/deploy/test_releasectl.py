@@ -231,13 +231,14 @@ def test_the_audit_keeps_its_newest_half(serving: FakeServer) -> None:
 
 def test_a_model_is_verified_within_its_memory_by_the_services_user(serving: FakeServer) -> None:
     serving.answers("verify", f"echo '{json.dumps(VERIFIED)}'; env > {serving.root}/env")
-    code, answer = serving.releasectl("verify", "--model", str(serving.model("two").path))
+    path = serving.model("two").path
+    code, answer = serving.releasectl("verify", "--model", str(path))
     assert code == 0, answer
     free, limit = answer["result"].pop("free_bytes"), answer["result"].pop("limit_bytes")
     assert answer["result"] == VERIFIED
     assert limit == min(300 << 20, free - (64 << 20))
     log = "\n".join(serving.log())
-    described = f"--description=tox_com_det: verify {model.name}"
+    described = f"--description=tox_com_det: verify {path.name}"
     assert f".scope {described} -p MemoryMax={limit} -p MemorySwapMax=0 sh -c" in log
     assert f" sh {limit} nice -n 10 " in log
     environment = (serving.root / "env").read_text().splitlines()
