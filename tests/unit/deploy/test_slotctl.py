@@ -474,6 +474,18 @@ def test_live_slot_that_does_not_answer_is_replaced_by_the_same_release(
     assert (serving.live(), serving.live_model()) == ("green", "one")
 
 
+def test_what_cannot_be_cleared_up_does_not_take_back_what_is_confirmed(
+    serving: FakeServer,
+) -> None:
+    app, two = serving.app("2.0"), serving.model("two").path
+    (serving.root / "current-app").unlink()
+    (serving.root / "current-app").mkdir()  # so that no link can take its place
+    done = serving.activate("--model", str(two), "--app", str(app))
+    assert done.returncode == 0, done.stderr
+    assert "or the next deploy, ends that" in done.stdout
+    assert (serving.live_model(), serving.confirmed()["model"]) == ("two", str(two))
+
+
 def test_link_to_a_strange_place_counts_as_nothing_live(serving: FakeServer) -> None:
     (serving.root / "state/confirmed.json").unlink()
     link = serving.config["live_link"]
