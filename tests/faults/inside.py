@@ -123,6 +123,8 @@ def kill_ssh(_: str) -> str:
         if name.startswith("sshd"):
             killed.append(pid)
         pid = above
+    if not killed:
+        raise SystemExit(f"no sshd above {deploy_lock()}")
     for one in killed:
         with contextlib.suppress(ProcessLookupError):
             os.kill(one, signal.SIGKILL)
@@ -141,6 +143,8 @@ def kill_worker(slot: str) -> str:
     pid = main_pid(unit(live() if slot == "live" else slot))
     with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
         children = [int(word) for word in file.read().split()]
+    if not children:
+        raise SystemExit(f"process {pid} of slot {slot} has no worker to kill")
     for child in children:
         os.kill(child, signal.SIGKILL)
     return f"killed {children}"
