@@ -87,10 +87,17 @@ def prepare_incoming(server: ServerConfig, login: str) -> list[str]:
 
 
 def place(part: str, final: str) -> list[str]:
-    """Return the words that put a complete upload in its place: root's, synced, by rename."""
+    """Return the words that put a complete upload in its place: root's, synced, by rename.
+
+    First out of the directory of whoever uploaded it: what is a link there is looked at and given
+    to root only where nobody else can exchange it.
+    """
     text = (
-        'install -d -m 0755 -- "${2%/*}"; chown root:root -- "$1"; chmod 0644 -- "$1"; '
-        'sync "$1"; mv -fT -- "$1" "$2"; sync "${2%/*}"'
+        'to=${2%/*}; new=$to/.placing; install -d -m 0755 -- "$to"; mv -fT -- "$1" "$new"; '
+        'if [ -L "$new" ] || [ ! -f "$new" ]; then rm -rf -- "$new"; '
+        'echo "$1 is no file" >&2; exit 1; fi; '
+        'chown root:root -- "$new"; chmod 0644 -- "$new"; '
+        'sync "$new"; mv -fT -- "$new" "$2"; sync "$to"'
     )
     return script(text, part, final)
 

@@ -195,7 +195,7 @@ class LocalRemote:
         if words[:2] == ["install", "-d"]:
             words = ["mkdir", "-p", words[-1]]
         # Only root may give files away.
-        words = [word.replace('chown root:root -- "$1"; ', "") for word in words]
+        words = [word.replace('chown root:root -- "$new"; ', "") for word in words]
         return self.execute(words)
 
     def prepared(self, arguments: Sequence[str]) -> Callable[[], Done] | None:

@@ -50,6 +50,17 @@ def test_missing_file_has_no_size_and_no_sum(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_a_link_in_the_place_of_an_upload_is_not_followed(tmp_path: Path) -> None:
+    secret, part, final = tmp_path / "shadow", tmp_path / "ab.part", tmp_path / "v1/head.onnx"
+    secret.write_text("secret")
+    secret.chmod(0o600)
+    part.symlink_to(secret)
+    done = sh(commands.join(commands.place(str(part), str(final))))
+    assert (done.returncode, done.stderr) == (1, f"{part} is no file\n")
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert list(final.parent.iterdir()) == []
+
+
 def test_what_is_there_is_told_by_sum_and_a_part_by_its_size(tmp_path: Path) -> None:
     whole, part = tmp_path / "a b", tmp_path / "c.part"
     whole.write_text("hello")
