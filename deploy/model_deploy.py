@@ -27,6 +27,7 @@ COMMANDS = {
     "memory": "see `fab status` for what uses the memory",
     "database": "see `fab status`, then type `fab deploy-model` again",
     "other": "see `fab status`, then type `fab deploy-model` again",
+    "hash": "type `fab deploy-model` again",  # it was whole when it left this laptop
     "": "build it again with `fab build-model`",
 }
 

@@ -143,7 +143,7 @@ def test_same_model_with_another_manifest_leaves_the_release_that_may_be_live_al
     [
         ("answers", True, "it was removed there, what served before serves on: build it again"),
         ("head", True, "fab build-model"),
-        ("hash", True, "fab build-model"),
+        ("hash", True, "it was removed there.*: type `fab deploy-model` again$"),
         ("memory", True, "see `fab status` for what uses the memory"),
         ("collection", False, "type `fab restore-embeddings`$"),
         ("database", False, "see `fab status`, then type `fab deploy-model` again"),

@@ -478,6 +478,7 @@ def link(name: str) -> tarfile.TarInfo:
     [
         ({"files": {"../evil": "x"}}, "tar", "lies outside"),
         ({"files": {"/evil": "x"}}, "tar", "lies outside"),
+        ({"files": {".complete": ""}}, "tar", "is made here"),
         ({"members": [link("tox_com_det/etc")]}, "tar", "neither a file nor"),
         ({"release": {"version": "../../etc"}}, "tar", "no version"),
         ({"release": {"target": "el7"}}, "target", "is for el7, this server takes debian12"),
