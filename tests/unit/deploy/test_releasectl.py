@@ -246,10 +246,15 @@ def test_the_audit_keeps_its_newest_half(serving: FakeServer) -> None:
 
 
 def test_a_model_is_verified_within_its_memory_by_the_services_user(serving: FakeServer) -> None:
-    serving.answers("verify", f"echo '{json.dumps(VERIFIED)}'; env > {serving.root}/env")
+    serving.answers(
+        "verify",
+        f"echo '{json.dumps(VERIFIED)}'; env > {serving.root}/env; "
+        f"cat /proc/self/oom_score_adj > {serving.root}/oom",
+    )
     path = serving.model("two").path
     code, answer = serving.releasectl("verify", "--model", str(path))
     assert code == 0, answer
+    assert (serving.root / "oom").read_text() == "900\n"
     free, limit = answer["result"].pop("free_bytes"), answer["result"].pop("limit_bytes")
     assert answer["result"] == VERIFIED
     assert limit == min(300 << 20, free - (64 << 20))
@@ -607,6 +612,17 @@ def test_prune_takes_old_leftovers_but_none_of_somebody_elses_session(full: Fake
         assert prune(full, "--session", "a1")[0] == would == ["half", "ab.part", "words_of_half"]
     assert not any(path.exists() for path in (half, part, dump))
     assert "words_of_half" not in (full.root / "asked").read_text().splitlines()[-1]
+
+
+def test_prune_follows_no_link_of_whoever_uploads(full: FakeServer) -> None:
+    anna, live = full.root / "incoming" / "anna", full.models["two"].path
+    (anna / "deep").mkdir(parents=True)
+    (anna / "deep" / "file").write_text("1")
+    (anna / "link").symlink_to(live)
+    age(anna, 2)
+    assert prune(full)[0] == ["link"]
+    assert (live / ".complete").exists()
+    assert (anna / "deep" / "file").exists()
 
 
 def test_prune_waits_for_no_other_deploy(full: FakeServer) -> None:
