@@ -30,6 +30,13 @@ __all__ = [
     "what_is_there",
 ]
 
+# The service's settings out of $1, to the letter as systemd takes them: sourced, the & of a
+# database's address would end it.
+SETTINGS = (
+    'cd /; while IFS= read -r line; do case $line in TOX_COM_DET_*=*) export "$line" ;; esac; '
+    'done < "$1"; '
+)
+
 
 def join(arguments: Sequence[str]) -> str:
     """Return the words as one command line of a POSIX shell."""
@@ -133,7 +140,7 @@ def restore(server: ServerConfig, manifest: str, dump: str | None) -> list[str]:
     The service's settings (the database's address and password) are in env_file.
     """
     text = (
-        'cd /; set -a; . "$1"; PYTHONPATH=$2; PYTHONUNBUFFERED=1; set +a; shift 2; '
+        f'{SETTINGS}export PYTHONPATH="$2" PYTHONUNBUFFERED=1; shift 2; '
         'exec "$PYTHONPATH/venv/bin/python" -m tox_com_det.restore "$@"'
     )
     what = ["--check-only"] if dump is None else ["--dump", dump]
@@ -153,7 +160,7 @@ def releasectl(server: ServerConfig, *arguments: str) -> list[str]:
 def collections(server: ServerConfig) -> list[str]:
     """Return the words that list the collections of word vectors, and do nothing else."""
     text = (
-        'cd /; set -a; . "$1"; PYTHONPATH=$2; set +a; '
+        f'{SETTINGS}export PYTHONPATH="$2"; '
         'exec "$PYTHONPATH/venv/bin/python" -m tox_com_det.collections'
     )
     return script(text, server.env_file, server.app_link)

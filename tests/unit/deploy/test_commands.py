@@ -50,6 +50,14 @@ def test_missing_file_has_no_size_and_no_sum(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_settings_are_taken_to_the_letter(tmp_path: Path) -> None:
+    uri = "mongodb://u:p$HOME`x`@h/?authSource=a&tls=true"
+    (tmp_path / "app.env").write_text(f"# &\nTOX_COM_DET_MONGODB_URI={uri}\nSLOT_SERVER=uwsgi\n")
+    words = commands.script(f"{commands.SETTINGS}env", str(tmp_path / "app.env"))
+    lines = sh(commands.join(words)).stdout.splitlines()
+    assert f"TOX_COM_DET_MONGODB_URI={uri}" in lines
+
+
 def test_a_link_in_the_place_of_an_upload_is_not_followed(tmp_path: Path) -> None:
     secret, part, final = tmp_path / "shadow", tmp_path / "ab.part", tmp_path / "v1/head.onnx"
     secret.write_text("secret")
@@ -95,7 +103,7 @@ def test_restore_runs_in_the_apps_environment_with_the_services_settings(
     python.write_text('#!/bin/sh\necho "$TOX_COM_DET_MONGODB_URI $PYTHONPATH $PWD $*"\n')
     python.chmod(0o755)
     env = tmp_path / "app.env"
-    env.write_text("# settings\nTOX_COM_DET_MONGODB_URI='mongodb://h/?a=1&b=2'\n")
+    env.write_text("# settings\nTOX_COM_DET_MONGODB_URI=mongodb://h/?a=1&b=2\n")
     remote.server_json.update(env_file=str(env), app_link=str(tmp_path / "app"))
     line = commands.join(commands.restore(remote.config, "/m/manifest.json", "/d"))
     assert sh(line).stdout.split() == [
