@@ -34,7 +34,7 @@ def is_back_soon(seen: Seen) -> bool:
         ),
         ("head that gives NaN", Bundles.not_a_number, ""),
         pytest.param(
-            "head that needs 600 MB", Bundles.hungry, "memory", marks=pytest.mark.quick
+            "head that needs 600 MB", Bundles.hungry, "ended while it loaded", marks=pytest.mark.quick
         ),
         ("manifest of another model", Bundles.mixed, "is not the manifest's"),
     ],
@@ -120,7 +120,7 @@ def test_a_candidate_that_crashes_a_second_after_the_switch(
         may_fail=is_back_soon,
     ) as scene:
         strike = server.when("flipped-for", "1", "kill-main", "live")
-        scene.bad(*scene.deploy(scene.next))
+        scene.bad(*scene.deploy(scene.next), words="after the flip")
         crash = strike.struck()["at"]
         scene.still_serves()
         scene.row.healthy = back_seconds(scene, crash)
@@ -138,7 +138,9 @@ def test_an_app_that_ends_itself_a_second_after_the_switch(
         may_fail=is_back_soon,
     ) as scene:
         app = server.state()["confirmed"]["app"]
-        done = scene.bad("deploy-app", laptop=scene.laptop.in_checkout(fatal))
+        done = scene.bad(
+            "deploy-app", words="after the flip", laptop=scene.laptop.in_checkout(fatal)
+        )
         assert "journal" in done.said
         scene.still_serves()
         assert server.state()["confirmed"]["app"] == app
