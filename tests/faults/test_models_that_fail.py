@@ -34,7 +34,7 @@ def is_back_soon(seen: Seen) -> bool:
         ),
         ("head that gives NaN", Bundles.not_a_number, ""),
         pytest.param(
-            "head that needs 600 MB", Bundles.hungry, "ended while it loaded", marks=pytest.mark.quick
+            "head that needs 600 MB", Bundles.hungry, "while it loaded", marks=pytest.mark.quick
         ),
         ("manifest of another model", Bundles.mixed, "is not the manifest's"),
     ],
