@@ -188,6 +188,25 @@ class FaultyServer:
         """The version of the model that was confirmed last."""
         return Path(self.state()["confirmed"]["model"]).name.split("-")[0]
 
+    def app(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a module of the app, with the service's settings."""
+        script = (
+            'cd /; set -a; . "$1"; PYTHONPATH=$2; set +a; shift 2; '
+            'exec "$PYTHONPATH/venv/bin/python" -m "$@"'
+        )
+        where = self.config["env_file"], self.config["app_link"]
+        return self.run("sh", "-euc", script, "sh", *where, module, *arguments)
+
+    def drop_words(self, prefix: str) -> None:
+        """Remove the collections whose name begins so."""
+        done = self.app("tox_com_det.collections")
+        assert done.returncode == 0, done.stdout + done.stderr
+        names = [one["name"] for one in json.loads(done.stdout)["collections"]]
+        only = [f"--only={name}" for name in names if name.startswith(prefix)]
+        if only:
+            done = self.app("tox_com_det.collections", *only, "--drop")
+            assert done.returncode == 0, done.stdout + done.stderr
+
     def is_ready(self) -> bool:
         """Whether the service says so through nginx."""
         done = self.run("curl", "--silent", "--fail", "--max-time", "5", "http://127.0.0.1/readyz")

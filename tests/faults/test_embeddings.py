@@ -36,12 +36,7 @@ def has_collection(server: FaultyServer, bundle: Path) -> bool:
     """Whether the server has the bundle's word vectors, by the server's own check."""
     path = f"/run/{read(bundle)['model_version']}.json"
     server.put(bundle / "manifest.json", path)
-    script = (
-        'cd /; set -a; . "$1"; PYTHONPATH=$2; set +a; '
-        'exec "$2/venv/bin/python" -m tox_com_det.restore --manifest "$3" --check-only'
-    )
-    words = ("sh", "-euc", script, "sh", server.config["env_file"], server.config["app_link"], path)
-    return server.run(*words).returncode == 0
+    return server.app("tox_com_det.restore", "--manifest", path, "--check-only").returncode == 0
 
 
 @pytest.mark.parametrize("change", [missing, doubled, changed])

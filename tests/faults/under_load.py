@@ -37,12 +37,15 @@ class Seen:
 
     @property
     def away(self) -> float:
-        """Seconds from the first failure to the first good answer after the last one."""
+        """Seconds from the first failure to the first good answer asked for after the last one.
+
+        A request that the network swallowed ends at its own timeout, when others are long answered.
+        """
         if not self.failed:
             return 0.0
-        last = max(end_of(one) for one in self.failed)
-        good = [end_of(one) for one in self.requests if one["status"] == 200]
-        back = min((moment for moment in good if moment > last), default=float("inf"))
+        last = max(one["begin"] for one in self.failed)
+        good = [one for one in self.requests if one["status"] == 200 and one["begin"] > last]
+        back = min((end_of(one) for one in good), default=float("inf"))
         return back - min(one["begin"] for one in self.failed)
 
     def answered_by(self, model: str) -> list[dict[str, Any]]:
