@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import MongoClient
@@ -101,8 +102,22 @@ def embeddings(database: Documents) -> list[str]:
     )
 
 
+def young_embeddings(database: Documents, seconds: float) -> set[str]:
+    """Names of what was restored less than that long ago, as the restore's markers say."""
+    since = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
+    return {
+        marker["_id"]
+        for marker in database[MARKER_COLLECTION].find({}, {"restored_at": 1})
+        if isinstance(marker.get("restored_at"), datetime) and marker["restored_at"] > since
+    }
+
+
 def prune(
-    database: Documents, keep: Sequence[str], only: Sequence[str], dropping: bool
+    database: Documents,
+    keep: Sequence[str],
+    only: Sequence[str],
+    dropping: bool,
+    keep_young: float = 0.0,
 ) -> list[dict[str, Any]]:
     """Each embedding, and what becomes of it.
 
@@ -111,14 +126,16 @@ def prune(
         keep: names that stay, each also as `<database>.<name>`.
         only: names that may go, all if empty.
         dropping: whether those that need not stay are dropped, or only told.
+        keep_young: seconds; what was restored since then stays, a deploy may be about to name it.
     """
+    young = young_embeddings(database, keep_young)
     kept, droppable = (
         {name.removeprefix(f"{database.name}.") for name in names} for names in (keep, only)
     )
     there = set(database.list_collection_names())
     told = []
     for name in embeddings(database):
-        stays = name in kept or bool(droppable and name not in droppable)
+        stays = name in kept | young or bool(droppable and name not in droppable)
         size = stored_bytes(database, name) if name in there else 0
         if dropping and not stays:
             drop(database, name)
@@ -142,6 +159,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="no other than this one goes (repeatable)",
     )
+    parser.add_argument(
+        "--keep-young",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="what was restored since then stays",
+    )
     parser.add_argument("--drop", action="store_true", help="drop those that need not stay")
     return parser.parse_args(argv)
 
@@ -156,7 +180,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     try:
         with patient_client(uri, "tox_com_det.collections") as client:
-            told = prune(client[DATABASE], arguments.keep, arguments.only, arguments.drop)
+            told = prune(
+                client[DATABASE],
+                arguments.keep,
+                arguments.only,
+                arguments.drop,
+                arguments.keep_young,
+            )
     except PyMongoError as error:
         print(json.dumps({"error": database_problem(uri, error), "kind": "database"}))
         return 1

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pymongo import MongoClient
@@ -53,6 +54,16 @@ def test_without_drop_it_only_tells(database, capsys):
     ]
     assert all(one["bytes"] > 0 for one in found.values())
     assert left(database) == before
+
+
+def test_what_was_restored_just_now_stays_since_a_deploy_may_be_about_to_name_it(database, capsys):
+    now = datetime.now(UTC)
+    for name, age in ((OLD, 7200), (NEW, 60)):
+        change = {"$set": {"restored_at": now - timedelta(seconds=age)}}
+        database.restored.update_one({"_id": name}, change)
+    found = told(capsys, "--drop", "--keep-young", "3600")
+    assert [name for name, one in found.items() if one["dropped"]] == [OLD, "marked"]
+    assert left(database) == (sorted([NEW, "somebodys"]), [NEW])
 
 
 def test_what_need_not_stay_goes_with_its_marker_and_what_is_no_embedding_stays(database, capsys):

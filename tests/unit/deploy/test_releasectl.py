@@ -650,7 +650,8 @@ def test_prune_drops_what_no_manifest_names(full: FakeServer) -> None:
     assert (full.root / "asked").read_text().split() == [
         "-m", "tox_com_det.collections",
         *("--keep", "words_of_m4", "--keep", "words_of_m5"),
-        *("--keep", "words_of_one", "--keep", "words_of_two", "--drop"),
+        *("--keep", "words_of_one", "--keep", "words_of_two"),
+        *("--keep-young", "86400", "--drop"),
     ]  # fmt: skip
 
 
@@ -661,7 +662,7 @@ def test_prune_after_a_deploy_looks_only_at_the_collections_of_what_it_removed(
     assert not (full.root / "asked").exists()
     prune(full, "--auto", "--keep", "4", "--dry-run")
     asked = (full.root / "asked").read_text()
-    assert "--only words_of_m1\n" in asked
+    assert "--only words_of_m1 --keep-young" in asked
     assert "--drop" not in asked
 
 
