@@ -163,7 +163,7 @@ class Bundles:
         return out
 
     def big(self) -> Path:
-        """A bundle with 200,000 words of 100 random numbers, 90 MB: something to break off."""
+        """A bundle with 200,000 words of 20 random numbers, 27 MB: something to break off."""
         out = self.directory / "big"
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(self.base(), out, ignore=shutil.ignore_patterns("dump"))
