@@ -25,7 +25,7 @@ from tox_com_det.manifest import HEAD_FILE, Manifest, content_version
 
 H5, WORD_INDEX, SETTINGS = "toxic_comment_detector.h5", "word_index.json", "model.json"
 HUNGRY_BYTES, HEAVY_BYTES = 600 << 20, 20 << 20
-BIG_WORDS, BIG_DIMENSION = 200_000, 100
+BIG_WORDS, BIG_DIMENSION = 200_000, 20
 
 Json = dict[str, Any]
 
