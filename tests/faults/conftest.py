@@ -24,6 +24,9 @@ from nanode import NanodeError
 WORK = BUILD / "faults"
 RATE = float(os.environ.get("FAULTS_RATE", "40"))
 READY_SECONDS = 60.0
+# Of a switch that has to be undone, or a slot that has to start again.
+BACK_SECONDS = 15.0
+MOMENT_SECONDS = 2.0
 ROWS = pytest.StashKey[list[Row]]()
 
 
@@ -178,6 +181,11 @@ def judge(seen: Seen, may_fail: Callable[[Seen], bool] | None) -> None:
         assert not seen.failed, f"{len(seen.failed)} failed requests: {seen.failed[0]}"
     else:
         assert may_fail(seen), f"{len(seen.failed)} failed requests: {seen.words()}"
+
+
+def fails_for_a_moment(seen: Seen, moment: float = MOMENT_SECONDS) -> bool:
+    """Allow as many failures as are sent in a moment, with answers again soon."""
+    return len(seen.failed) <= RATE * moment and seen.away < BACK_SECONDS
 
 
 @pytest.fixture(autouse=True)

@@ -114,6 +114,12 @@ def parent(pid: int) -> tuple[str, int]:
     return before.partition("(")[2], int(after.split()[1])
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
+        return [int(word) for word in file.read().split()]
+
+
 def kill_ssh(_: str) -> str:
     """Kill the sshd processes of the connection that the deploy lock's holder came by."""
     listener, pid = main_pid("ssh.service"), int(deploy_lock()["pid"])
@@ -138,16 +144,26 @@ def kill_main(slot: str) -> str:
     return f"killed {pid}"
 
 
+def hang(slot: str) -> str:
+    """Stop the processes of a slot where they are: they end nothing and answer nothing."""
+    pid = main_pid(unit(live() if slot == "live" else slot))
+    stopped = [pid, *children(pid)]
+    if len(stopped) < 2:
+        raise SystemExit(f"process {pid} of slot {slot} has no worker to stop")
+    for one in stopped:
+        os.kill(one, signal.SIGSTOP)
+    return f"stopped {stopped}"
+
+
 def kill_worker(slot: str) -> str:
     """Kill the worker of a slot, the child of its main process."""
     pid = main_pid(unit(live() if slot == "live" else slot))
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
-        children = [int(word) for word in file.read().split()]
-    if not children:
+    workers = children(pid)
+    if not workers:
         raise SystemExit(f"process {pid} of slot {slot} has no worker to kill")
-    for child in children:
-        os.kill(child, signal.SIGKILL)
-    return f"killed {children}"
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    return f"killed {workers}"
 
 
 def part_size() -> int:
@@ -184,6 +200,7 @@ ACTIONS: dict[str, Callable[[str], str]] = {
     "kill-ssh": kill_ssh,
     "kill-main": kill_main,
     "kill-worker": kill_worker,
+    "hang": hang,
 }
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bundles import Bundles, read
 from checkouts import copied
-from conftest import WORK, Fault, Scene
+from conftest import BACK_SECONDS, WORK, Fault, Scene, fails_for_a_moment
 from faulty_server import FaultyServer
 from under_load import Seen, end_of
 
-BACK_SECONDS = 15.0
+# So few that all which wait for an answer are within what the load lets wait.
+HANG_RATE = 10.0
+WATCHED = "live, watching it"
 
 
 def pids(server: FaultyServer) -> tuple[int, int]:
@@ -22,17 +25,13 @@ def pids(server: FaultyServer) -> tuple[int, int]:
     return state["database"], state["slots"][state["live"]]["pid"]
 
 
-def is_back_soon(seen: Seen) -> bool:
-    return seen.away < BACK_SECONDS
-
-
 @pytest.mark.parametrize(
     ("name", "make", "words"),
     [
         pytest.param(
             "head that answers wrongly", Bundles.wrong, "known answer", marks=pytest.mark.quick
         ),
-        ("head that gives NaN", Bundles.not_a_number, ""),
+        ("head that gives NaN", Bundles.not_a_number, "not a number"),
         pytest.param(
             "head that needs 600 MB", Bundles.hungry, "while it loaded", marks=pytest.mark.quick
         ),
@@ -111,21 +110,53 @@ def back_seconds(scene: Scene, crash: float) -> float:
 
 
 @pytest.mark.quick
-def test_a_candidate_that_crashes_a_second_after_the_switch(
+def test_a_candidate_that_crashes_a_second_after_confirm(
     fault: Fault, server: FaultyServer
 ) -> None:
     with fault(
-        "crash a second after the switch",
-        "SIGKILL to the new slot's main process a second after the flip",
-        may_fail=is_back_soon,
+        "crash a second after confirm",
+        "SIGKILL to the new slot's main process a second after all known answers came through the "
+        "flipped link",
+        may_fail=fails_for_a_moment,
     ) as scene:
-        strike = server.when("flipped-for", "1", "kill-main", "live")
-        scene.bad(*scene.deploy(scene.next), words="after the flip")
-        crash = strike.struck()["at"]
+        attempt = scene.laptop.start("fab", *scene.deploy(scene.next))
+        attempt.wait_for(WATCHED)
+        time.sleep(1)
+        crash = server.when("flipped-for", "1", "kill-main", "live").struck()["at"]
+        scene.failed(attempt.wait(), "after the flip")
         scene.still_serves()
         scene.row.healthy = back_seconds(scene, crash)
         assert scene.row.healthy < BACK_SECONDS
         scene.next_deploy_works()
+
+
+def test_a_candidate_that_hangs_after_the_switch(fault: Fault, server: FaultyServer) -> None:
+    struck = {}
+
+    def only_while_it_hung(seen: Seen) -> bool:
+        begin, end = struck["at"], struck["at"] + BACK_SECONDS
+        during = all(end_of(one) > begin and one["begin"] < end for one in seen.failed)
+        return during and len(seen.failed) <= HANG_RATE * BACK_SECONDS
+
+    with fault(
+        "candidate hangs after the switch",
+        "SIGSTOP to the new slot's master and worker a second after the flip",
+        may_fail=only_while_it_hung,
+        rate=HANG_RATE,
+    ) as scene:
+        strike = server.when("flipped-for", "1", "hang", "live")
+        scene.bad(*scene.deploy(scene.next), words="after the flip")
+        struck.update(strike.struck())
+        scene.still_serves()
+        scene.row.healthy = asked_again_seconds(scene, struck["at"])
+        assert scene.row.healthy < BACK_SECONDS
+        scene.next_deploy_works()
+
+
+def asked_again_seconds(scene: Scene, hung: float) -> float:
+    """Seconds until the old model answered what was asked after the switch."""
+    old = scene.load.so_far().answered_by(read(scene.old)["model_version"])
+    return min(end_of(one) for one in old if one["begin"] > hung) - hung
 
 
 def test_an_app_that_ends_itself_a_second_after_the_switch(
@@ -135,7 +166,7 @@ def test_an_app_that_ends_itself_a_second_after_the_switch(
     with fault(
         "app that crashes a second after the switch",
         "deploy-app of an app that kills its own master a second after it is live",
-        may_fail=is_back_soon,
+        may_fail=fails_for_a_moment,
     ) as scene:
         app = server.state()["confirmed"]["app"]
         done = scene.bad(
