@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from load import SLOW_SECONDS
+
 PROGRAM = Path(__file__).with_name("load.py")
 LAST_ANSWER_SECONDS = 30.0
 
@@ -62,7 +64,9 @@ class Seen:
 
 def end_of(request: dict[str, Any]) -> float:
     """When its answer was there, seconds since the epoch."""
-    return request["begin"] + request["seconds"]
+    # `seconds` is without what a slow client took for itself.
+    slow = SLOW_SECONDS if request["kind"] == "slow" else 0.0
+    return request["begin"] + request["seconds"] + slow
 
 
 class UnderLoad:
