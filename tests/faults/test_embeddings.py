@@ -67,7 +67,7 @@ def test_a_database_that_is_stopped(fault: Fault, server: FaultyServer, bundles:
         server.inside(f"systemctl stop {DATABASE}")
         try:
             scene.bad(*restore(bundle), words="does not answer")
-            scene.bad(*scene.deploy(scene.next))
+            scene.bad(*scene.deploy(scene.next), words="does not answer")
         finally:
             server.inside(f"systemctl start {DATABASE}")
         wait(server.is_ready, "the service with its database back")
@@ -87,7 +87,7 @@ def test_a_database_that_is_killed_in_the_middle_of_a_restore(
         attempt = scene.laptop.start("fab", *restore(bundle))
         attempt.wait_for(RESTORING, 120)
         server.inside(f"systemctl kill --signal KILL --kill-who main {DATABASE}")
-        scene.failed(attempt.wait())
+        scene.failed(attempt.wait(), "does not answer")
         assert not has_collection(server, bundle)
         wait(server.is_ready, "the service with its database back")
         scene.still_serves()
@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_during_a_restore(
             attempt = scene.laptop.start("fab", *restore(bundle))
             attempt.wait_for(RESTORING, 120)
             server.fill_small_disk(left)
-            scene.failed(attempt.wait())
+            scene.failed(attempt.wait(), "fab prune")
         wait(server.is_ready, "the service with its database back")
         assert not has_collection(server, bundle)
         scene.still_serves()
@@ -124,7 +124,7 @@ def test_a_disk_that_is_too_full_for_a_restore(
 ) -> None:
     bundle = bundles.big()
     with fault(
-        "disk full before a restore", "the database on a disk with 15 MB free, a restore of 90 MB"
+        "disk full before a restore", "the database on a disk with 15 MB free, a restore of 27 MB"
     ) as scene:
         with server.small_disk(STORAGE, 15 << 20, DATABASE):
             scene.bad(*restore(bundle), words="free")
