@@ -8,6 +8,7 @@ import threading
 import time
 
 CHUNK = 16 * 1024
+ARRIVE_SECONDS = 0.5  # a reset throws away what waits in a buffer on its way
 
 
 class CutProxy:
@@ -65,7 +66,7 @@ class CutProxy:
                 threading.Thread(target=self._forward, args=pair, daemon=True).start()
 
     def _forward(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while chunk := source.recv(CHUNK):
                 self.thawed.wait()
                 if counted and self.rate:
@@ -75,11 +76,15 @@ class CutProxy:
                     target.sendall(chunk[: max(left, 0)])
                     self.sent += max(left, 0)
                     self.cut_after = None
+                    time.sleep(ARRIVE_SECONDS)
                     self.cut()
                     return
                 target.sendall(chunk)
                 self.sent += len(chunk) if counted else 0
             target.shutdown(socket.SHUT_WR)
+        except OSError:  # of a program that was killed with something unread: pass it on
+            reset(source)
+            reset(target)
 
 
 def reset(one: socket.socket) -> None:
