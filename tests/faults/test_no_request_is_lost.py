@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def test_everything_that_is_done_to_a_server(
             assert play.code == 0, play.said
             server.serves(first)
         scene.good(*scene.deploy(scene.next))
-        scene.good("prune", "--keep", "1", "--yes")
+        pruned = scene.good("prune", "--keep", "1", "--yes")
+        assert re.search(r"\b[1-9]\d* removed", pruned.said), pruned.said
         server.serves(scene.next)
         scene.good("rollback", "--release", Path(read(first)["model_version"]).name)
         server.serves(first)
