@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from bundles import Bundles, read
-from conftest import Fault, Scene
+from conftest import BACK_SECONDS, MOMENT_SECONDS, Fault, Scene, fails_for_a_moment
 from faulty_server import FaultyServer, wait
 from under_load import Seen, end_of
 
 BOOT_SECONDS = 60.0
+RESTART_SECONDS = 1.0  # RestartSec of the slots' unit
+CUT_OFF = "an activation was cut off"
 
 
 def in_flight(seen: Seen, moment: float) -> int:
@@ -40,21 +42,21 @@ def test_a_slot_that_is_killed(fault: Fault, server: FaultyServer) -> None:
     with fault(
         "master of the live slot killed",
         "SIGKILL to its main process; systemd starts it again (RestartSec 1)",
-        may_fail=lambda seen: seen.away < 15,
+        may_fail=lambda seen: fails_for_a_moment(seen, RESTART_SECONDS + MOMENT_SECONDS),
     ) as scene:
         server.when("now", "", "kill-main", "live").struck()
-        wait(server.is_ready, "the service")
+        wait(server.is_ready, "the service", BACK_SECONDS)
         scene.still_serves()
         scene.next_deploy_works()
 
 
 @pytest.mark.at_the_end
 @pytest.mark.parametrize(
-    ("moment", "condition", "value"),
+    ("moment", "condition", "value", "flipped"),
     [
-        ("before the flip", "candidate-starts", ""),
-        pytest.param("between flip and confirm", "flipped-for", "0", marks=pytest.mark.quick),
-        ("during the watch", "flipped-for", "3"),
+        ("before the flip", "candidate-starts", "", False),
+        pytest.param("between flip and confirm", "flipped-for", "0", True, marks=pytest.mark.quick),
+        ("during the watch", "flipped-for", "3", True),
     ],
 )
 def test_a_server_that_is_killed_during_a_switch(
@@ -64,6 +66,7 @@ def test_a_server_that_is_killed_during_a_switch(
     moment: str,
     condition: str,
     value: str,
+    flipped: bool,
 ) -> None:
     bundle = bundles.fresh("server-killed")
     with fault(
@@ -79,9 +82,22 @@ def test_a_server_that_is_killed_during_a_switch(
         back(scene, killed)
         scene.failed(attempt.wait())
         wait(server.is_ready, "the service after the start", BOOT_SECONDS)
+        said = recovered(server, killed)
+        assert (CUT_OFF in said) == flipped, f"flipped: {flipped}, but slotctl recover said: {said}"
         scene.still_serves()
         scene.deploys(bundle)
         assert server.attempts()[1]["result"] == "cut off"
+
+
+def recovered(server: FaultyServer, since: float) -> str:
+    """What the unit of `slotctl recover` said at the start; AssertionError if it did not run."""
+    # The journal is in memory: that of the boot before is gone.
+    said = server.inside(
+        'journalctl --unit tox_com_det-recover --since "@$1" --no-pager --output cat',
+        str(int(since)),
+    )
+    assert "Back to the release" in said, f"it did not run: {said}"
+    return said
 
 
 def back(scene: Scene, killed: float) -> None:
