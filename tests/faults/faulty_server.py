@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from deploy import predict
 from deploy.paths import ROOT
@@ -235,4 +238,21 @@ class FaultyServer:
         assert not state["lock"], f"somebody holds the lock: {state}"
         assert not state["activation"], f"an activation is under way: {state}"
         assert self.is_ready(), "it is not ready"
+        wait(self.has_route, "this host's way to the container")
         predict.ask_known(self.url, manifest.known_answers, manifest.labels, version)
+
+    def has_route(self) -> bool:
+        """Whether many connections in a row find the container.
+
+        After a restart it has another address, and this host leads a few old source ports to the
+        one before for a moment ("No route to host"): that is the engine's forwarding, no server's.
+        """
+        address = urlsplit(self.url)
+        try:
+            for _ in range(50):
+                socket.create_connection((address.hostname, address.port), 5).close()
+        except OSError as error:
+            if error.errno == errno.EHOSTUNREACH:
+                return False
+            raise
+        return True
