@@ -46,7 +46,7 @@ def pip_command(lock: Path, system: Target, out: Path) -> list[str]:
 
 def run_pip(command: list[str]) -> None:
     """Run pip; DeployError with its last error line when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (built here, no shell)
     if done.returncode:
         raise DeployError(f"pip download failed: {pip_reason(done.stderr)}", done.stderr.strip())
 
@@ -94,7 +94,7 @@ def download(
     if names is not None:
         return Wheels(out, names, changed=False)
     partial = out.with_name(out.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)  # may not be there
     partial.mkdir(parents=True)
     print(f"wheels: downloading {lock.name} for {system.name}", file=sys.stderr, flush=True)
     try:
@@ -104,10 +104,10 @@ def download(
             raise DeployError(f"pip downloaded nothing for {lock}: is the lock empty?")
         stamp = json.dumps({"lock": wanted, "wheels": sizes}, indent=1, sort_keys=True)
         (partial / STAMP).write_text(stamp + "\n", encoding="utf-8")
-        shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(out, ignore_errors=True)  # may not be there
         partial.rename(out)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)  # may not be there
     return Wheels(out, sorted(sizes), changed=True)
 
 

@@ -6,6 +6,6 @@ Nothing here is installed on the server; `tox_com_det` imports nothing of this.
 """
 
 # Importing it turns ONNX Runtime's telemetry off, before any module here imports the runtime.
-import tox_com_det  # noqa: F401
+import tox_com_det  # noqa: F401 (for what it does)
 
 __version__ = "0.1.0"

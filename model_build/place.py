@@ -34,7 +34,7 @@ def replacing(out: Path, mark: str = MARK) -> Iterator[Path]:
         sync(work)
         _exchange(work, out)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)  # may not be there
 
 
 def check_replaceable(out: Path, mark: str = MARK) -> None:
@@ -66,7 +66,7 @@ def _exchange(work: Path, out: Path) -> None:
         if previous.exists() and not out.exists():
             previous.rename(out)
         raise
-    shutil.rmtree(previous, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)  # may not be there
 
 
 def _clear_leftovers(out: Path) -> None:

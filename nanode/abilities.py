@@ -173,7 +173,7 @@ def _namespace_complaint(root: bool) -> str | None:
         return None  # not known: the engine itself will tell
     # Inside a mount namespace of its own, so /tmp out here stays as it is.
     new = ["--mount"] if root else ["--user", "--map-root-user", "--mount"]
-    return _complaint(["unshare", *new, "mount", "-t", "tmpfs", "tmpfs", "/tmp"])  # noqa: S108
+    return _complaint(["unshare", *new, "mount", "-t", "tmpfs", "tmpfs", "/tmp"])  # noqa: S108 (in a namespace of its own)
 
 
 def _cgroup(tree: Path, root: bool) -> tuple[int, bool]:

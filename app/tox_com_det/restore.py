@@ -272,7 +272,7 @@ def _run_mongorestore(
         command = mongorestore_command(program, directory, embedding, connection)
         sys.stdout.flush()
         # It keeps the lock: what goes on after this process was killed is not disturbed.
-        code = subprocess.run(  # noqa: S603
+        code = subprocess.run(  # noqa: S603 (built here, no shell)
             command, stderr=subprocess.STDOUT, pass_fds=[lock], check=False
         ).returncode
     if code != 0:

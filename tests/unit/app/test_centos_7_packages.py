@@ -23,7 +23,7 @@ def compile_for_glibc_2_17(directory: Path, target: str) -> subprocess.Completed
     command = [UV, "pip", "compile", "--quiet", "--no-header", "--no-emit-index-url"]
     command += ["--generate-hashes", "--only-binary", ":all:", "--python-version", "3.11"]
     command += ["--python-platform", "x86_64-manylinux2014", f"{target}.in"]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
         [*command, "--output-file", f"{target}.txt"],
         cwd=directory,
         capture_output=True,

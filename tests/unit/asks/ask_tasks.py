@@ -10,8 +10,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[3]
 sys.path.append(str(PROJECT / "tests/unit/roles"))
 
-from rendering import TREE, evaluate  # noqa: E402
-from role_tree import Role, Task, as_list  # noqa: E402
+from rendering import TREE, evaluate  # noqa: E402 (after its path is set)
+from role_tree import Role, Task, as_list  # noqa: E402 (after its path is set)
 
 # What installs packages, or fetches lists of them.
 PACKAGE_MODULES = {

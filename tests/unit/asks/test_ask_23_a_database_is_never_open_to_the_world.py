@@ -21,9 +21,9 @@ from ansible_run import PROJECT, load, run_tasks
 for directory in ("roles", "app"):
     sys.path.append(str(PROJECT / "tests/unit" / directory))
 
-import template_forms as forms  # noqa: E402
-from database_server import DatabaseServer  # noqa: E402
-from rendering import SYSTEMS, VARIANTS, Variant, owners, render  # noqa: E402
+import template_forms as forms  # noqa: E402 (after its path is set)
+from database_server import DatabaseServer  # noqa: E402 (after its path is set)
+from rendering import SYSTEMS, VARIANTS, Variant, owners, render  # noqa: E402 (after its path is set)
 
 MONGOD = "etc/mongod.conf.j2"
 ZONE = "etc/firewalld/zones/public.xml.j2"
@@ -144,7 +144,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]
 
 def make(server: DatabaseServer, *users: dict) -> tuple[int, list[str], str]:
     wanted = {"port": server.port, "tls": False, "users": users}
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
         [sys.executable, PROGRAM],
         input=json.dumps(wanted),
         capture_output=True,

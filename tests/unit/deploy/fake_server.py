@@ -312,7 +312,7 @@ class FakeServer:
             "http_proxy": "http://127.0.0.1:9",
         }
         command = [sys.executable, str(program), "--config", str(self.root / "server.json")]
-        self.caller = subprocess.Popen(  # noqa: S603
+        self.caller = subprocess.Popen(  # noqa: S603 (words of the tests, no shell)
             [*command, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL if program == SLOTCTL else subprocess.PIPE,

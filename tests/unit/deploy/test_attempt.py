@@ -54,7 +54,7 @@ def test_times_as_seconds_are_shown_as_times() -> None:
 
 def test_server_without_sessions_names_the_playbook(server: Server, remote: LocalRemote) -> None:
     old = LocalProcess(lambda: Done("", "python3: can't open file releasectl\n", 2))
-    remote.start = lambda words, user="root": old  # type: ignore[method-assign]
+    remote.start = lambda words, user="root": old  # type: ignore[method-assign]  # a stand-in
     with (
         pytest.raises(DeployError, match=r"can't open file releasectl.*ansible-playbook site.yml"),
         attempt(server, "prune", ""),
@@ -106,7 +106,7 @@ def test_signs_of_life_go_on_until_the_end(
 
 def test_bug_ends_the_audit_too(server: Server, remote: LocalRemote) -> None:
     with pytest.raises(ZeroDivisionError), attempt(server, "deploy-model", "v"):
-        1 / 0  # noqa: B018
+        1 / 0  # noqa: B018 (it has to raise)
     assert remote.session.end == {"result": "failed", "reason": "division by zero"}
 
 

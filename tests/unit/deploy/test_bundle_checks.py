@@ -57,7 +57,7 @@ def test_missing_dump_is_found_where_it_is_needed(bundle: Path) -> None:
     shutil.rmtree(bundle / "dump")
     loaded = load_bundle(bundle)
     with pytest.raises(DeployError, match=r"the bundle has no .*metadata"):
-        loaded.dump_files  # noqa: B018
+        loaded.dump_files  # noqa: B018 (it has to raise)
 
 
 @pytest.mark.parametrize(

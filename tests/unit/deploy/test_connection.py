@@ -185,7 +185,7 @@ def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None
         return "", "", 0
 
     server.answer = refusing_without_password(answer)
-    host = replace(server.host, become_password="sesame")  # noqa: S106
+    host = replace(server.host, become_password="sesame")  # noqa: S106 (made up)
     with connect(host) as remote:
         assert remote.run_as(["ls"]).code == 0
         with remote.start(["session"]) as process:
@@ -205,7 +205,7 @@ def test_wrong_password_is_told_before_a_command_could_lose_its_input(server: Ss
         return "", "sudo: no password was provided\nsudo: 1 incorrect password attempt\n", 1
 
     server.answer = refusing_without_password(answer)
-    host = replace(server.host, become_password="wrong")  # noqa: S106
+    host = replace(server.host, become_password="wrong")  # noqa: S106 (made up)
     with connect(host) as remote, refused("sudo on nanode refuses deploy .*incorrect password"):
         remote.start(["session"])
     assert seen == ["sudo -S -k -p '' -u root -- true"]
@@ -230,7 +230,7 @@ def test_password_that_sudo_does_not_ask_for_is_sent_to_nobody(server: SshServer
         return "", "", 0
 
     server.answer = answer
-    host = replace(server.host, become_password="sesame")  # noqa: S106
+    host = replace(server.host, become_password="sesame")  # noqa: S106 (made up)
     with connect(host) as remote:
         assert remote.run_as(["ls"]).code == 0
         with remote.start(["session"]) as process:

@@ -58,7 +58,7 @@ other:
     assert second.known_hosts == ()
     assert (first.address, first.port, first.key_file) == ("192.0.2.1", 2022, Path("/keys/id"))
     assert first.known_hosts == (tmp_path / "known_hosts",)
-    assert first.become_password == "12"  # noqa: S105
+    assert first.become_password == "12"  # noqa: S105 (made up)
     assert "12" not in repr(first)
     assert [host.name for host in read_hosts(str(tmp_path), "first")] == ["first"]
 
@@ -109,7 +109,7 @@ def test_vault_is_opened_and_a_missing_password_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     password = write(tmp_path / "password", "sesame\n")
-    secret = subprocess.run(  # noqa: S603
+    secret = subprocess.run(  # noqa: S603 (words of the tests, no shell)
         [
             *(sys.executable, "-m", "ansible", "vault", "encrypt_string", "open it"),
             *("--vault-password-file", password, "--name", "ansible_become_password"),
@@ -126,7 +126,7 @@ def test_vault_is_opened_and_a_missing_password_is_one_line(
         read_hosts(str(inventory))
     assert "\n" not in str(caught.value)
     monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", password)
-    assert read_hosts(str(inventory))[0].become_password == "open it"  # noqa: S105
+    assert read_hosts(str(inventory))[0].become_password == "open it"  # noqa: S105 (made up)
 
 
 def test_environment_names_the_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 def run(root: Path, slot: str, **more: str) -> tuple[int, str, str, int]:
     command = [sys.executable, str(RUN_SLOT), slot, "--config", str(root / "server.json")]
     environment = {**os.environ, "KEPT": "kept", **more}
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(  # noqa: S603 (words of the tests, no shell)
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         out, err = process.communicate(timeout=20)

@@ -14,7 +14,7 @@ from deploy.servers import Server
 
 
 def test_machine_that_is_not_set_up_names_the_playbook(remote: LocalRemote) -> None:
-    remote.run = lambda command: Done("", "No such file", 1)  # type: ignore[method-assign]
+    remote.run = lambda command: Done("", "No such file", 1)  # type: ignore[method-assign]  # a stand-in
     with pytest.raises(DeployError, match=r"type `ansible-playbook site.yml`"):
         Server(remote)
 

@@ -14,7 +14,7 @@ def test_table_is_written_between_the_marks(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nearlier table\n{END}\nafter\n")
     options = ["--words", "300", "--dimension", "8", "--slice", "100", "--docs", str(page)]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
         [sys.executable, str(BENCH), *options], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ LISTED = (
 
 def test_only_what_was_installed_since_the_start_is_named():
     command = evaluate(SEE.data["ansible.builtin.shell"]["cmd"], {"__base_install_times": LISTED})
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
         ["/bin/bash", "-c", str(command)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["systemd-219-78.el7"]

@@ -46,7 +46,7 @@ def test_the_module_compiles_and_takes_its_labels(tmp_path: Path, system: str):
         "checkmodule -M -m -o tox_com_det.mod tox_com_det.te",
         "semodule_package -o tox_com_det.pp -m tox_com_det.mod -f tox_com_det.fc",
     ):
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
             command.split(), cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
