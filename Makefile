@@ -16,7 +16,7 @@ up: ## from nothing to scores: local Nanode, site.yml, sample model
 	@scripts/up
 
 down: ## remove the local Nanode
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m nanode destroy; else echo "Nothing to remove."; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m controller.nanode destroy; else echo "Nothing to remove."; fi
 
 serve: ## the same service without root and without a container, until Ctrl-C (SERVE_PORT)
 	@scripts/serve

@@ -14,16 +14,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from invoke import Context
 
-from deploy import app_deploy, embeddings, model_deploy, predict, report
-from deploy import prune as pruning
-from deploy import rollback as rolling_back
-from deploy import unlock as unlocking
-from deploy.bundle import load_bundle
-from deploy.cli import DRY_RUN, HOST_OPTIONS, product_task
-from deploy.errors import DeployError
-from deploy.model import build_bundle, build_dump
-from deploy.paths import BUNDLE, DUMP, ROOT
-from deploy.servers import bundle_path, servers
+from controller.deploy import app_deploy, embeddings, model_deploy, predict, report
+from controller.deploy import prune as pruning
+from controller.deploy import rollback as rolling_back
+from controller.deploy import unlock as unlocking
+from controller.deploy.bundle import load_bundle
+from controller.deploy.cli import DRY_RUN, HOST_OPTIONS, product_task
+from controller.deploy.errors import DeployError
+from controller.deploy.model import build_bundle, build_dump
+from controller.deploy.paths import BUNDLE, DUMP, ROOT
+from controller.deploy.servers import bundle_path, servers
 
 BUNDLE_OPTION = {"bundle": f"directory of the bundle (default: {BUNDLE.relative_to(ROOT)})"}
 

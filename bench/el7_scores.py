@@ -28,11 +28,11 @@ SCORE = """
 import json, sys
 from importlib.metadata import version
 from pathlib import Path
-from tox_com_det.bundle import read_head, read_manifest
-from tox_com_det.dump import find_dump, read_documents, read_row
-from tox_com_det.head import Head
-from tox_com_det.predictor import Predictor
-from tox_com_det.vectors import Vectors
+from tox_com_det.model.bundle import read_head, read_manifest
+from tox_com_det.store.dump import find_dump, read_documents, read_row
+from tox_com_det.model.head import Head
+from tox_com_det.model.predictor import Predictor
+from tox_com_det.store.vectors import Vectors
 bundle = Path(sys.argv[1])
 manifest = read_manifest(bundle)
 with find_dump(bundle / "dump", manifest.embedding).bson.open("rb") as stream:
@@ -82,7 +82,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         bundle = Path(temporary, "bundle")
-        build = [sys.executable, "-m", "model_build", "--out", str(bundle)]
+        build = [sys.executable, "-m", "controller.model_build", "--out", str(bundle)]
         build += ["--h5", str(SAMPLE / "toxic_comment_detector.h5")]
         build += ["--word-index", str(SAMPLE / "word_index.json")]
         subprocess.run(build, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (built here, no shell)

@@ -2,7 +2,7 @@
 
 import os
 
-from tox_com_det.checksum import embedding_checksum
+from tox_com_det.store.checksum import embedding_checksum
 
 # ONNX Runtime 1.32 collects telemetry and uploads it unless this stands in the environment before
 # it is imported. What people write here is nobody else's business.

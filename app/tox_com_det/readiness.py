@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tox_com_det.bundle import BundleError, read_head, read_manifest
-from tox_com_det.database import DatabaseUnavailable, EmbeddingNotReady
-from tox_com_det.head import HeadError
-from tox_com_det.manifest import ManifestError
-from tox_com_det.predictor import Predictor
+from tox_com_det.model.bundle import BundleError, read_head, read_manifest
+from tox_com_det.model.head import HeadError
+from tox_com_det.model.manifest import ManifestError
+from tox_com_det.model.predictor import Predictor
+from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady
 
 OK = "ok"
 NOT_CHECKED = "not checked"

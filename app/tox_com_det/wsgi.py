@@ -8,11 +8,11 @@ import sys
 
 from flask import Flask
 
-from tox_com_det.bundle import BundleError
-from tox_com_det.head import HeadError
-from tox_com_det.manifest import ManifestError
+from tox_com_det.http.routes import create_app
+from tox_com_det.model.bundle import BundleError
+from tox_com_det.model.head import HeadError
+from tox_com_det.model.manifest import ManifestError
 from tox_com_det.settings import Settings, SettingsError
-from tox_com_det.web import create_app
 
 
 def _load() -> Flask:

@@ -18,10 +18,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from deploy.model import build_bundle
-from deploy.paths import SAMPLE_MODEL
-from model_build.dump import DATABASE, write_dump
-from tox_com_det.manifest import HEAD_FILE, Manifest, content_version
+from controller.deploy.model import build_bundle
+from controller.deploy.paths import SAMPLE_MODEL
+from controller.model_build.dump import DATABASE, write_dump
+from tox_com_det.model.manifest import HEAD_FILE, Manifest, content_version
 
 H5, WORD_INDEX, SETTINGS = "toxic_comment_detector.h5", "word_index.json", "model.json"
 HUNGRY_BYTES, HEAVY_BYTES = 600 << 20, 20 << 20

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deploy.paths import BUILD, ROOT
+from controller.deploy.paths import BUILD, ROOT
 
 # Kills its own master a second after nginx was pointed to it.
 FATAL = """

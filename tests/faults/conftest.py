@@ -18,8 +18,8 @@ from laptop import Done, Laptop
 from rows import Row, table
 from under_load import Seen, UnderLoad
 
-from deploy.paths import BUILD
-from nanode import NanodeError
+from controller.deploy.paths import BUILD
+from controller.nanode import NanodeError
 
 WORK = BUILD / "faults"
 RATE = float(os.environ.get("FAULTS_RATE", "40"))

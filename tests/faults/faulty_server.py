@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from deploy import predict
-from deploy.paths import ROOT
-from nanode.host import Engine, find_engine, inspect_host
-from nanode.instance import Instance, recorded
-from tox_com_det.manifest import Manifest
+from controller.deploy import predict
+from controller.deploy.paths import ROOT
+from controller.nanode.host import Engine, find_engine, inspect_host
+from controller.nanode.instance import Instance, recorded
+from tox_com_det.model.manifest import Manifest
 
 INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
 STATE = ROOT / ".nanode" / "faults"
@@ -206,12 +206,12 @@ class FaultyServer:
 
     def drop_words(self, prefix: str) -> None:
         """Remove the collections whose name begins so."""
-        done = self.app("tox_com_det.collections")
+        done = self.app("tox_com_det.store.collections")
         assert done.returncode == 0, done.stdout + done.stderr
         names = [one["name"] for one in json.loads(done.stdout)["collections"]]
         only = [f"--only={name}" for name in names if name.startswith(prefix)]
         if only:
-            done = self.app("tox_com_det.collections", *only, "--drop")
+            done = self.app("tox_com_det.store.collections", *only, "--drop")
             assert done.returncode == 0, done.stdout + done.stderr
 
     def is_ready(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from cut_proxy import CutProxy
 from faulty_server import STATE, wait
 
-from deploy.paths import ROOT
+from controller.deploy.paths import ROOT
 
 BIN = Path(sys.executable).parent
 TASK_SECONDS = 240.0

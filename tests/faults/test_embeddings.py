@@ -36,7 +36,9 @@ def has_collection(server: FaultyServer, bundle: Path) -> bool:
     """Whether the server has the bundle's word vectors, by the server's own check."""
     path = f"/run/{read(bundle)['model_version']}.json"
     server.put(bundle / "manifest.json", path)
-    return server.app("tox_com_det.restore", "--manifest", path, "--check-only").returncode == 0
+    return (
+        server.app("tox_com_det.store.restore", "--manifest", path, "--check-only").returncode == 0
+    )
 
 
 @pytest.mark.parametrize("change", [missing, doubled, changed])

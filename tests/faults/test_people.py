@@ -10,7 +10,7 @@ from conftest import Fault, Scene
 from cut_proxy import CutProxy
 from faulty_server import FaultyServer
 
-from deploy.session import SILENT_SECONDS
+from controller.deploy.session import SILENT_SECONDS
 
 PHASES = ("prepare", "upload", "verify", "activate", "confirm", "clean")
 # From here on the server goes on without the laptop: the new model may be live at the end.

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nanode.host import Engine, find_engine, inspect_host
+from controller.nanode.host import Engine, find_engine, inspect_host
 
 PROJECT = Path(os.environ.get("MOLECULE_PROJECT_DIRECTORY", Path(__file__).parents[3]))
 BIN = Path(sys.executable).parent

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tox_com_det.manifest import Manifest
+from tox_com_det.model.manifest import Manifest
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 

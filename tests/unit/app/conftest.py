@@ -12,8 +12,8 @@ from fake_database import FakeDatabase
 from flask.testing import FlaskClient
 from tiny_bundle import TinyBundle
 
+from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
-from tox_com_det.web import create_app
 
 _NUMBERS = itertools.count()
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from tiny_bundle import TinyBundle
 
-from tox_com_det.database import DatabaseUnavailable, EmbeddingNotReady, Row
+from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady, Row
 
 
 class FakeDatabase:

@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from tox_com_det import embedding_checksum
-from tox_com_det.checksum import ChecksumError
+from tox_com_det.store.checksum import ChecksumError
 
 
 def test_the_checksum_is_sha256_over_word_nul_index_vector():

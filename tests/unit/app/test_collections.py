@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pymongo import MongoClient
 
-from tox_com_det import collections
-from tox_com_det.collections import main
+from tox_com_det.store import collections
+from tox_com_det.store.collections import main
 
 OLD, NEW = "glove_0123456789ab", "glove_ba9876543210"
 
@@ -142,7 +142,7 @@ def test_the_command_is_a_module_that_can_be_run(server, monkeypatch):
     with MongoClient(server.uri) as client:
         assert client.word_embeddings.list_collection_names() == []
     done = subprocess.run(
-        [sys.executable, "-m", "tox_com_det.collections"],
+        [sys.executable, "-m", "tox_com_det.store.collections"],
         capture_output=True,
         text=True,
         check=True,

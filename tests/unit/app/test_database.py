@@ -10,8 +10,10 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure
 from pymongo.monitoring import CommandListener
 
-from tox_com_det import database as module
-from tox_com_det.database import (
+from tox_com_det.http.routes import create_app
+from tox_com_det.settings import Settings
+from tox_com_det.store import database as module
+from tox_com_det.store.database import (
     DatabaseUnavailable,
     EmbeddingDatabase,
     EmbeddingNotReady,
@@ -19,8 +21,6 @@ from tox_com_det.database import (
     parse_row,
     shown_uri,
 )
-from tox_com_det.settings import Settings
-from tox_com_det.web import create_app
 
 
 class Commands(CommandListener):

@@ -4,7 +4,7 @@ import json
 import pytest
 from tiny_bundle import TinyBundle
 
-from tox_com_det.manifest import Manifest, ManifestError, content_version
+from tox_com_det.model.manifest import Manifest, ManifestError, content_version
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from tiny_bundle import TinyBundle
 
-from tox_com_det.bundle import read_head, read_manifest
-from tox_com_det.database import EmbeddingDatabase
-from tox_com_det.head import Head, HeadError
-from tox_com_det.manifest import ManifestError
-from tox_com_det.predictor import Predictor
+from tox_com_det.model.bundle import read_head, read_manifest
+from tox_com_det.model.head import Head, HeadError
+from tox_com_det.model.manifest import ManifestError
+from tox_com_det.model.predictor import Predictor
 from tox_com_det.readiness import check_readiness
-from tox_com_det.restore import main
-from tox_com_det.vectors import Vectors
+from tox_com_det.store.database import EmbeddingDatabase
+from tox_com_det.store.restore import main
+from tox_com_det.store.vectors import Vectors
 
 MODES = [("float32", False), ("float32", True), ("float16", False), ("float16", True)]
 MODES += [("index", False)]

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from tiny_bundle import TinyBundle
 
-from tox_com_det.head import Head, HeadError
-from tox_com_det.manifest import Manifest, content_version
-from tox_com_det.predictor import Predictor
-from tox_com_det.vectors import Vectors
+from tox_com_det.model.head import Head, HeadError
+from tox_com_det.model.manifest import Manifest, content_version
+from tox_com_det.model.predictor import Predictor
+from tox_com_det.store.vectors import Vectors
 
 
 def predictor(bundle, database, manifest=None):

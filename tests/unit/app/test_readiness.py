@@ -7,11 +7,11 @@ from fake_database import FakeDatabase
 from tiny_bundle import TinyBundle
 
 from tox_com_det import __version__
-from tox_com_det.bundle import BundleError
-from tox_com_det.head import HeadError
-from tox_com_det.manifest import ManifestError
+from tox_com_det.http.routes import create_app
+from tox_com_det.model.bundle import BundleError
+from tox_com_det.model.head import HeadError
+from tox_com_det.model.manifest import ManifestError
 from tox_com_det.settings import Settings
-from tox_com_det.web import create_app
 
 OK = dict.fromkeys(("manifest", "head", "collection", "known_answers"), "ok")
 

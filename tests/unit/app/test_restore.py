@@ -19,11 +19,11 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from tiny_bundle import TinyBundle
 
-from tox_com_det import collections
-from tox_com_det import restore as module
-from tox_com_det.database import marker_of
-from tox_com_det.manifest import Manifest
-from tox_com_det.restore import main, mongorestore_command
+from tox_com_det.model.manifest import Manifest
+from tox_com_det.store import collections
+from tox_com_det.store import restore as module
+from tox_com_det.store.database import marker_of
+from tox_com_det.store.restore import main, mongorestore_command
 
 MANY = tuple(f"w{number:05}" for number in range(2500))
 
@@ -395,7 +395,7 @@ def test_a_password_never_reaches_the_command_line():
 
 
 def test_the_command_is_a_module_that_can_be_run(model, server):
-    command = [sys.executable, "-m", "tox_com_det.restore", "--check-only"]
+    command = [sys.executable, "-m", "tox_com_det.store.restore", "--check-only"]
     done = subprocess.run(  # noqa: S603 - this interpreter
         [*command, "--manifest", str(model / "manifest.json")],
         capture_output=True,
@@ -604,7 +604,7 @@ def slow_restore(model, fake_mongorestore, tmp_path):
     fake_mongorestore()
     program = tmp_path / "bin" / "mongorestore"
     program.write_text(SLOW_MONGORESTORE.format(python=sys.executable))
-    command = [sys.executable, "-m", "tox_com_det.restore", "--dump", str(model / "dump")]
+    command = [sys.executable, "-m", "tox_com_det.store.restore", "--dump", str(model / "dump")]
     with subprocess.Popen(  # noqa: S603 - this interpreter
         [*command, "--manifest", str(model / "manifest.json")],
         stdout=subprocess.PIPE,

@@ -34,7 +34,7 @@ def files_left_behind(package: str, home: Path) -> list[str]:
     return [str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("package", ["tox_com_det", "model_build"])
+@pytest.mark.parametrize("package", ["tox_com_det", "controller.model_build"])
 def test_onnx_runtime_collects_nothing(tmp_path, package):
     assert files_left_behind(package, tmp_path) == []
 

@@ -3,7 +3,7 @@ lower the text, translate each filter character to `split`, split, drop what is 
 
 import pytest
 
-from tox_com_det.tokenizer import (
+from tox_com_det.model.tokenizer import (
     DEFAULT_FILTERS,
     TokenizerRules,
     pad_sequence,

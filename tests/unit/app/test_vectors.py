@@ -3,9 +3,9 @@ import threading
 
 import pytest
 
-from tox_com_det.database import DatabaseUnavailable, EmbeddingNotReady
-from tox_com_det.tokenizer import TokenizerRules
-from tox_com_det.vectors import LONGEST_CACHED_WORD, LeastRecentlyUsed, Vectors
+from tox_com_det.model.tokenizer import TokenizerRules
+from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady
+from tox_com_det.store.vectors import LONGEST_CACHED_WORD, LeastRecentlyUsed, Vectors
 
 
 def vectors(database, cache_words=100, **rules):

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 from pymongo import MongoClient
 from tiny_bundle import LABELS, TinyBundle
 
-from tox_com_det import verify as module
-from tox_com_det.collections import drop
-from tox_com_det.restore import main as restore
-from tox_com_det.verify import main
+from tox_com_det.store import verify as module
+from tox_com_det.store.collections import drop
+from tox_com_det.store.restore import main as restore
+from tox_com_det.store.verify import main
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_what_nobody_thought_of_is_one_line_too(failed, monkeypatch):
 def test_the_command_is_a_module_that_can_be_run(model):
     def run(*options):
         return subprocess.run(  # noqa: S603 - this interpreter
-            [sys.executable, "-m", "tox_com_det.verify", *options],
+            [sys.executable, "-m", "tox_com_det.store.verify", *options],
             capture_output=True,
             text=True,
             check=False,

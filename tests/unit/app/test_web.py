@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tiny_bundle import LABELS, TinyBundle
 
-from tox_com_det.database import Row
-from tox_com_det.page import CONTENT_SECURITY_POLICY
+from tox_com_det.http.page import CONTENT_SECURITY_POLICY
+from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
-from tox_com_det.web import create_app
+from tox_com_det.store.database import Row
 
 
 def post(client, data, **headers):

@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tox_com_det.checksum import embedding_checksum
-from tox_com_det.manifest import Manifest, content_version
-from tox_com_det.tokenizer import DEFAULT_FILTERS
+from tox_com_det.model.manifest import Manifest, content_version
+from tox_com_det.model.tokenizer import DEFAULT_FILTERS
+from tox_com_det.store.checksum import embedding_checksum
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 WORDS = ("you", "are", "great", "awful", "and", "my", "naïve", "work", "ß", "日本")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from ask_tasks import PROJECT
 
-from nanode import NoContainerError, __main__, centos7
-from nanode.host import Engine, inspect_host
+from controller.nanode import NoContainerError, __main__, centos7
+from controller.nanode.host import Engine, inspect_host
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from ask_tasks import PROJECT
 
-from nanode.host import Engine, Host
-from nanode.instance import Instance, run_command
+from controller.nanode.host import Engine, Host
+from controller.nanode.instance import Instance, run_command
 
 HOST = Host(False, (), 1, 1, True)
 NANODE = Instance("nanode", "tox-com-det-nanode-abc123", 8080, 2222)

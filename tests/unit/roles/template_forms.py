@@ -19,8 +19,8 @@ from unittest import mock
 
 import yaml
 
-from deploy.errors import DeployError
-from deploy.server import ServerConfig
+from controller.deploy.errors import DeployError
+from controller.deploy.server import ServerConfig
 from tox_com_det.settings import Settings, SettingsError
 
 SIZE = r"\d+[KMGT]?"

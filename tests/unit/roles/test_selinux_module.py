@@ -88,7 +88,7 @@ def test_programs_below_opt_may_be_run_by_systemd():
     moved = Variant("moved", {"miniconda_prefix": "/opt/conda-24.1"})
     assert label("/opt/conda-24.1/bin/python3.11", moved) == "bin_t"
     assert label("/opt/conda-24_1/bin/python3.11", moved) is None
-    assert label(f"{app}/releases/0.1.0-ab/tox_com_det/web.py") is None
+    assert label(f"{app}/releases/0.1.0-ab/tox_com_det/http/routes.py") is None
 
 
 @pytest.mark.parametrize("line", ["permissive httpd_t;", "dontaudit httpd_t self:dir read;"])

@@ -1,0 +1,1 @@
+"""HTTP: routes, request bodies, errors and the page."""

@@ -1,0 +1,127 @@
+"""What a client may send to POST /predict; everything else is refused with words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tox_com_det.http.errors import ApiError
+
+MEDIA_TYPE = "application/json"
+_SHOWN_NAME = 40
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """The texts of a request; `single` where it was `{"text": ...}`."""
+
+    texts: tuple[str, ...]
+    single: bool
+
+
+def parse_predict(
+    body: bytes, media_type: str, charset: str | None, max_texts: int, max_chars: int
+) -> PredictRequest:
+    """Check a body of POST /predict.
+
+    Args:
+        body: the raw bytes.
+        media_type: of Content-Type, without parameters, in lower case.
+        charset: that parameter of Content-Type, or None.
+        max_texts: texts per request.
+        max_chars: characters per text.
+
+    Raises:
+        ApiError: 415 unsupported_media_type, 400 bad_json, wrong_type, missing_field,
+            unknown_field, empty_text, 413 text_too_long, too_many_texts.
+    """
+    if media_type != MEDIA_TYPE:
+        raise ApiError(415, "unsupported_media_type", f"send Content-Type: {MEDIA_TYPE}")
+    if charset is not None and charset.lower() not in ("utf-8", "utf8"):
+        raise ApiError(415, "unsupported_media_type", "send JSON in UTF-8")
+    data = _parse_json(body)
+    if not isinstance(data, dict):
+        raise ApiError(
+            400,
+            "wrong_type",
+            f"the body is {_json_type(data)}, wanted an object with text or texts",
+        )
+    unknown = sorted(data.keys() - {"text", "texts"})
+    if unknown:
+        raise ApiError(
+            400, "unknown_field", f"unknown field {unknown[0][:_SHOWN_NAME]!r}: send text or texts"
+        )
+    if len(data) != 1:
+        code = "unknown_field" if data else "missing_field"
+        problem = "both text and texts were sent" if data else "the object is empty"
+        raise ApiError(400, code, f"{problem}: send either text or texts")
+    if "text" in data:
+        return PredictRequest((_text(data["text"], "text", max_chars),), single=True)
+    texts = data["texts"]
+    if not isinstance(texts, list):
+        raise ApiError(
+            400, "wrong_type", f"texts is {_json_type(texts)}, wanted an array of strings"
+        )
+    if not texts:
+        raise ApiError(400, "empty_text", "texts is empty: send at least one text")
+    if len(texts) > max_texts:
+        raise ApiError(
+            413, "too_many_texts", f"texts holds {len(texts)} texts, at most {max_texts} are taken"
+        )
+    return PredictRequest(
+        tuple(_text(text, f"texts[{place}]", max_chars) for place, text in enumerate(texts)),
+        single=False,
+    )
+
+
+def _parse_json(body: bytes) -> Any:
+    if not body:
+        raise ApiError(400, "bad_json", 'the body is empty, wanted JSON such as {"text": "..."}')
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ApiError(400, "bad_json", f"the body is not UTF-8 (byte {error.start})") from error
+    try:
+        return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ApiError(400, "bad_json", f"the body is not JSON: {error.msg} ({where})") from error
+    except (ValueError, RecursionError) as error:
+        # Too many digits, too deeply nested, a field twice.
+        reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise ApiError(400, "bad_json", f"the body cannot be read: {reason}") from error
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"field {key[:_SHOWN_NAME]!r} occurs twice")
+        result[key] = value
+    return result
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _text(value: Any, name: str, max_chars: int) -> str:
+    if not isinstance(value, str):
+        raise ApiError(400, "wrong_type", f"{name} is {_json_type(value)}, wanted a string")
+    if len(value) > max_chars:
+        raise ApiError(
+            413,
+            "text_too_long",
+            f"{name} has {len(value)} characters, at most {max_chars} are taken",
+        )
+    if not value.strip():
+        raise ApiError(400, "empty_text", f"{name} is empty")
+    return value
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "an object", list: "an array", str: "a string", type(None): "null"}
+    if isinstance(value, bool):
+        return "a boolean"
+    return names.get(type(value), "a number")

@@ -1,0 +1,204 @@
+"""The HTTP side: routes, errors and headers. What a route answers is computed elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from tox_com_det import __version__
+from tox_com_det.http.body import parse_predict
+from tox_com_det.http.errors import ApiError, error_body
+from tox_com_det.http.page import CONTENT_SECURITY_POLICY, render_page
+from tox_com_det.model.bundle import read_head, read_manifest
+from tox_com_det.model.head import Head
+from tox_com_det.model.predictor import Prediction, Predictor
+from tox_com_det.readiness import check_readiness
+from tox_com_det.settings import Settings
+from tox_com_det.store.database import DatabaseUnavailable, EmbeddingDatabase, EmbeddingNotReady
+from tox_com_det.store.vectors import Vectors
+
+LOG = logging.getLogger("tox_com_det")
+
+_CODES = {
+    400: "bad_json",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+
+
+def create_app(settings: Settings, database: EmbeddingDatabase | None = None) -> Flask:
+    """The WSGI app for the model that `settings` names.
+
+    The database is not asked anything here, so the app starts without it.
+
+    Args:
+        settings: see `Settings`.
+        database: where the vectors are; made from the settings where it is None.
+
+    Raises:
+        ManifestError, BundleError, HeadError: the model's release cannot be served.
+    """
+    manifest = read_manifest(settings.model)
+    head = Head(read_head(settings.model, manifest), manifest)
+    if database is None:
+        database = EmbeddingDatabase(
+            settings.mongodb_uri, settings.mongodb_timeout_ms, manifest.embedding
+        )
+    vectors = Vectors(database, manifest.tokenizer, settings.cache_words)
+    predictor = Predictor(manifest, head, vectors)
+
+    app = Flask("tox_com_det", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # scores in the order of the labels
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    _add_errors(app)
+    _add_headers(app, settings, manifest.model_version)
+    _add_predict(app, settings, predictor)
+    _add_probes(app, settings, predictor, database)
+    _add_pages(app, settings, predictor)
+    return app
+
+
+def _add_predict(app: Flask, settings: Settings, predictor: Predictor) -> None:
+    labels = predictor.manifest.labels
+
+    def result(prediction: Prediction) -> dict[str, Any]:
+        return {
+            "scores": dict(zip(labels, prediction.scores, strict=True)),
+            "words": {
+                "known": prediction.known,
+                "unknown": prediction.unknown,
+                "used": prediction.used,
+            },
+        }
+
+    @app.post("/predict")
+    def predict() -> Response:
+        asked = parse_predict(
+            request.get_data(cache=False),
+            request.mimetype,
+            request.mimetype_params.get("charset"),
+            settings.max_texts,
+            settings.max_chars,
+        )
+        results = [result(prediction) for prediction in predictor.predict(asked.texts)]
+        model = {"model": predictor.manifest.model_version}
+        return jsonify({**model, **results[0]} if asked.single else {**model, "results": results})
+
+
+def _add_probes(
+    app: Flask, settings: Settings, predictor: Predictor, database: EmbeddingDatabase
+) -> None:
+    @app.get("/livez")
+    def livez() -> Response:
+        return jsonify({"status": "live", "slot": settings.slot})
+
+    @app.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        readiness = check_readiness(settings.model, predictor, database.verify)
+        body: dict[str, Any] = {
+            "status": "ready" if readiness.ready else "not ready",
+            "model": predictor.manifest.model_version,
+            "checks": readiness.checks,
+            "app": __version__,
+        }
+        if readiness.ready:
+            return jsonify(body), 200
+        LOG.warning("not ready: %s", readiness.problem)
+        body.update(error_body(503, "not_ready", readiness.problem))
+        return jsonify(body), 503
+
+
+def _add_pages(app: Flask, settings: Settings, predictor: Predictor) -> None:
+    manifest = predictor.manifest
+
+    @app.get("/")
+    def index() -> Response:
+        html = render_page(
+            request.url_root,
+            manifest.model_version,
+            manifest.name,
+            manifest.labels,
+            settings.max_chars,
+        )
+        response = Response(html, mimetype="text/html")
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        return response
+
+    @app.get("/test")
+    def test() -> Response:
+        return jsonify({"hello": "there"})
+
+    @app.get("/load-model")
+    def load_model() -> Response:
+        return jsonify(manifest.architecture)
+
+
+def _add_errors(app: Flask) -> None:
+    def answer(status: int, code: str, message: str) -> Response:
+        response = jsonify(error_body(status, code, message))
+        response.status_code = status
+        return response
+
+    @app.errorhandler(ApiError)
+    def api_error(error: ApiError) -> Response:
+        return answer(error.status, error.code, error.message)
+
+    @app.errorhandler(DatabaseUnavailable)
+    def database_unavailable(error: DatabaseUnavailable) -> Response:
+        LOG.warning("%s", error)
+        response = answer(
+            503, "database_unavailable", "the word vectors cannot be read now, try again soon"
+        )
+        response.headers["Retry-After"] = "1"
+        return response
+
+    @app.errorhandler(EmbeddingNotReady)
+    def not_ready(error: EmbeddingNotReady) -> Response:
+        LOG.error("%s", error)
+        return answer(503, "not_ready", str(error))
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        code = _CODES.get(status, "bad_json" if status < 500 else "internal")
+        response = answer(status, code, _http_message(status, error))
+        for name, value in error.get_headers():
+            if name == "Allow":
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def internal(error: Exception) -> Response:
+        LOG.exception("%s %s failed", request.method, request.path)
+        return answer(500, "internal", "the server failed on this request; its log says why")
+
+
+def _http_message(status: int, error: HTTPException) -> str:
+    if status == 404:
+        return "there is nothing here; GET / names what there is"
+    if status == 405:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        return f"this address does not take {request.method}, but {allowed}"
+    if status == 413:
+        return f"the body is larger than {request.max_content_length} bytes"
+    return error.description or error.name
+
+
+def _add_headers(app: Flask, settings: Settings, model_version: str) -> None:
+    headers = {
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "X-Tox-Com-Det-Model": model_version,
+        "X-Tox-Com-Det-Slot": settings.slot,
+    }
+
+    @app.after_request
+    def add(response: Response) -> Response:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        return response

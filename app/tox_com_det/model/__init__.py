@@ -1,0 +1,1 @@
+"""The model: manifest, tokenizer, head and predictor."""

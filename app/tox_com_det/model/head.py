@@ -1,0 +1,142 @@
+"""The head of the model: from word vectors to scores with ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from tox_com_det.model.manifest import Manifest
+
+INPUT = "vectors"
+INDICES = "indices"
+MASK = "mask"
+OUTPUT = "scores"
+_SEVERITY_ERROR = 3
+
+
+class HeadError(Exception):
+    """The head cannot be loaded, or it is not the one the manifest describes. One line."""
+
+
+class Head:
+    """An ONNX Runtime session: float32 batch x length x dimension -> float32 batch x labels.
+
+    A head that holds the matrix takes int32 indices, batch x length, instead. One that uses Keras'
+    mask (`masked`) also takes which places hold a word, float32 batch x length of 1 and 0.
+    """
+
+    def __init__(self, model: bytes, manifest: Manifest) -> None:
+        """Load and check a head.
+
+        Args:
+            model: content of head.onnx.
+            manifest: what its input, output and metadata must agree with.
+
+        Raises:
+            HeadError: ONNX Runtime refuses it, or it disagrees with the manifest.
+        """
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, _options(), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise HeadError(f"head.onnx cannot be loaded: {first_line}") from error
+        problem = _disagreement(self._session, manifest)
+        if problem is not None:
+            raise HeadError(f"head.onnx and manifest.json disagree: {problem}")
+        self._indices = manifest.embedding.dtype == "index"
+        self._shape = _input_shape(manifest)
+        self.masked = len(self._session.get_inputs()) == 2
+
+    def run(self, vectors: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Scores in 0..1, float32 batch x labels, of the input; `mask` where the head takes one.
+
+        Raises:
+            ValueError: `vectors` has another shape or type.
+            HeadError: a score is not a number in 0..1; nothing of the batch may be served.
+        """
+        dtype, name = (np.int32, INDICES) if self._indices else (np.float32, INPUT)
+        if vectors.dtype != dtype or list(vectors.shape[1:]) != self._shape:
+            raise ValueError(f"{name} are {vectors.dtype}{vectors.shape}, wanted {self._shape}")
+        inputs = {name: vectors}
+        if self.masked:
+            if mask is None or mask.shape != (len(vectors), self._shape[0]):
+                raise ValueError(f"the head takes a mask of batch x {self._shape[0]}")
+            inputs[MASK] = mask
+        scores = self._session.run([OUTPUT], inputs)[0]
+        # The comparison is False for NaN as well.
+        if not bool(np.all((scores >= 0.0) & (scores <= 1.0))):
+            raise HeadError("the head gave a score that is not a number from 0 to 1")
+        return scores
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # The arena keeps the largest batch's memory for ever; 1 GB is shared with the database.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.log_severity_level = _SEVERITY_ERROR
+    return options
+
+
+def _disagreement(session: onnxruntime.InferenceSession, manifest: Manifest) -> str | None:
+    inputs, shape_in = session.get_inputs(), _input_shape(manifest)
+    indices = manifest.embedding.dtype == "index"
+    problem = None
+    if not indices and [node.name for node in inputs[1:]] == [MASK]:
+        problem = _signature("input", inputs[1:], MASK, shape_in[:1])
+        inputs = inputs[:1]
+    problem = (
+        problem
+        or _signature("input", inputs, INDICES if indices else INPUT, shape_in, indices)
+        or _signature("output", session.get_outputs(), OUTPUT, [len(manifest.labels)])
+    )
+    if problem is not None:
+        return problem
+    metadata = session.get_modelmeta().custom_metadata_map
+    wanted = {
+        "embedding_checksum": manifest.embedding.checksum,
+        "labels": list(manifest.labels),
+        "sequence_length": str(manifest.sequence.length),
+    }
+    for key, value in wanted.items():
+        found: Any = metadata.get(key)
+        if key == "labels" and found is not None:
+            try:
+                found = json.loads(found)
+            except ValueError:
+                return "its metadata labels is not JSON"
+        if found != value:
+            return f"its metadata {key} is {found!r}, the manifest's {value!r}"
+    return None
+
+
+def _input_shape(manifest: Manifest) -> list[int]:
+    length = manifest.sequence.length
+    return (
+        [length] if manifest.embedding.dtype == "index" else [length, manifest.embedding.dimension]
+    )
+
+
+def _signature(
+    kind: str, nodes: list[Any], name: str, shape: list[int], indices: bool = False
+) -> str | None:
+    if [node.name for node in nodes] != [name]:
+        return f"its {kind}s are {[node.name for node in nodes]}, wanted [{name!r}]"
+    node = nodes[0]
+    wanted = "tensor(int32)" if indices else "tensor(float)"
+    if node.type != wanted:
+        return f"its {kind} {name} is {node.type}, wanted {wanted}"
+    # The batch has a symbolic or no size, everything behind it is fixed.
+    if len(node.shape) != len(shape) + 1 or isinstance(node.shape[0], int):
+        return f"its {kind} {name} has the shape {node.shape}, wanted ['batch', *{shape}]"
+    if list(node.shape[1:]) != shape:
+        return f"its {kind} {name} has the shape {node.shape}, wanted ['batch', *{shape}]"
+    return None

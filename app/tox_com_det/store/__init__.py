@@ -1,0 +1,1 @@
+"""Word vectors in MongoDB: lookups, restore and verification."""

@@ -1,0 +1,79 @@
+"""A bundle on the laptop, checked before a byte of it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.deploy.errors import DeployError
+from tox_com_det.model.manifest import HEAD_FILE, Manifest, ManifestError
+
+__all__ = ["Bundle", "load_bundle", "sha256_of"]
+
+MANIFEST_FILE = "manifest.json"
+AGAIN = "fab build-model"
+
+
+def sha256_of(path: Path, length: int | None = None) -> str:
+    """Return the sha256 (hex) of a file, or of its first `length` bytes."""
+    digest = hashlib.sha256()
+    left = length if length is not None else path.stat().st_size
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle: manifest and head belong together."""
+
+    directory: Path
+    manifest: Manifest
+
+    @property
+    def version(self) -> str:
+        """The model's version, which names its release on the server."""
+        return self.manifest.model_version
+
+    @property
+    def model_files(self) -> list[Path]:
+        """What a model release consists of, the manifest first."""
+        return [self.directory / MANIFEST_FILE, self.directory / HEAD_FILE]
+
+    @property
+    def dump_files(self) -> list[Path]:
+        """The dump in mongodump's form; DeployError when a file of it is missing."""
+        embedding = self.manifest.embedding
+        base = self.directory / "dump" / embedding.database
+        files = [base / f"{embedding.collection}{end}" for end in (".metadata.json", ".bson")]
+        for path in files:
+            if not path.is_file() or not path.stat().st_size:
+                raise DeployError(f"the bundle has no {path}: {AGAIN}")
+        return files
+
+
+def load_bundle(directory: Path) -> Bundle:
+    """Return the bundle in the directory.
+
+    Raises DeployError: not there, its manifest not in the form, a file missing or changed.
+    """
+    if not (directory / MANIFEST_FILE).is_file():
+        raise DeployError(f"there is no bundle in {directory}: {AGAIN}")
+    try:
+        manifest = Manifest.load(directory / MANIFEST_FILE)
+    except ManifestError as error:
+        raise DeployError(f"the bundle's manifest is not usable ({error}): {AGAIN}") from None
+    for name, entry in manifest.files.items():
+        path = directory / name
+        if not path.is_file():
+            raise DeployError(f"the bundle has no {path}: {AGAIN}")
+        found = sha256_of(path)
+        if path.stat().st_size != entry.bytes or found != entry.sha256:
+            raise DeployError(
+                f"{path} is not the manifest's (sha256 {found[:12]}..., "
+                f"wanted {entry.sha256[:12]}...): {AGAIN}"
+            )
+    return Bundle(directory, manifest)

@@ -1,0 +1,96 @@
+"""Programs of the user's own, run on the laptop before and after each phase of an attempt.
+
+Executables named `before-upload`, `after-confirm` and so on, in the directory that the inventory's
+`deploy_hooks_dir` names. Exit code 0 means: go on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.deploy.errors import DeployError
+
+__all__ = ["MOMENTS", "PHASES", "HookError", "Hooks"]
+
+PHASES = ("prepare", "upload", "verify", "activate", "confirm", "clean")
+MOMENTS = ("before", "after")
+
+
+class HookError(DeployError):
+    """A hook said no, or could not be run."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks of one attempt; `directory` None: there are none."""
+
+    directory: Path | None
+    task: str
+    host: str
+    release: str
+    url: str
+
+    def names(self) -> list[str]:
+        """Return the names of the hooks that are there, in the order of the phases.
+
+        Raises HookError: no such directory, a hook for no phase, one that is not executable.
+        """
+        if self.directory is None:
+            return []
+        try:
+            found = {path.name for path in self.directory.iterdir()}
+        except OSError as error:
+            raise HookError(
+                f"the directory of hooks {self.directory} cannot be read ({error.strerror}): "
+                "look at deploy_hooks_dir of the inventory"
+            ) from None
+        known = [f"{moment}-{phase}" for phase in PHASES for moment in MOMENTS]
+        meant = sorted(name for name in found if name.startswith(("before-", "after-")))
+        for name in meant:
+            if name not in known:
+                raise HookError(
+                    f"the hook {self.directory / name} is for no phase: the phases are "
+                    f"{', '.join(PHASES)}"
+                )
+            if not os.access(self.directory / name, os.X_OK):
+                raise HookError(
+                    f"the hook {self.directory / name} is not executable: "
+                    f"chmod +x {self.directory / name}"
+                )
+        return [name for name in known if name in meant]
+
+    def run(self, moment: str, phase: str) -> None:
+        """Run the hook of this moment, if there is one; HookError when it fails."""
+        name = f"{moment}-{phase}"
+        if self.directory is None or not (self.directory / name).exists():
+            return
+        path = self.directory / name
+        print(f"{self.host}: hook {name}", flush=True)
+        values = {
+            "TASK": self.task,
+            "PHASE": phase,
+            "HOST": self.host,
+            "RELEASE": self.release,
+            "URL": self.url,
+        }
+        variables = {f"TOX_COM_DET_{key}": value for key, value in values.items()}
+        try:
+            done = subprocess.run(  # noqa: S603 - the user's own program
+                [str(path)],
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except OSError as error:
+            raise HookError(
+                f"the hook {path} cannot be run ({error.strerror}): mend it, then type the same "
+                "again"
+            ) from None
+        if done.returncode:
+            raise HookError(
+                f"the hook {path} ended with code {done.returncode}: see its lines above, then "
+                "type the same again"
+            )

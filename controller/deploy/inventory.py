@@ -1,0 +1,260 @@
+"""The hosts of a deploy, out of the Ansible inventory and nothing else.
+
+Asked through Ansible's public command line, `ansible <group> -m debug` (0.6 s; the in-process API
+takes 0.2 s but is not stable between releases), because only Ansible itself knows every form of an
+inventory: group_vars, templated values, vault, plugins. No host is contacted.
+"""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from controller.deploy.errors import DeployError
+from controller.deploy.paths import ROOT
+
+__all__ = ["GROUP", "Host", "read_hosts"]
+
+GROUP = "tox_com_det"
+ROLES = ROOT / "roles"
+NAMES = ROLES / "preflight" / "filter_plugins" / "names.py"
+
+# What is asked of each host: name here -> Jinja expression there.
+ASKED = {
+    # The callback sorts hosts by name.
+    "place": f"groups['{GROUP}'].index(inventory_hostname)",
+    "address": "ansible_host | default(ansible_ssh_host | default(inventory_hostname))",
+    "port": "ansible_port | default(ansible_ssh_port | default(22))",
+    "user": "ansible_user | default(ansible_ssh_user | default(''))",
+    "key_file": "ansible_ssh_private_key_file | default(ansible_private_key_file | default(''))",
+    "password": "ansible_password | default(ansible_ssh_pass | default(''))",
+    "become_password": "ansible_become_password | default(ansible_become_pass | default(''))",
+    "common_args": "ansible_ssh_common_args | default('')",
+    "extra_args": "ansible_ssh_extra_args | default('')",
+    "hooks_dir": "deploy_hooks_dir | default('')",
+    # As role preflight asks; facts of a cache are nobody's typing error.
+    "names": "hostvars[inventory_hostname] | list | difference(ansible_facts | default({}) | list)",
+    "own_names": "preflight_own_variables | default([])",
+}
+
+
+@dataclass(frozen=True)
+class Host:
+    """How to log in to one server, and what the inventory says about deploys to it.
+
+    `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
+    """
+
+    name: str
+    address: str
+    port: int
+    user: str
+    key_file: Path | None = None
+    known_hosts: tuple[Path, ...] = ()
+    password: str | None = field(default=None, repr=False)
+    become_password: str | None = field(default=None, repr=False)
+    hooks_dir: Path | None = None
+
+
+def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[Host]:
+    """Return the hosts of group tox_com_det in the inventory's order.
+
+    `inventory`: path or comma-separated list as for ansible-playbook; None: ANSIBLE_INVENTORY or
+    ansible.cfg's default. `limit`: an Ansible pattern. Raises DeployError: no such inventory, not
+    readable, no vault password, no host, a host without an address, a variable that no role knows.
+    """
+    source = inventory_source(inventory)
+    done = subprocess.run(  # noqa: S603 (built here, no shell)
+        ansible_command(source, limit),
+        env=environment(os.environ),
+        cwd=ROOT,  # where ansible.cfg is
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    where = source or os.environ.get("ANSIBLE_INVENTORY") or "the default inventory"
+    answers = parse_answers(done.stdout)
+    if not answers:
+        raise no_hosts(where, limit, done.returncode, done.stderr)
+    hosts = [host_of(name, answer, where) for name, answer in answers.items()]
+    return [host for _, host in sorted(hosts, key=lambda placed: placed[0])]
+
+
+def inventory_source(inventory: str | None) -> str | None:
+    """Return the inventory as Ansible takes it from any directory; DeployError if it is not there.
+
+    A relative path counts from where the user is, then from the checkout.
+    """
+    if inventory is None:
+        return None
+    if "," in inventory:
+        return inventory
+    for base in (Path.cwd(), ROOT):
+        path = (base / Path(inventory).expanduser()).absolute()
+        if path.exists():
+            return str(path)
+    raise DeployError(
+        f"the inventory {inventory} is not there: name one with --inventory, "
+        "such as --inventory inventory/example"
+    )
+
+
+def ansible_command(source: str | None, limit: str | None) -> list[str]:
+    """Return the call that makes Ansible say each host's connection variables as JSON."""
+    asked = ", ".join(f"'{name}': {expression}" for name, expression in ASKED.items())
+    command = [sys.executable, "-m", "ansible", "adhoc", GROUP]
+    command += ["-m", "ansible.builtin.debug"]
+    command += ["-a", json.dumps({"msg": "{{ {" + asked + "} | to_json }}"})]
+    if source is not None:
+        command += ["--inventory", source]
+    if limit is not None:
+        command += ["--limit", limit]
+    return command
+
+
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of that call: machine-readable, and no password in a log file."""
+    return {
+        **base,
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
+        "ANSIBLE_LOG_PATH": os.devnull,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_VERBOSITY": "0",
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+    }
+
+
+def parse_answers(stdout: str) -> dict[str, dict[str, Any]]:
+    """Return host -> what the debug module said of it; empty when there is no JSON."""
+    start = stdout.find("{")
+    if start < 0:
+        return {}
+    try:
+        report, _ = json.JSONDecoder().raw_decode(stdout[start:])
+        plays = report["plays"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    answers: dict[str, dict[str, Any]] = {}
+    for play in plays:
+        for task in play["tasks"]:
+            answers.update(task["hosts"])
+    return answers
+
+
+def no_hosts(where: str, limit: str | None, code: int, stderr: str) -> DeployError:
+    """Return why Ansible named no host, in one line."""
+    errors = [line for line in stderr.splitlines() if line.startswith("ERROR!")]
+    words = " ".join(errors or [line for line in stderr.splitlines() if line.strip()][-1:])
+    words = words.removeprefix("ERROR!").strip()
+    if "vault" in words.lower() and "Unable to parse" not in words:
+        return vault_error(where, words)
+    nothing_matched = "match" in words or "leaves us with no hosts" in words
+    if code and words and not nothing_matched:
+        return DeployError(f"{where} cannot be read: {words}")
+    if limit is not None:
+        return DeployError(f"no host of group {GROUP} in {where} matches --limit {limit}")
+    return DeployError(
+        f"{where} has no host in group {GROUP}: type `make up` for a local server, "
+        "or name another one with --inventory"
+    )
+
+
+def vault_error(where: str, words: str) -> DeployError:
+    """Return the line for a vault that cannot be opened."""
+    return DeployError(
+        f"{where} holds vault secrets that cannot be read ({words}): "
+        "set ANSIBLE_VAULT_PASSWORD_FILE to the file with the vault's password"
+    )
+
+
+def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host]:
+    """Return place and host as Ansible says; DeployError when its variables make no connection."""
+    said = answer.get("msg")
+    if answer.get("failed") or said is None:
+        words = " ".join(str(said or answer).split())
+        if "vault" in words.lower():
+            raise vault_error(where, words)
+        raise DeployError(f"the variables of host {name} in {where} cannot be worked out: {words}")
+    values = json.loads(said) if isinstance(said, str) else said
+    refuse_unknown(name, values["names"], values["own_names"], where)
+    address, port = str(values["address"] or "").strip(), str(values["port"])
+    if not address:
+        raise DeployError(f"host {name} in {where} has no address: set its ansible_host")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise DeployError(f"host {name} in {where}: ansible_port is {port}, not a port")
+    options = ssh_options(f"{values['common_args']} {values['extra_args']}")
+    for option in ("proxyjump", "proxycommand"):
+        if option in options:
+            raise DeployError(
+                f"host {name} in {where}: {option} in ansible_ssh_common_args is not supported "
+                "by the fab tasks: put it into ~/.ssh/config, which Ansible reads too"
+            )
+    known = options.get("userknownhostsfile", "")
+    host = Host(
+        name=name,
+        address=address,
+        port=int(port),
+        user=str(values["user"]) or getpass.getuser(),
+        key_file=local_path(values["key_file"]) if values["key_file"] else None,
+        known_hosts=tuple(local_path(path) for path in shlex.split(known)),
+        password=str(values["password"]) or None,
+        become_password=str(values["become_password"]) or None,
+        hooks_dir=local_path(str(values["hooks_dir"])) if values["hooks_dir"] else None,
+    )
+    return int(values["place"]), host
+
+
+def refuse_unknown(name: str, names: list[str], own: list[str], where: str) -> None:
+    """Raise DeployError for variables that are a typing error, as role preflight does."""
+    plugin = preflight_names()
+    unknown = plugin.unknown_names(names, [*plugin.role_options(str(ROLES)), *own])
+    if unknown:
+        raise DeployError(
+            f"host {name} in {where}: no role knows {', '.join(unknown)}; correct the name in the "
+            "inventory (roles/*/README.md list them all), or name your own in "
+            "preflight_own_variables"
+        )
+
+
+@cache
+def preflight_names() -> ModuleType:
+    """Return the filters of role preflight, which Ansible loads by their path as well."""
+    spec = importlib.util.spec_from_file_location("preflight_names", NAMES)
+    if spec is None or spec.loader is None:
+        raise DeployError(f"{NAMES} is not there: this checkout is not whole")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def local_path(path: str) -> Path:
+    """Return a path of the inventory as ssh sees it when Ansible runs in the checkout."""
+    return ROOT / Path(path).expanduser()
+
+
+def ssh_options(text: str) -> dict[str, str]:
+    """Return the -o options (keys in small letters) of ssh's arguments; -J counts as ProxyJump."""
+    words = iter(shlex.split(text))
+    options: dict[str, str] = {}
+    for word in words:
+        if word == "-J" or word.startswith("-J"):
+            options["proxyjump"] = word[2:] or next(words, "")
+        elif word.startswith("-o"):
+            key, _, value = (word[2:] or next(words, "")).strip().partition("=")
+            if not value:
+                key, _, value = key.partition(" ")
+            # ssh takes the first of two.
+            options.setdefault(key.strip().lower(), value.strip().strip('"'))
+    return options

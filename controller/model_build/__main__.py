@@ -1,0 +1,81 @@
+"""`python -m controller.model_build`: build a bundle without Fabric."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from controller.model_build.build import build
+from controller.model_build.errors import BuildError
+from controller.model_build.head import supported_layers
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m controller.model_build",
+        description="Turn a Keras text classifier and its word index into a bundle for the server.",
+    )
+    parser.add_argument("--h5", type=Path, required=True, help="Keras model: .h5 or .keras")
+    parser.add_argument(
+        "--architecture", type=Path, help="model.to_json() as a file, for an .h5 of weights alone"
+    )
+    parser.add_argument(
+        "--word-index",
+        type=Path,
+        required=True,
+        help="{word: index}, tokenizer.to_json(), a word a line, or the Tokenizer's pickle",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/bundle"), help="default: %(default)s"
+    )
+    parser.add_argument("--settings", type=Path, help="default: model.json beside the .h5, if any")
+    parser.add_argument(
+        "--reference", type=Path, help="Keras' scores; default: reference.json beside the .h5"
+    )
+    parser.add_argument("--labels", type=lambda text: text.split(","), help="names, by commas")
+    parser.add_argument("--num-words", type=int, help="as given to Keras' Tokenizer")
+    parser.add_argument("--length", type=int, help="maxlen of pad_sequences, if the model has none")
+    parser.add_argument(
+        "--mode", choices=("split", "whole"), help="vectors in MongoDB (default) or in the head"
+    )
+    parser.add_argument("--dtype", choices=("float32", "float16"), help="of the vectors in MongoDB")
+    parser.add_argument("--padding", choices=("pre", "post"))
+    parser.add_argument("--truncating", choices=("pre", "post"))
+    parser.add_argument("--oov-token")
+    parser.add_argument("--name", help="name of the model, [a-z0-9_-]")
+    parser.add_argument("--embedding-name", help="name of the embedding, [a-z0-9_]")
+    parser.add_argument("--force", action="store_true", help="build even if nothing changed")
+    return parser
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # unwinds, so the unfinished bundle is removed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 built or unchanged, 1 with one line on stderr, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--layers"]:
+        print("\n".join(supported_layers()))
+        return 0
+    options = vars(_parser().parse_args(arguments))
+    previous = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        build(options.pop("h5"), options.pop("word_index"), options.pop("out"), **options)
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing was changed", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""Read the tokenizer's word index: which word has which row of the embedding.
+
+Four forms are read: `{word: index}` (what `json.dump(tokenizer.word_index)` writes), Keras'
+`tokenizer.to_json()`, which holds the tokenizer's settings as well, a vocabulary text with a word
+a line, and the pickle of a Keras Tokenizer or of its word index, which is read and never executed
+(`safe_pickle`). An index of 400,000 words takes some 30 MB here, so words are kept as UTF-8 bytes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import json
+import re
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from controller.model_build.errors import BuildError
+from controller.model_build.safe_pickle import PickleError, read_pickle
+
+TOKENIZER_SETTINGS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+_FORMS = "{word: index}, tokenizer.to_json(), a word a line, or the Tokenizer's pickle"
+_PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
+# One entry of a JSON object of words and whole numbers, as json.dump writes it.
+_ENTRY = re.compile(rb'\s*"((?:[^"\\\x00-\x1f]|\\.)*)"\s*:\s*(-?(?:0|[1-9][0-9]{0,9}))\s*([,}])')
+_NUMBERED = re.compile(rb"\S+[ \t][1-9][0-9]{0,9}|\S+[ \t]0")
+_MAX_INDEX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class WordIndex:
+    """Words as UTF-8 bytes with their indices (int64), and the tokenizer's settings if stated."""
+
+    words: list[bytes]
+    indices: np.ndarray
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, word: str) -> int | None:
+        """The index of a word; a look through all of them."""
+        try:
+            return int(self.indices[self.words.index(word.encode("utf-8"))])
+        except ValueError:
+            return None
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+def read_word_index(path: Path) -> WordIndex:
+    """Read and check a word index.
+
+    Raises:
+        BuildError: unreadable, in none of the forms, an index twice or below 1.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BuildError(
+            f"{path}: {error.strerror}: give the tokenizer's word index with --word-index"
+        ) from error
+    try:
+        entries, settings = _read(raw)
+        del raw
+        return _checked(path, entries, settings)
+    except _WrongIndex as error:
+        raise BuildError(f"{path}: {error}") from error
+    except (PickleError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BuildError(f"{path}: not a word index ({error}): wanted {_FORMS}") from error
+
+
+class _WrongIndex(ValueError):
+    """A word whose index cannot be; its text is the whole error."""
+
+
+class Entries:
+    """Words and indices as they are read, in little memory."""
+
+    def __init__(self) -> None:
+        self.words: list[bytes] = []
+        self.indices = array("q")
+
+    def add(self, word: bytes, index: Any) -> None:
+        if not isinstance(index, int) or isinstance(index, bool) or not 1 <= index <= _MAX_INDEX:
+            why = "index 0 is the padding" if index == 0 else "an index is a whole number from 1"
+            shown = word.decode("utf-8", "replace")
+            raise _WrongIndex(f"word {shown!r} has index {index!r}: {why}")
+        self.words.append(word)
+        self.indices.append(index)
+
+
+def _read(raw: bytes) -> tuple[Entries, dict[str, Any]]:
+    if _PICKLE_START.match(raw):
+        return _from_object(read_pickle(raw))
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    start = raw[:64].lstrip()[:1]
+    if start == b"{":
+        entries = _quick(raw)
+        return (entries, {}) if entries is not None else _from_object(_json(raw))
+    if start in (b'"', b"[") and _is_json(raw):
+        return _from_object(_json(raw))
+    return _lines(raw), {}
+
+
+def _quick(raw: bytes) -> Entries | None:
+    """Entries of a flat JSON object without building the object; None for any other JSON."""
+    at = raw.index(b"{") + 1
+    entries = Entries()
+    while match := _ENTRY.match(raw, at):
+        word, index, end = match.groups()
+        if b"\\" in word:
+            word = _utf8(json.loads(b'"' + word + b'"'))
+        entries.add(word, int(index))
+        at = match.end()
+        if end == b"}":
+            return entries if not raw[at:].strip() else None
+    return None
+
+
+def _json(raw: bytes) -> Any:
+    return json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
+
+
+def _is_json(raw: bytes) -> bool:
+    """Whether a text is JSON; a list of words may begin with a bracket or a quotation mark too."""
+    try:
+        _json(raw)
+    except ValueError:
+        return False
+    return True
+
+
+def _lines(raw: bytes) -> Entries:
+    """A word a line, the first one is number 1; `word<TAB or blank>index` where all are so."""
+    raw.decode("utf-8")  # raises where it is another encoding
+    lines = raw.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    numbered = all(_NUMBERED.fullmatch(line) for line in lines)
+    entries = Entries()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            raise ValueError(f"line {number} is empty")
+        if numbered:
+            word, index = line.rsplit(None, 1)
+            entries.add(word, int(index))
+            continue
+        parts = line.split(None, 1)
+        if len(parts) > 1 or b"\0" in line:
+            raise ValueError(f"line {number} is {line[:40].decode(errors='replace')!r}, no word")
+        entries.add(parts[0], number)
+    return entries
+
+
+def _from_object(data: Any) -> tuple[Entries, dict[str, Any]]:
+    if isinstance(data, str):  # json.dump(tokenizer.to_json()): JSON in a JSON string
+        data = _json(data.encode("utf-8"))
+    settings: dict[str, Any] = {}
+    if isinstance(data, Mapping) and isinstance(data.get("config"), Mapping):
+        config = data["config"]
+        settings = {key: config[key] for key in TOKENIZER_SETTINGS if key in config}
+        text = config["word_index"].encode("utf-8")
+        del data, config
+        entries = _quick(text)
+        return (entries if entries is not None else _entries(_json(text))), settings
+    if isinstance(data, Mapping) and isinstance(data.get("word_index"), Mapping):
+        settings = {key: data[key] for key in TOKENIZER_SETTINGS if key in data}
+        if isinstance(settings.get("filters"), (list, tuple)):
+            settings["filters"] = "".join(settings["filters"])
+        data = data["word_index"]
+    return _entries(data), settings
+
+
+def _entries(data: Any) -> Entries:
+    if not isinstance(data, Mapping):
+        raise ValueError("it holds no words with an index")
+    entries = Entries()
+    for word, index in data.items():
+        entries.add(_utf8(word), index)
+    return entries
+
+
+def _utf8(word: Any) -> bytes:
+    if not isinstance(word, str):
+        raise ValueError(f"{word!r} is no word")
+    try:
+        return word.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the word {word!r} is not UTF-8 text") from error
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"{key!r} occurs twice")
+        result[key] = value
+    return result
+
+
+def _checked(path: Path, entries: Entries, settings: dict[str, Any]) -> WordIndex:
+    words = entries.words
+    if not words:
+        raise BuildError(f"{path}: not a word index, it is empty: wanted {_FORMS}")
+    indices = np.frombuffer(entries.indices, np.int64)
+    order = np.argsort(indices, kind="stable")
+    same = np.flatnonzero(np.diff(indices[order]) == 0)
+    if len(same):
+        one, other = (words[order[same[0] + step]].decode() for step in (0, 1))
+        raise BuildError(
+            f"{path}: words {one!r} and {other!r} share index {indices[order[same[0]]]}: "
+            "this is not the index that the model was trained with"
+        )
+    del order
+    ordered = sorted(words)
+    for before, word in itertools.pairwise(ordered):
+        if before == word:
+            raise BuildError(
+                f"{path}: not a word index ({word.decode()!r} occurs twice): wanted {_FORMS}"
+            )
+    return WordIndex(words, indices, settings)

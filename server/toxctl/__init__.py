@@ -1,0 +1,1 @@
+"""toxctl: what root runs on the server. Standard library only, Python 3.11 or newer."""

@@ -1,0 +1,289 @@
+"""Strict host keys and one line for each way a login can fail, against a real SSH server."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from controller.deploy.connection import ConnectionLost, SshRemote, connect
+from controller.deploy.errors import DeployError
+from controller.deploy.inventory import Host
+
+ANSWER_SECONDS = 0.2
+
+
+class Shell(paramiko.ServerInterface):
+    """Takes one key of one user and answers commands out of a table."""
+
+    def __init__(self, server: SshServer) -> None:
+        self.key, self.server = server.user_key, server
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        good = username == "deploy" and key == self.key
+        return paramiko.AUTH_SUCCESSFUL if good else paramiko.AUTH_FAILED
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        # paramiko confirms the request once this has returned; a channel that closes before that
+        # is an error for the client, so the answer waits until the confirmation is out.
+        threading.Timer(ANSWER_SECONDS, self.run, args=(channel, command.decode())).start()
+        return True
+
+    def run(self, channel: paramiko.Channel, command: str) -> None:
+        if self.server.echoes:
+            self.echo(channel)
+            return
+        typed = ""
+        while "sudo -S" in command and not typed.endswith("\n"):
+            typed += channel.recv(100).decode()
+        out, err, code = self.server.answer(command, typed)
+        channel.sendall(out.encode())
+        channel.sendall_stderr(err.encode())
+        if code is not None:
+            channel.send_exit_status(code)
+        channel.close()
+
+    def echo(self, channel: paramiko.Channel) -> None:
+        for line in channel.makefile("rb"):
+            channel.sendall(b"heard " + line)
+        channel.sendall(b"bye")
+        channel.send_exit_status(4)
+        channel.close()
+
+
+class SshServer:
+    """An SSH server on loopback with a key of its own; serves one connection after the other."""
+
+    def __init__(self, directory: Path) -> None:
+        self.host_key = paramiko.ECDSAKey.generate()
+        self.key_file = directory / "id"
+        user_key = paramiko.ECDSAKey.generate()
+        user_key.write_private_key_file(str(self.key_file))
+        self.user_key = user_key
+        self.answer: Callable[[str, str], tuple] = lambda command, typed: (command, "", 0)
+        self.echoes = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.known_hosts = directory / "known_hosts"
+        self.know(self.host_key)
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def know(self, key: paramiko.PKey) -> None:
+        line = f"[127.0.0.1]:{self.port} {key.get_name()} {key.get_base64()}\n"
+        self.known_hosts.write_text(line)
+
+    @property
+    def host(self) -> Host:
+        return Host("nanode", "127.0.0.1", self.port, "deploy", self.key_file, (self.known_hosts,))
+
+    def serve(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.transport = transport = paramiko.Transport(client)
+            transport.add_server_key(self.host_key)
+            with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+                transport.start_server(server=Shell(self))
+                transport.join(10)
+            transport.close()
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(10)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SshServer]:
+    server = SshServer(tmp_path)
+    yield server
+    server.close()
+
+
+@contextlib.contextmanager
+def refused(words: str) -> Iterator[None]:
+    with pytest.raises(DeployError, match=words) as caught:
+        yield
+    assert "\n" not in str(caught.value)
+
+
+def open_and_close(host: Host) -> None:
+    with connect(host) as remote:
+        assert isinstance(remote, SshRemote)
+
+
+def test_command_comes_back_with_its_output_and_code(server: SshServer) -> None:
+    server.answer = lambda command, typed: (f"out of {command}\n", "err", 3)
+    with connect(server.host) as remote:
+        done = remote.run("ls")
+    assert (done.stdout, done.stderr, done.code) == ("out of ls\n", "err", 3)
+
+
+def test_unknown_server_is_not_talked_to(server: SshServer) -> None:
+    server.known_hosts.write_text("")
+    with refused("key of nanode .* is not known .*ssh -p"):
+        open_and_close(server.host)
+
+
+def test_changed_host_key_has_its_own_message(server: SshServer) -> None:
+    server.know(paramiko.ECDSAKey.generate())
+    with refused(rf"has changed: .*ssh-keygen -R '.*' -f '{server.known_hosts}'"):
+        open_and_close(server.host)
+
+
+def test_refused_key_names_the_inventorys_variables(server: SshServer) -> None:
+    with refused("does not accept the key .*ansible_ssh_private_key_file"):
+        open_and_close(replace(server.host, user="mallory"))
+
+
+def test_missing_key_file_is_named(server: SshServer, tmp_path: Path) -> None:
+    with refused(f"key file {tmp_path}/none of nanode cannot be read"):
+        open_and_close(replace(server.host, key_file=tmp_path / "none"))
+    (tmp_path / "none").write_text("no key")
+    with refused(f"key file {tmp_path}/none of nanode is no private key"):
+        open_and_close(replace(server.host, key_file=tmp_path / "none"))
+
+
+def test_server_that_is_off_names_make_up(server: SshServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with refused("cannot be reached .*make up"):
+        open_and_close(replace(server.host, port=port))
+
+
+def test_name_without_an_address_names_ansible_host(server: SshServer) -> None:
+    with refused("this name has no address: set ansible_host"):
+        open_and_close(replace(server.host, address="nanode.invalid"))
+
+
+def test_sudo_that_would_ask_names_the_variable(server: SshServer) -> None:
+    server.answer = lambda command, typed: ("", "sudo: a password is required\n", 1)
+    with connect(server.host) as remote, refused("set ansible_become_password"):
+        remote.run_as(["ls"])
+
+
+def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def answer(command: str, typed: str) -> tuple:
+        seen.append((command, typed))
+        return "", "", 0
+
+    server.answer = refusing_without_password(answer)
+    host = replace(server.host, become_password="sesame")  # noqa: S106 (made up)
+    with connect(host) as remote:
+        assert remote.run_as(["ls"]).code == 0
+        with remote.start(["session"]) as process:
+            assert process.wait().code == 0
+    assert seen == [
+        ("sudo -S -k -p '' -u root -- true", "sesame\n"),
+        ("sudo -S -k -p '' -u root -- ls", "sesame\n"),
+        ("sudo -S -k -p '' -u root -- session", "sesame\n"),
+    ]
+
+
+def test_wrong_password_is_told_before_a_command_could_lose_its_input(server: SshServer) -> None:
+    seen: list[str] = []
+
+    def answer(command: str, typed: str) -> tuple:
+        seen.append(command)
+        return "", "sudo: no password was provided\nsudo: 1 incorrect password attempt\n", 1
+
+    server.answer = refusing_without_password(answer)
+    host = replace(server.host, become_password="wrong")  # noqa: S106 (made up)
+    with connect(host) as remote, refused("sudo on nanode refuses deploy .*incorrect password"):
+        remote.start(["session"])
+    assert seen == ["sudo -S -k -p '' -u root -- true"]
+
+
+def refusing_without_password(answer: Callable[[str, str], tuple]) -> Callable[[str, str], tuple]:
+    """Answer like a sudo that wants the password."""
+
+    def asked(command: str, typed: str) -> tuple:
+        if command.startswith("sudo -n -k"):
+            return "", "sudo: a password is required\n", 1
+        return answer(command, typed)
+
+    return asked
+
+
+def test_password_that_sudo_does_not_ask_for_is_sent_to_nobody(server: SshServer) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def answer(command: str, typed: str) -> tuple:
+        seen.append((command, typed))
+        return "", "", 0
+
+    server.answer = answer
+    host = replace(server.host, become_password="sesame")  # noqa: S106 (made up)
+    with connect(host) as remote:
+        assert remote.run_as(["ls"]).code == 0
+        with remote.start(["session"]) as process:
+            assert process.wait().code == 0
+    assert seen == [
+        ("sudo -n -k -u root -- true", ""),
+        ("sudo -n -u root -- ls", ""),
+        ("sudo -n -u root -- session", ""),
+    ]
+
+
+def test_lines_go_in_and_come_out_while_a_command_runs(server: SshServer) -> None:
+    server.echoes = True
+    with connect(server.host) as remote, remote.start(["talk"]) as process:
+        said = iter(process)
+        for word in ("one", "zwölf"):
+            process.send(word)
+            assert next(said) == f"heard {word}"
+        assert not process.ended()
+        remote.ping()
+        process.close_input()
+        assert list(said) == ["bye"]
+        assert process.wait().code == 4
+        assert process.ended()
+
+
+def test_process_whose_connection_breaks_off_is_told(server: SshServer) -> None:
+    server.answer = lambda command, typed: ("half\n", "", None)
+    with connect(server.host) as remote, remote.start(["slotctl"]) as process:
+        said = iter(process)
+        assert next(said) == "half"
+        with pytest.raises(ConnectionLost, match="nanode broke off"):
+            process.wait()
+        server.transport.close()
+        with pytest.raises(ConnectionLost):
+            remote.ping()
+        with pytest.raises(ConnectionLost):
+            remote.start(["slotctl"])
+        with pytest.raises(ConnectionLost):
+            process.send("x")
+
+
+def test_process_that_sudo_refuses_names_the_variable(server: SshServer) -> None:
+    server.answer = lambda command, typed: ("", "sudo: a password is required\n", 1)
+    with (
+        connect(server.host) as remote,
+        remote.start(["ls"]) as process,
+        refused("set ansible_become_password"),
+    ):
+        process.wait()
+
+
+def test_connection_that_breaks_off_is_told(server: SshServer) -> None:
+    server.answer = lambda command, typed: ("", "", None)
+    with connect(server.host) as remote, refused("nanode broke off.*fab status"):
+        remote.run("slotctl activate")

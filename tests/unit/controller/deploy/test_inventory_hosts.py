@@ -1,0 +1,184 @@
+"""Hosts come from the Ansible inventory alone, read by Ansible itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controller.deploy.errors import DeployError
+from controller.deploy.inventory import read_hosts, refuse_unknown, ssh_options
+from controller.deploy.paths import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANSIBLE_INVENTORY", "ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_templates_group_vars_and_order_are_ansibles(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    write(
+        tmp_path / "group_vars" / "tox_com_det.yml",
+        "ansible_user: '{{ vault_admin }}'\nvault_admin: ops\n"
+        "ansible_become_password: \"{{ '1' ~ '2' }}\"\n",
+    )
+    write(
+        tmp_path / "hosts.yml",
+        """
+tox_com_det:
+  hosts:
+    second: {ansible_host: 192.0.2.2}
+    first:
+      ansible_host: 192.0.2.1
+      ansible_port: "{{ 2000 + 22 }}"
+      ansible_ssh_private_key_file: /keys/id
+      ansible_ssh_common_args: >-
+        -o UserKnownHostsFile={{ inventory_dir }}/known_hosts -o StrictHostKeyChecking=yes
+other:
+  hosts: {elsewhere: {ansible_host: 192.0.2.9}}
+""",
+    )
+    second, first = read_hosts(str(tmp_path))
+    assert (second.name, second.address, second.port, second.user) == (
+        "second",
+        "192.0.2.2",
+        22,
+        "ops",
+    )
+    assert second.known_hosts == ()
+    assert (first.address, first.port, first.key_file) == ("192.0.2.1", 2022, Path("/keys/id"))
+    assert first.known_hosts == (tmp_path / "known_hosts",)
+    assert first.become_password == "12"  # noqa: S105 (made up)
+    assert "12" not in repr(first)
+    assert [host.name for host in read_hosts(str(tmp_path), "first")] == ["first"]
+
+
+def test_hooks_are_named_from_the_checkout(tmp_path: Path) -> None:
+    hosts = "[tox_com_det]\na deploy_hooks_dir=hooks\nb deploy_hooks_dir=/srv/hooks\nc\n"
+    found = [host.hooks_dir for host in read_hosts(write(tmp_path / "hosts", hosts))]
+    assert found == [ROOT / "hooks", Path("/srv/hooks"), None]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("deploy_hook_dir", r"no role knows deploy_hook_dir \(did you mean deploy_hooks_dir\?\)"),
+        ("deploy_lock", "no role knows deploy_lock.*name your own in preflight_own_variables"),
+        ("nginx_server_nam", r"nginx_server_nam \(did you mean nginx_server_name\?\)"),
+        ("my_own", "no role knows my_own"),
+    ],
+)
+def test_a_name_that_no_role_knows_is_refused(tmp_path: Path, name: str, words: str) -> None:
+    inventory = write(tmp_path / "hosts", f"[tox_com_det]\na {name}=1\n")
+    with pytest.raises(DeployError, match=f"host a in .*{words}") as caught:
+        read_hosts(inventory)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_of_the_users_own_are_told_and_allowed(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    write(
+        tmp_path / "group_vars" / "all.yml",
+        "preflight_own_variables: [my_own]\nmy_own: 1\nvault_x: 1\nbootstrap_user: root\n",
+    )
+    write(
+        tmp_path / "hosts", "[tox_com_det]\na ansible_host=192.0.2.1 nginx_server_name=a.example\n"
+    )
+    assert [host.name for host in read_hosts(str(tmp_path))] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["example", "local"])
+def test_names_of_the_inventories_here_are_known(name: str, tmp_path: Path) -> None:
+    files = (ROOT / "inventory" / name / "group_vars").rglob("*.yml")
+    names = {key for path in files for key in yaml.safe_load(path.read_text())}
+    assert names
+    refuse_unknown("a", sorted(names), [], name)
+
+
+def test_vault_is_opened_and_a_missing_password_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = write(tmp_path / "password", "sesame\n")
+    secret = subprocess.run(  # noqa: S603 (words of the tests, no shell)
+        [
+            *(sys.executable, "-m", "ansible", "vault", "encrypt_string", "open it"),
+            *("--vault-password-file", password, "--name", "ansible_become_password"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    inventory = tmp_path / "inventory"
+    (inventory / "group_vars").mkdir(parents=True)
+    write(inventory / "group_vars" / "all.yml", secret)
+    write(inventory / "hosts.yml", "tox_com_det: {hosts: {a: {ansible_host: 192.0.2.1}}}\n")
+    with pytest.raises(DeployError, match="ANSIBLE_VAULT_PASSWORD_FILE") as caught:
+        read_hosts(str(inventory))
+    assert "\n" not in str(caught.value)
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", password)
+    assert read_hosts(str(inventory))[0].become_password == "open it"  # noqa: S105 (made up)
+
+
+def test_environment_names_the_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "hosts", "[tox_com_det]\na ansible_host=192.0.2.7\n")
+    monkeypatch.setenv("ANSIBLE_INVENTORY", path)
+    assert read_hosts()[0].address == "192.0.2.7"
+
+
+def test_relative_path_counts_from_where_the_user_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "my-hosts", "[tox_com_det]\na ansible_host=192.0.2.7\n")
+    monkeypatch.chdir(tmp_path)
+    assert read_hosts("my-hosts")[0].address == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "words"),
+    [
+        ("[web]\na ansible_host=192.0.2.1\n", None, "no host in group tox_com_det.*make up"),
+        ("[tox_com_det]\na ansible_host=192.0.2.1\n", "b", "matches --limit b"),
+        ("[tox_com_det]\na ansible_host=''\n", None, "host a .* has no address"),
+        ("[tox_com_det]\na ansible_port=nope\n", None, "invalid value .nope"),
+        ("[tox_com_det]\na ansible_user='{{ nobody_set_it }}'\n", None, "nobody_set_it"),
+        ("tox_com_det: [unclosed\n", None, "cannot be read"),
+        (
+            "[tox_com_det]\na ansible_ssh_common_args='-o ProxyJump=b'\n",
+            None,
+            "proxyjump in ansible_ssh_common_args is not supported",
+        ),
+    ],
+    ids=["no-group", "limit", "no-address", "port", "undefined", "broken", "jump"],
+)
+def test_what_makes_no_host_is_one_line(
+    tmp_path: Path, text: str, limit: str | None, words: str
+) -> None:
+    inventory = write(tmp_path / ("hosts.yml" if "unclosed" in text else "hosts"), text)
+    with pytest.raises(DeployError, match=words) as caught:
+        read_hosts(inventory, limit)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_inventory_is_named() -> None:
+    with pytest.raises(DeployError, match="no/such is not there: name one with --inventory"):
+        read_hosts("no/such")
+
+
+def test_ssh_options_are_read_as_ssh_reads_them() -> None:
+    text = '-o UserKnownHostsFile="/a b" -oPort=1 -o Port=2 -J jump -o "ProxyCommand none"'
+    assert ssh_options(text) == {
+        "userknownhostsfile": "/a b",
+        "port": "1",
+        "proxyjump": "jump",
+        "proxycommand": "none",
+    }

@@ -1,0 +1,55 @@
+"""What the .h5 does not say: known keys only, sensible values only, the nearer source wins."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.model_build.errors import BuildError
+from controller.model_build.settings import make_settings, read_settings
+from tox_com_det.model.tokenizer import DEFAULT_FILTERS, TokenizerRules
+
+
+def test_defaults_are_those_of_keras():
+    settings = make_settings("test")
+    assert settings.tokenizer() == TokenizerRules()
+    assert (settings.padding, settings.truncating) == ("pre", "pre")
+    assert settings.filters == DEFAULT_FILTERS
+
+
+def test_later_sources_win():
+    settings = make_settings("test", {"num_words": 5, "name": "a"}, {"num_words": 9})
+    assert (settings.num_words, settings.name) == (9, "a")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_words", 0),
+        ("num_words", True),
+        ("num_words", "20000"),
+        ("length", -1),
+        ("labels", [1, 2]),
+        ("labels", ["a", ""]),
+        ("texts", "one"),
+        ("lower", 1),
+        ("char_level", None),
+        ("filters", None),
+        ("split", ""),
+        ("oov_token", ""),
+        ("truncating", "PRE"),
+        ("name", "a" * 41),
+        ("nmae", "a"),
+    ],
+)
+def test_wrong_settings_name_the_key(key, value):
+    with pytest.raises(BuildError, match=rf"^test: .*{key}") as caught:
+        make_settings("test", {key: value})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"labels": 3}', '{"colour": "red"}'])
+def test_settings_file_that_is_none_is_named(tmp_path, text):
+    path = tmp_path / "model.json"
+    path.write_text(text)
+    with pytest.raises(BuildError, match=r"model\.json"):
+        read_settings(path)

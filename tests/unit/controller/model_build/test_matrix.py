@@ -1,0 +1,103 @@
+"""The equality matrix: every layer and option against the numbers of a real Keras.
+
+`tests/fixtures/keras/record.py` records it anew, with Keras 2.15 and with Keras 3.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from keras_files import FIXTURES
+
+from controller.model_build.errors import UnsupportedLayer
+from controller.model_build.head import Head, build_head, stated_length
+from controller.model_build.keras_file import open_model
+from controller.model_build.scoring import Inputs, open_session, run
+
+ATOL, RTOL = 1e-6, 1e-5
+MATRICES = sorted(FIXTURES.glob("matrix_keras*.zip"))
+# Keras 3 does these in another way than Keras 2; either is refused rather than guessed.
+REFUSED = {"two_embeddings"}
+
+
+@cache
+def answers(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("scores.json"))
+
+
+@cache
+def members(path: Path) -> tuple[str, ...]:
+    with zipfile.ZipFile(path) as archive:
+        return tuple(archive.namelist())
+
+
+EVERY = [
+    pytest.param(path, name, id=f"{path.stem.removeprefix('matrix_')}-{name}")
+    for path in MATRICES
+    for name in answers(path)["cases"]
+]
+OTHER_FORMS = [
+    pytest.param(path, name, id=f"{path.stem.removeprefix('matrix_')}-{name}")
+    for path in MATRICES
+    for name in members(path)
+    if name.endswith((".keras", ".weights.h5"))
+]
+
+
+def unpacked(path: Path, name: str, directory: Path) -> Path:
+    with zipfile.ZipFile(path) as archive:
+        return Path(archive.extract(name, directory))
+
+
+def scores(path: Path, architecture: Path | None, tokens: np.ndarray, mode: str) -> np.ndarray:
+    with open_model(path, architecture) as model:
+        head = build_head(model, stated_length(model), mode=mode)
+        return run(open_session(head.proto.SerializeToString()), inputs(head, tokens))
+
+
+def inputs(head: Head, tokens: np.ndarray) -> Inputs:
+    if head.mode == "whole":
+        return {"indices": tokens.astype(np.int32)}
+    given = {"vectors": np.asarray(head.matrix)[tokens].astype(np.float32)}
+    return given | ({"mask": (tokens != 0).astype(np.float32)} if head.masked else {})
+
+
+def compare(path: Path, name: str, file: Path, architecture: Path | None, mode: str) -> None:
+    recorded = answers(path)["cases"][name]
+    expected = np.array(recorded["scores"])
+    found = scores(file, architecture, np.array(recorded["tokens"]), mode)
+    np.testing.assert_allclose(found, expected, rtol=RTOL, atol=ATOL)
+    assert expected.max() - expected.min() > 0.5  # scores that are spread, not a flat fixture
+
+
+@pytest.mark.parametrize("mode", ["split", "whole"])
+@pytest.mark.parametrize(("path", "name"), EVERY)
+def test_scores_equal_keras(tmp_path, path, name, mode):
+    file = unpacked(path, f"{name}.h5", tmp_path)
+    if mode == "split" and name in REFUSED:
+        with pytest.raises(UnsupportedLayer, match=r"two embeddings.*--mode whole"):
+            compare(path, name, file, None, mode)
+        return
+    compare(path, name, file, None, mode)
+
+
+@pytest.mark.parametrize(("path", "member"), OTHER_FORMS)
+def test_archive_and_weights_beside_an_architecture_equal_keras(tmp_path, path, member):
+    name = member.partition(".")[0]
+    architecture = None
+    if member.endswith(".weights.h5"):
+        architecture = unpacked(path, f"{name}.json", tmp_path)
+    compare(path, name, unpacked(path, member, tmp_path), architecture, "split")
+
+
+def test_both_lines_of_keras_are_recorded():
+    versions = [answers(path)["keras"] for path in MATRICES]
+    assert [version.split(".")[0] for version in versions] == ["2", "3"]
+    assert all(len(answers(path)["cases"]) > 120 for path in MATRICES)

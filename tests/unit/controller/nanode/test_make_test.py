@@ -1,0 +1,198 @@
+"""`make test` runs every part, counts how each came out, and never calls a skip a success."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[4]
+NO_ENGINE = "there is no container engine (tried podman and docker)"
+
+
+@dataclass
+class Checkout:
+    """A checkout whose commands are fakes: each says that it ran and ends as told."""
+
+    root: Path
+
+    def fake(self, path: str, script: str) -> None:
+        program = self.root / path
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    def make(self, **codes: int) -> None:
+        """Let `make <target>` end with these exit codes, 0 for a target that is not named."""
+        cases = "".join(
+            f"*\\ {target.replace('_', '-')}*) exit {code} ;;\n" for target, code in codes.items()
+        )
+        self.fake("bin/make", f'echo "make $*" >>"{self.root}/ran"\ncase " $*" in\n{cases}esac')
+
+    def check(self, code: int, words: str) -> None:
+        """Let `python -m controller.nanode check` end so."""
+        self.fake(
+            ".venv/bin/python",
+            f'echo "check $*" >>"{self.root}/ran-checks"\n'
+            f'[ "$*" = "-m controller.nanode check" ] && echo "{words}"\n'
+            f'[ "$*" = "-m controller.nanode check --system centos7" ] && echo "{words}"\n'
+            f"exit {code}",
+        )
+
+    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {
+            name: value for name, value in os.environ.items() if name not in ("CI", "SCENARIOS")
+        }
+        path = f"{self.root / 'bin'}:{os.environ['PATH']}"
+        return subprocess.run(  # noqa: S603 (the script under test)
+            [str(self.root / "scripts/test")],
+            env=kept | {"PATH": path, "SCENARIOS": "default"} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ran(self) -> list[str]:
+        file = self.root / "ran"
+        return [line.split()[2] for line in file.read_text().splitlines()] if file.exists() else []
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    made = Checkout(tmp_path)
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(CHECKOUT / "scripts/test", tmp_path / "scripts/test")
+    made.fake("scripts/venv", "exit 0")
+    made.make()
+    made.check(0, "Yes, with podman.")
+    return made
+
+
+def summary(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return done.stdout.partition("== Summary\n")[2].splitlines()
+
+
+def test_all_parts_pass(checkout):
+    done = checkout.run()
+    assert done.returncode == 0, done.stderr
+    assert summary(done) == [
+        "PASSED lint",
+        "PASSED unit",
+        "PASSED default",
+        "3 passed, 0 failed, 0 skipped",
+    ]
+    assert checkout.ran() == ["lint", "test-unit", "test-molecule"]
+
+
+@pytest.mark.parametrize(
+    ("target", "part"), [("lint", "lint"), ("test_unit", "unit"), ("test_molecule", "default")]
+)
+def test_a_failure_is_the_result_and_the_other_parts_are_run_all_the_same(checkout, target, part):
+    checkout.make(**{target: 2})
+    done = checkout.run()
+    assert done.returncode != 0
+    assert f"FAILED {part}: exit code 2" in summary(done)
+    assert summary(done)[-1] == "2 passed, 1 failed, 0 skipped"
+    assert checkout.ran() == ["lint", "test-unit", "test-molecule"]
+
+
+def test_where_no_container_can_run_the_scenario_is_skipped_with_the_reason(checkout):
+    checkout.check(3, NO_ENGINE)
+    done = checkout.run()
+    assert done.returncode == 0
+    assert summary(done) == [
+        "PASSED lint",
+        "PASSED unit",
+        f"SKIPPED default: {NO_ENGINE}",
+        "2 passed, 0 failed, 1 skipped",
+    ]
+    assert checkout.ran() == ["lint", "test-unit"]
+
+
+def test_centos_7_is_checked_for_what_its_systemd_needs_and_skipped_with_the_reason(checkout):
+    checkout.check(3, "this host has no cgroup v1")
+    done = checkout.run(SCENARIOS="centos7", CI="true")
+    assert done.returncode == 0
+    assert "SKIPPED centos7: this host has no cgroup v1" in summary(done)
+    assert "--system centos7" in (checkout.root / "ran-checks").read_text()
+
+
+def test_a_skip_does_not_hide_a_failure(checkout):
+    checkout.check(3, NO_ENGINE)
+    checkout.make(test_unit=1)
+    done = checkout.run()
+    assert done.returncode != 0
+    assert summary(done)[-1] == "1 passed, 1 failed, 1 skipped"
+
+
+def test_continuous_integration_takes_a_skip_of_the_default_scenario_for_a_failure(checkout):
+    checkout.check(3, NO_ENGINE)
+    done = checkout.run(CI="true")
+    assert done.returncode != 0
+    assert summary(done)[-2:] == [
+        f"FAILED default: CI=true does not allow to skip it: {NO_ENGINE}",
+        "2 passed, 1 failed, 0 skipped",
+    ]
+    checkout.check(0, "Yes, with podman.")
+    assert checkout.run(CI="true").returncode == 0
+
+
+def test_a_check_that_breaks_is_no_reason_to_skip(checkout):
+    checkout.check(1, "Traceback")
+    done = checkout.run()
+    assert done.returncode != 0
+    assert "FAILED default: the check itself failed, exit code 1" in summary(done)
+    assert "test-molecule" not in checkout.ran()
+
+
+def test_without_the_environment_nothing_passes(checkout):
+    checkout.fake("scripts/venv", "echo 'venv: no network' >&2; exit 1")
+    done = checkout.run()
+    assert done.returncode != 0
+    assert "venv: no network" in done.stderr
+    assert summary(done)[-1] == "0 passed, 3 failed, 0 skipped"
+    assert checkout.ran() == []
+
+
+def test_other_scenarios_are_parts_of_their_own(checkout):
+    checkout.check(3, NO_ENGINE)
+    done = checkout.run(CI="true", SCENARIOS="el9 default")
+    assert f"SKIPPED el9: {NO_ENGINE}" in summary(done)
+    assert summary(done)[-1] == "2 passed, 1 failed, 1 skipped"
+
+
+def test_a_bounded_selection_of_the_faults_is_a_part_of_its_own(checkout):
+    checkout.fake("scripts/test-faults", f'echo "make faults $*" >>"{checkout.root}/ran"')
+    done = checkout.run(SCENARIOS="faults", CI="true")
+    assert done.returncode == 0, done.stderr
+    assert summary(done) == [
+        "PASSED lint",
+        "PASSED unit",
+        "PASSED faults",
+        "3 passed, 0 failed, 0 skipped",
+    ]
+    assert (checkout.root / "ran").read_text().splitlines()[-1] == "make faults --quick"
+    checkout.fake("scripts/test-faults", "exit 1")
+    assert "FAILED faults: exit code 1" in summary(checkout.run(SCENARIOS="faults"))
+    checkout.check(3, NO_ENGINE)
+    assert checkout.run(SCENARIOS="faults").returncode == 0
+    done = checkout.run(SCENARIOS="faults", CI="true")
+    assert f"FAILED faults: CI=true does not allow to skip it: {NO_ENGINE}" in summary(done)
+
+
+def test_its_scenarios_are_there_and_make_test_is_this_script():
+    script = (CHECKOUT / "scripts/test").read_text()
+    *scenarios, last = re.search(r"for name in \$\{SCENARIOS:-(.*?)\}", script)[1].split()
+    for name in scenarios:
+        assert (CHECKOUT / f"molecule/{name}/molecule.yml").is_file()
+    assert last == "faults"
+    assert (CHECKOUT / "scripts/test-faults").is_file()
+    makefile = (CHECKOUT / "Makefile").read_text()
+    assert "\ntest: ## " in makefile
+    assert "\n\t@scripts/test\n" in makefile
+    assert "\nCI=true\nexport CI\n" in (CHECKOUT / ".ci/run").read_text()
