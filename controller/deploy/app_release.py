@@ -53,7 +53,7 @@ def version_of(package: Path, lock: Path, system: Target) -> str:
 
     Raises DeployError when the package or the lock is not there.
     """
-    init = package / "__init__.py"
+    init = package / "version.py"
     if not init.is_file():
         raise DeployError(f"the app's package {package} is not there: is the checkout complete?")
     if not lock.is_file():

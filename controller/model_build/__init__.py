@@ -6,6 +6,6 @@ Nothing here is installed on the server; `tox_com_det` imports nothing of this.
 """
 
 # Importing it turns ONNX Runtime's telemetry off, before any module here imports the runtime.
-import tox_com_det  # noqa: F401 (for what it does)
+from tox_com_det import __version__
 
-__version__ = "0.1.0"
+__all__ = ["__version__"]

@@ -38,7 +38,8 @@ def pip() -> FakePip:
 def checkout(tmp_path: Path) -> Path:
     package = tmp_path / "tox_com_det"
     (package / "sub" / "__pycache__").mkdir(parents=True)
-    (package / "__init__.py").write_text('__version__ = "1.2.3"\n')
+    (package / "__init__.py").write_text("")
+    (package / "version.py").write_text('__version__ = "1.2.3"\n')
     (package / "sub" / "__init__.py").write_text("")
     (package / "sub" / "__pycache__" / "x.pyc").write_bytes(b"noise")
     (tmp_path / "requirements").mkdir()
@@ -84,6 +85,7 @@ def test_tar_holds_package_lock_and_wheels_and_nothing_of_this_machine(
         "tox_com_det/__init__.py",
         "tox_com_det/sub",
         "tox_com_det/sub/__init__.py",
+        "tox_com_det/version.py",
         "wheels",
         "wheels/flask-1-py3-none-any.whl",
     ]

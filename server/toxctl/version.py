@@ -1,0 +1,1 @@
+../../app/tox_com_det/version.py
