@@ -33,7 +33,6 @@ from controller.model_build.keras_file import KerasModel, open_model
 from controller.model_build.known_answer_texts import DEFAULT_TEXTS
 from controller.model_build.known_answers import Reference, known_answers, read_reference
 from controller.model_build.place import check_replaceable, replacing
-from controller.model_build.progress import progress
 from controller.model_build.scoring import TextScorer, open_session
 from controller.model_build.settings import (
     Settings,
@@ -43,6 +42,7 @@ from controller.model_build.settings import (
     read_settings,
 )
 from controller.model_build.word_index import WordIndex, read_word_index
+from controller.progress import megabytes, step_progress
 from tox_com_det.model.manifest import FORMAT_VERSION, HEAD_FILE, Manifest, content_version
 
 SETTINGS_FILE, REFERENCE_FILE, MANIFEST_FILE = "model.json", "reference.json", "manifest.json"
@@ -191,14 +191,14 @@ def _write(
         dead = find_dead_positions(
             open_session(head.probe.SerializeToString()), _texts(head, rows, chosen), length
         )
-        with progress("word vectors", len(chosen), say) as step:
+        with step_progress("word vectors", len(chosen), say) as step:
             documents = (
                 (word, number, None if dtype == "index" else stored[number])
                 for word, number in chosen
             )
             dump = write_dump(work / "dump", settings.embedding_name, documents, step)
     what = "word indices" if dtype == "index" else f"word vectors ({dtype})"
-    say(f"{dump.count} {what}, {dump.bytes / 1e6:.1f} MB, collection {dump.collection}")
+    say(f"{dump.count} {what}, {megabytes(dump.bytes)}, collection {dump.collection}")
 
     file = with_metadata(head.proto, dump.checksum, labels, length)
     (work / HEAD_FILE).write_bytes(file)
@@ -420,17 +420,13 @@ def _mode_in_words(head: Head, words: int) -> str:
     if head.mode == "whole":
         return (
             "mode whole: MongoDB gives the indices only, the head holds the matrix: "
-            f"{_megabytes(size)} in each worker; mode split would hold "
-            f"{_megabytes(max(0, size - matrix))} and read vectors as they are needed"
+            f"{megabytes(size)} in each worker; mode split would hold "
+            f"{megabytes(max(0, size - matrix))} and read vectors as they are needed"
         )
     return (
-        f"mode split: the head takes {_megabytes(size)} in each worker, {_megabytes(matrix)} of "
-        f"vectors stay in MongoDB; mode whole would hold {_megabytes(size + matrix)} in each worker"
+        f"mode split: the head takes {megabytes(size)} in each worker, {megabytes(matrix)} of "
+        f"vectors stay in MongoDB; mode whole would hold {megabytes(size + matrix)} in each worker"
     )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def _oov_index(index: WordIndex, settings: Settings) -> int | None:

@@ -20,6 +20,7 @@ from typing import Any
 import bson
 
 from controller.model_build.errors import BuildError
+from controller.progress import megabytes
 from tox_com_det.store.checksum import ChecksumError, EmbeddingChecksum
 
 DATABASE = "word_embeddings"
@@ -45,8 +46,8 @@ def check_room(directory: Path, count: int, row_bytes: int) -> None:
     needed, free = count * (row_bytes + _BYTES_BESIDE_ROW), shutil.disk_usage(directory).free
     if needed > free:
         raise BuildError(
-            f"{directory.parent}: the word vectors take about {needed / 1e6:.0f} MB, "
-            f"{free / 1e6:.0f} MB are free: make room or give another --out"
+            f"{directory.parent}: the word vectors take about {megabytes(needed)}, "
+            f"{megabytes(free)} are free: make room or give another --out"
         )
 
 

@@ -29,7 +29,6 @@ from controller.model_build.embedding import (
 from controller.model_build.errors import BuildError
 from controller.model_build.keras_file import KerasModel, open_model
 from controller.model_build.place import replacing
-from controller.model_build.progress import progress
 from controller.model_build.settings import make_settings
 from controller.model_build.vector_files import (
     WordVector,
@@ -38,6 +37,7 @@ from controller.model_build.vector_files import (
     read_vectors,
 )
 from controller.model_build.word_index import WordIndex, read_word_index
+from controller.progress import megabytes, step_progress
 
 Say = Callable[[str], None]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -115,7 +115,7 @@ def dump_embeddings(
     except OSError as error:
         reason = " ".join((error.strerror or str(error)).split())
         raise BuildError(f"{error.filename or out}: {reason}: nothing was changed") from error
-    say(f"{dump.count} words, {dump.bytes / 1e6:.1f} MB: {out / DATABASE / dump.collection}.bson")
+    say(f"{dump.count} words, {megabytes(dump.bytes)}: {out / DATABASE / dump.collection}.bson")
     if dtype == "float16":
         say(f"float16 changes a number by at most {rounding.largest:.1e}")
     return dump
@@ -163,7 +163,7 @@ def _from_vectors(
     with scratch_file(work) as scratch:
         with (
             open_vectors(source, member) as (stream, place),
-            progress("reading, MB", source.stat().st_size // 10**6, say) as step,
+            step_progress("reading, MB", source.stat().st_size // 10**6, say) as step,
         ):
             found = _collect(read(stream, source), source, scratch, place, step)
         if articles:
@@ -260,6 +260,6 @@ def _write(
     say: Say,
 ) -> Dump:
     check_room(work, count, row_bytes)
-    with progress("word vectors", count, say) as step:
+    with step_progress("word vectors", count, say) as step:
         rounded = ((word, number, rounding(row, word)) for word, number, row in documents)
         return write_dump(work, name, rounded, step)
