@@ -187,7 +187,7 @@ def test_disk_without_room_is_noticed_before_the_dump(tmp_path, words, monkeypat
     h5, _, _ = case("nested", tmp_path)
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr("controller.model_build.dump.shutil.disk_usage", lambda path: usage)
-    with pytest.raises(BuildError, match=r"0\.0 kB are free: make room or give another --out"):
+    with pytest.raises(BuildError, match=r"0\.1 kB are free: make room or give another --out"):
         build(h5, words, tmp_path / "b", labels=THREE, say=lambda line: None)
     assert not (tmp_path / "b").exists()
 
