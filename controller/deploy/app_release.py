@@ -1,9 +1,9 @@
 """Builds the app release on the laptop: `python -m controller.deploy.app_release`.
 
-One tar with the package, its lock and its wheels. Everything that decides what runs (package files,
-lock, target) decides the version, so the same content has the same name on every laptop and
-nothing is built, sent or installed twice. The tar is the same byte for byte: sorted, without times
-and owners.
+One tar with the package, its lock, its wheels and its bill of materials. Everything that decides
+what runs (package files, lock, target) decides the version, so the same content has the same name
+on every laptop and nothing is built, sent or installed twice. The tar is the same byte for byte:
+sorted, without times and owners.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from pathlib import Path
 from controller.deploy import wheels
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import APP_PACKAGE, APP_REQUIREMENTS, BUILD
+from controller.deploy.sbom import NAME as SBOM
+from controller.deploy.sbom import sbom
 from controller.deploy.targets import TARGETS, Target, UnknownTarget, target
 
 __all__ = ["AppRelease", "build", "version_of"]
@@ -76,6 +78,7 @@ def members(
     """Yield (name in the tar, content) in the order they are written."""
     yield "release.json", (json.dumps(release, indent=1, sort_keys=True) + "\n").encode()
     yield "requirements.txt", lock.read_bytes()
+    yield SBOM, sbom(lock, PACKAGE, release["version"])
     for path in package_files(package):
         yield f"{PACKAGE}/{path.relative_to(package).as_posix()}", path.read_bytes()
     for path in sorted(wheel_dir.glob("*.whl")):

@@ -34,6 +34,14 @@ def pip() -> FakePip:
     return FakePip()
 
 
+@pytest.fixture(autouse=True)
+def quick_sbom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the real document, which test_sbom checks and which takes seconds to validate."""
+    monkeypatch.setattr(
+        app_release, "sbom", lambda lock, package, version: f"{package} {version}".encode()
+    )
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     package = tmp_path / "tox_com_det"
@@ -43,7 +51,7 @@ def checkout(tmp_path: Path) -> Path:
     (package / "sub" / "__init__.py").write_text("")
     (package / "sub" / "__pycache__" / "x.pyc").write_bytes(b"noise")
     (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements" / "debian12.txt").write_text("flask==1 --hash=sha256:00\n")
+    (tmp_path / "requirements" / "debian12.txt").write_text(f"flask==1 --hash=sha256:{'0' * 64}\n")
     return tmp_path
 
 
@@ -71,16 +79,18 @@ def test_same_content_gives_the_same_bytes_whatever_the_files_times(
     assert Path(first.tar).read_bytes() == Path(second.tar).read_bytes()
 
 
-def test_tar_holds_package_lock_and_wheels_and_nothing_of_this_machine(
+def test_tar_holds_package_lock_sbom_and_wheels_and_nothing_of_this_machine(
     checkout: Path, pip: FakePip
 ) -> None:
     release = build(checkout, pip)
     with tarfile.open(release.tar) as archive:
         members = archive.getmembers()
         about = json.load(archive.extractfile("release.json"))
+        bill = archive.extractfile("sbom.cdx.json").read().decode()
     assert [member.name for member in members] == [
         "release.json",
         "requirements.txt",
+        "sbom.cdx.json",
         "tox_com_det",
         "tox_com_det/__init__.py",
         "tox_com_det/sub",
@@ -92,6 +102,7 @@ def test_tar_holds_package_lock_and_wheels_and_nothing_of_this_machine(
     assert {(member.uid, member.gid, member.mtime) for member in members} == {(0, 0, 0)}
     assert about == {"version": release.version, "target": "debian12", "python": "3.11"}
     assert release.version.startswith("1.2.3-")
+    assert bill == f"tox_com_det {release.version}"
 
 
 @pytest.mark.parametrize(
