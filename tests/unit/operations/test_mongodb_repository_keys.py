@@ -1,15 +1,12 @@
-"""Ask 6: "MongoDB repo keys expire".
-
-Keys are pinned by fingerprint and refreshed when they change.
-"""
+"""The keys of MongoDB's repository are pinned by fingerprint; a renewed key replaces the old."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from ask_tasks import judge, role, task
 from rendering import SYSTEMS, Variant, evaluate, variables
+from role_tasks import judge, role, task
 
 MONGODB = role("mongodb")
 VERSIONS = MONGODB.spec["mongodb_version"]["choices"]

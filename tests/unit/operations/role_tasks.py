@@ -1,17 +1,12 @@
-"""Look at single tasks of the roles: where they stand, and how they judge given facts."""
+"""Find single tasks of the roles, and evaluate assert tasks with given variables."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[3]
-sys.path.append(str(PROJECT / "tests/unit/roles"))
-
-from rendering import TREE, evaluate  # noqa: E402 (after its path is set)
-from role_tree import Role, Task, as_list  # noqa: E402 (after its path is set)
+from rendering import TREE, evaluate
+from role_tree import PROJECT, Role, Task, as_list
 
 # What installs packages, or fetches lists of them.
 PACKAGE_MODULES = {

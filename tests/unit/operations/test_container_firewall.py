@@ -1,11 +1,11 @@
-"""Ask 17: "firewalld in containers" fails without NET_ADMIN, and NET_RAW for EL7's iptables."""
+"""Containers may set firewall rules: firewalld needs NET_ADMIN, EL7's iptables NET_RAW too."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from ask_tasks import PROJECT
+from role_tasks import PROJECT
 
 from controller.nanode.host import Engine, Host
 from controller.nanode.instance import Instance, run_command

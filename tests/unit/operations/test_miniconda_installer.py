@@ -1,6 +1,6 @@
-"""Ask 11: "Latest Miniconda needs glibc 2.28".
+"""Each system has a pinned Miniconda installer that its glibc can run, with its SHA-256.
 
-A pinned installer with its sha256 per system; CentOS 7's has glibc 2.17.
+The newest installers need glibc 2.28; CentOS 7 has 2.17.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from ask_tasks import role, task
 from rendering import SYSTEMS, VARIANTS, Variant, evaluate, variables
+from role_tasks import role, task
 
 MINICONDA = role("miniconda")
 

@@ -1,12 +1,9 @@
-"""Ask 3: "EPEL 7 is archived".
-
-An explicit file with the archive's address, no download of the package epel-release.
-"""
+"""EPEL 7 comes from Fedora's archive: an explicit repository file, no package epel-release."""
 
 from __future__ import annotations
 
-from ask_tasks import PROJECT, role
 from rendering import VARIANTS, Variant, evaluate, render, variables
+from role_tasks import PROJECT, role
 from template_forms import yum_repositories
 
 EPEL = "etc/yum.repos.d/epel.repo.j2"

@@ -1,12 +1,12 @@
-"""Ask 16: "CentOS 7's systemd 219 does not boot in containers on cgroup-v2-only hosts".
+"""A host without cgroup v1 skips the CentOS 7 scenario with the reason.
 
-Said so, and the scenario is skipped with the reason; run where cgroup v1 is there.
+CentOS 7's systemd 219 does not boot in a container on a host with cgroup v2 only.
 """
 
 from __future__ import annotations
 
 import pytest
-from ask_tasks import PROJECT
+from role_tasks import PROJECT
 
 from controller.nanode import NoContainerError, __main__, centos7
 from controller.nanode.host import Engine, inspect_host

@@ -1,21 +1,18 @@
-"""Ask 1: "nginx 13: Permission denied on the uWSGI socket" under SELinux on CentOS 7.
+"""nginx may reach the slots' sockets under enforcing SELinux.
 
-The socket is below /run in a directory with a label that the stock policy knows, nginx may connect
-to what is behind it, and SELinux stays enforcing. Compiled, never run enforcing here.
+Otherwise it answers 502 and logs "13: Permission denied". The socket's directory below /run has a
+label that the stock policy knows, and nginx may connect to the process behind it. The policy module
+is compiled here, never enforced.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
-from ansible_run import PROJECT, load, run_tasks
-
-sys.path.append(str(PROJECT / "tests/unit/roles"))
-
 import template_forms as forms
+from ansible_run import PROJECT, load, run_tasks
 from rendering import VARIANTS, Variant, owners, render
 
 NGINX = "etc/nginx/nginx.conf.j2"

@@ -1,14 +1,14 @@
-"""Ask 2: "CentOS 7 mirrors are gone".
+"""CentOS 7 installs packages from its archive, because its mirrors are gone.
 
-baseurl at vault.centos.org/7.9.2009, no mirrorlist, idempotent, before any yum task. Converged on a
-real userland by the scenario centos7.
+The baseurl is vault.centos.org/7.9.2009 without a mirrorlist, and it is set before the first yum
+task. The scenario centos7 converges it on a real CentOS 7 userland.
 """
 
 from __future__ import annotations
 
 import pytest
-from ask_tasks import PACKAGE_MODULES, TREE, role, roles_in_order
 from rendering import VARIANTS, Variant, render
+from role_tasks import PACKAGE_MODULES, TREE, role, roles_in_order
 from template_forms import yum_repositories
 
 BASE = "etc/yum.repos.d/CentOS-Base.repo.j2"

@@ -1,7 +1,4 @@
-"""Ask 21: "Third-party mirrors die".
-
-Every download address is a variable; keys and checksums live in the repository.
-"""
+"""Every download address is a variable; keys and checksums are part of the repository."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ import hashlib
 import re
 
 import pytest
-from ask_tasks import PROJECT, TREE, role
 from rendering import evaluate
+from role_tasks import PROJECT, TREE, role
 
 ADDRESS = re.compile(r"(?:https?|ftp)://[^\s'\"]+")
 DOWNLOADS = {"get_url", "rpm_key", "yum_repository", "deb822_repository", "uri", "git"}

@@ -1,7 +1,7 @@
-"""Ask 23: "A database open to the world by default".
+"""The database listens on loopback by default and is never opened without protection.
 
-Local only by default; remote access only with authentication and a source-restricted firewall rule.
-MongoDB itself is not to be had here: the users are made in SecantusDB, a stand-in.
+Remote access requires authentication, TLS and firewall rules for named sources. The users are
+created in SecantusDB, a stand-in for MongoDB.
 """
 
 from __future__ import annotations
@@ -16,14 +16,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import template_forms as forms
 from ansible_run import PROJECT, load, run_tasks
-
-for directory in ("roles", "app"):
-    sys.path.append(str(PROJECT / "tests/unit" / directory))
-
-import template_forms as forms  # noqa: E402 (after its path is set)
-from database_server import DatabaseServer  # noqa: E402 (after its path is set)
-from rendering import SYSTEMS, VARIANTS, Variant, owners, render  # noqa: E402 (after its path is set)
+from database_server import DatabaseServer
+from rendering import SYSTEMS, VARIANTS, Variant, owners, render
 
 MONGOD = "etc/mongod.conf.j2"
 ZONE = "etc/firewalld/zones/public.xml.j2"

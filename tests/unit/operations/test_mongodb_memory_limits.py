@@ -1,14 +1,14 @@
-"""Ask 7: "mongod OOM-killed on a 1 GB server".
+"""mongod stays within the memory of a 1 GB server.
 
-The least cache, few connections, swap, a memory limit on the unit, and the database, not the API,
-is the first to go.
+Smallest cache, few connections, swap and a memory limit on the unit; under memory pressure the
+kernel kills the database before the API.
 """
 
 from __future__ import annotations
 
 import pytest
-from ask_tasks import role
 from rendering import SYSTEMS, VARIANTS, render
+from role_tasks import role
 from template_forms import mongod, systemd
 
 LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"

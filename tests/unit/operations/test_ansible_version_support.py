@@ -1,6 +1,7 @@
-"""Ask 4: "ansible-core dropped old targets".
+"""The preflight checks refuse an Ansible that cannot manage the server's Python.
 
-2.16 manages CentOS 7's Python 2.7, 2.17 does not: said at the start, not by a stack trace.
+ansible-core 2.16 manages CentOS 7's Python 2.7, 2.17 does not. The message says so before a module
+fails with a stack trace.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ask_tasks import PROJECT, judge, role, task
+from role_tasks import PROJECT, judge, role, task
 
 ASSERT = task("preflight", "Stop at an Ansible that cannot manage this system")
 

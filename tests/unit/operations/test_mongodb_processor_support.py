@@ -1,12 +1,12 @@
-"""Ask 5: "MongoDB 5.0+ needs AVX".
+"""The preflight checks refuse a MongoDB version that the processor cannot run.
 
-The processor is asked first; without AVX the run stops with words, never in a loop of SIGILL.
+MongoDB 5.0 and newer need AVX; without it mongod is killed by SIGILL at each start.
 """
 
 from __future__ import annotations
 
 import pytest
-from ask_tasks import judge, role, roles_in_order, task
+from role_tasks import judge, role, roles_in_order, task
 
 ASSERT = task("preflight", "Stop at a processor that the chosen MongoDB does not run on")
 

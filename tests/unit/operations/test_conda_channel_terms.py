@@ -1,7 +1,6 @@
-"""Ask 12: "Anaconda's terms break unattended conda create".
+"""Conda environments come from conda-forge, and no terms of service are accepted silently.
 
-conda-forge with --override-channels; terms are never accepted silently. conda itself is a stand-in
-here: what is held is what it is asked, and when.
+conda itself is a fake here: the tests check when it is called and with which arguments.
 """
 
 from __future__ import annotations

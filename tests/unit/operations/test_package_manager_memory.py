@@ -1,13 +1,14 @@
-"""Ask 19: "dnf/yum itself is OOM-killed on 1 GB".
+"""yum and dnf are not killed for lack of memory on a 1 GB server.
 
-Swap before the first package task, no timer that fetches lists, few repositories.
+Swap exists before the first package task, no timer refreshes package lists, and few repositories
+are enabled.
 """
 
 from __future__ import annotations
 
 import pytest
-from ask_tasks import PACKAGE_MODULES, role, roles_in_order, task
 from rendering import SYSTEMS, VARIANTS, evaluate, render, variables
+from role_tasks import PACKAGE_MODULES, role, roles_in_order, task
 from template_forms import yum_repositories
 
 REPOSITORIES = ("etc/yum.repos.d/CentOS-Base.repo.j2", "etc/yum.repos.d/epel.repo.j2")
