@@ -1,4 +1,8 @@
-"""toxctl: what root runs on the server. Standard library only, Python 3.11 or newer."""
+"""toxctl: what root runs on the server to switch, verify, install and prune releases.
+
+Standard library only, Python 3.11 or newer: it runs on the interpreter that `flask_app_python`
+names, never on the system's own. CentOS 7's Python 2.7 does not read these files.
+"""
 
 from toxctl.version import __version__
 

@@ -1,0 +1,137 @@
+"""The command line of toxctl: its verbs, their options, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from toxctl import events
+from toxctl.errors import ToxctlError
+from toxctl.version import __version__
+
+__all__ = ["main", "parser"]
+
+CONFIG = "/etc/tox_com_det/server.json"
+POLL_SECONDS = 0.2
+Verb = Callable[[argparse.Namespace], dict[str, Any]]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the form of the command line."""
+    top = argparse.ArgumentParser(
+        prog="toxctl",
+        description="Switch, verify, install and prune the releases of tox_com_det on this server.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"toxctl {__version__}")
+    top.add_argument("--config", default=CONFIG, help="server.json to read (default: %(default)s)")
+    top.add_argument("--json", action="store_true", help="print one JSON object a line")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add(name: str, words: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=words, description=words, allow_abbrev=False)
+
+    _add_switching(add)
+    _add_session(add)
+    _add_releases(add)
+    return top
+
+
+Add = Callable[[str, str], argparse.ArgumentParser]
+
+
+def _add_switching(add: Add) -> None:
+    status = add("status", "show what is live, the slots and the installed releases")
+    status.add_argument("--quick", action="store_true", help="no /readyz, no sizes, no releases")
+    status.add_argument("--manifest", action="store_true", help="include the live model's manifest")
+
+    activate = add("activate", "start a release in the idle slot, prove it, then switch to it")
+    activate.add_argument("--model", metavar="MODEL", help="path or name (default: the live model)")
+    activate.add_argument(
+        "--app", metavar="APP", help="path or name (default: the live app, else app_link's)"
+    )
+    activate.add_argument("--if-live", action="store_true", help="do nothing if no model is live")
+    activate.add_argument("--force", action="store_true", help="switch even if it is live already")
+    activate.add_argument(
+        "--deadline", type=float, default=60.0, help="seconds to become ready (default: 60)"
+    )
+    activate.add_argument(
+        "--watch", type=float, help="seconds to watch after the switch (default: server.json's)"
+    )
+    activate.add_argument(
+        "--poll", type=float, default=POLL_SECONDS, help="seconds between two checks"
+    )
+
+    recover = add("recover", "return to the release that was confirmed last")
+    recover.add_argument("--boot", action="store_true", help="wait for no job of systemd")
+
+    add("stop", "make the running activation return to the previous release")
+
+    run_slot = add("run-slot", "become the application server of a slot (systemd calls this)")
+    run_slot.add_argument("slot", metavar="SLOT")
+
+
+def _add_session(add: Add) -> None:
+    add("session", "hold the deploy lock and write the audit log while lines come in on stdin")
+    unlock = add("unlock", "end the session that holds the deploy lock")
+    unlock.add_argument("--by", required=True, metavar="WHO", help="who asks, for the audit log")
+    add("lock", "show who holds the deploy lock")
+    history = add("history", "show the last attempts of the audit log")
+    history.add_argument("-n", type=int, default=10, help="how many (default: %(default)s)")
+
+
+def _add_releases(add: Add) -> None:
+    verify = add("verify", "load a model beside the live one and compare its golden outputs")
+    verify.add_argument("--model", required=True, metavar="MODEL", help="path or name")
+    verify.add_argument("--app", metavar="APP", help="path or name (default: the live app)")
+    verify.add_argument("--memory", type=int, metavar="BYTES", help="limit instead of memory_max")
+    verify.add_argument(
+        "--complete", action="store_true", help="mark the model as complete once it is verified"
+    )
+
+    place = add("place", "put uploaded files into a model's release or a dump (JSON on stdin)")
+    place.add_argument("--plan", action="store_true", help="report what is already on the server")
+    place.add_argument("--dry-run", action="store_true", help="with --plan: create nothing")
+
+    install = add("install", "install a release of the app from its tar")
+    install.add_argument("tar", metavar="TAR")
+    install.add_argument("--sha256", required=True, metavar="HEX", help="of the tar")
+
+    discard = add("discard", "remove an incomplete release, a dump or an upload")
+    what = discard.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", metavar="MODEL", help="path or name")
+    what.add_argument("--app", metavar="APP", help="path or name")
+    what.add_argument("--dump", metavar="COLLECTION")
+    what.add_argument("--part", metavar="PATH", help="an upload below incoming_dir")
+
+    restore = add("restore", "restore word vectors into the database")
+    how = restore.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        "--check",
+        action="store_true",
+        help="only report whether the vectors of the manifest on stdin are restored",
+    )
+    how.add_argument("--collection", metavar="NAME", help="restore the dump of this name")
+
+    prune = add("prune", "remove releases, uploads and collections that are no longer needed")
+    prune.add_argument(
+        "--keep", type=int, metavar="N", help="of each kind (default: server.json's)"
+    )
+    prune.add_argument("--dry-run", action="store_true", help="only report what would be removed")
+    prune.add_argument("--auto", action="store_true", help="only collections of removed models")
+    prune.add_argument("--session", metavar="ID", help="as part of the session that holds the lock")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a verb; return 0 if it succeeded, 1 if it failed. Wrong usage exits with 2."""
+    top = parser()
+    options = top.parse_args(arguments)
+    events.start(options.json)
+    if getattr(options, "keep", None) is not None and options.keep < 1:
+        top.error("--keep must be 1 or more")
+    try:
+        raise ToxctlError(f"{options.verb} is not implemented yet")
+    except ToxctlError as error:
+        events.error(error)
+        return 1
