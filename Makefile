@@ -33,11 +33,12 @@ test-molecule: venv ## the whole path in a container, from a bare image to score
 test-faults: ## faults for real, under load, in a container of their own, and a table (half an hour)
 	@scripts/test-faults
 
-lint: venv ## ruff, yamllint, ansible-lint (profile production), shellcheck
+lint: venv ## ruff, yamllint, ansible-lint (profile production), shellcheck, codespell
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/yamllint --strict .
 	$(BIN)/shellcheck $(filter-out %.py,$(wildcard scripts/*)) .ci/run
+	$(BIN)/codespell
 	$(BIN)/ansible-lint --offline
 	$(BIN)/python scripts/role_readmes.py --check
 
