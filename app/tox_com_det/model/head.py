@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
+from tox_com_det.model.encode import INDICES, MASK, VECTORS, Inputs
 from tox_com_det.model.manifest import Manifest
 
-INPUT = "vectors"
-INDICES = "indices"
-MASK = "mask"
 OUTPUT = "scores"
 _SEVERITY_ERROR = 3
 
@@ -48,26 +47,32 @@ class Head:
         problem = _disagreement(self._session, manifest)
         if problem is not None:
             raise HeadError(f"head.onnx and manifest.json disagree: {problem}")
-        self._indices = manifest.embedding.dtype == "index"
-        self._shape = _input_shape(manifest)
+        shape = tuple(_input_shape(manifest))
         self.masked = len(self._session.get_inputs()) == 2
+        self._expected: dict[str, tuple[np.dtype[Any], tuple[int, ...]]]
+        if manifest.embedding.dtype == "index":
+            self._expected = {INDICES: (np.dtype(np.int32), shape)}
+        else:
+            self._expected = {VECTORS: (np.dtype(np.float32), shape)}
+        if self.masked:
+            self._expected[MASK] = (np.dtype(np.float32), shape[:1])
 
-    def run(self, vectors: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-        """Scores in 0..1, float32 batch x labels, of the input; `mask` where the head takes one.
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Scores in 0..1, float32 batch x labels, of inputs as `TextEncoder` makes them.
 
         Raises:
-            ValueError: `vectors` has another shape or type.
+            ValueError: inputs are missing, unknown, or of another shape or type.
             HeadError: a score is not a number in 0..1; nothing of the batch may be served.
         """
-        dtype, name = (np.int32, INDICES) if self._indices else (np.float32, INPUT)
-        if vectors.dtype != dtype or list(vectors.shape[1:]) != self._shape:
-            raise ValueError(f"{name} are {vectors.dtype}{vectors.shape}, wanted {self._shape}")
-        inputs = {name: vectors}
-        if self.masked:
-            if mask is None or mask.shape != (len(vectors), self._shape[0]):
-                raise ValueError(f"the head takes a mask of batch x {self._shape[0]}")
-            inputs[MASK] = mask
-        scores = self._session.run([OUTPUT], inputs)[0]
+        if inputs.keys() != self._expected.keys():
+            raise ValueError(f"the inputs are {sorted(inputs)}, expected {sorted(self._expected)}")
+        for name, (dtype, shape) in self._expected.items():
+            value = inputs[name]
+            if value.dtype != dtype or value.shape[1:] != shape:
+                raise ValueError(
+                    f"{name} is {value.dtype}{value.shape}, expected {dtype} batch x {shape}"
+                )
+        scores: NDArray[np.float32] = self._session.run([OUTPUT], dict(inputs))[0]
         # The comparison is False for NaN as well.
         if not bool(np.all((scores >= 0.0) & (scores <= 1.0))):
             raise HeadError("the head gave a score that is not a number from 0 to 1")
@@ -95,7 +100,7 @@ def _disagreement(session: onnxruntime.InferenceSession, manifest: Manifest) -> 
         inputs = inputs[:1]
     problem = (
         problem
-        or _signature("input", inputs, INDICES if indices else INPUT, shape_in, indices)
+        or _signature("input", inputs, INDICES if indices else VECTORS, shape_in, indices)
         or _signature("output", session.get_outputs(), OUTPUT, [len(manifest.labels)])
     )
     if problem is not None:

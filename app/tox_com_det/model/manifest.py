@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from tox_com_det.model.tokenizer import TokenizerRules
+from tox_com_det.model.tokenizer import Side, TokenizerRules
 
 FORMAT_VERSION = 1
 HEAD_FILE = "head.onnx"
@@ -43,8 +43,8 @@ class SequenceRules:
     """Number of token places and the sides that are filled and cut."""
 
     length: int
-    padding: str
-    truncating: str
+    padding: Side
+    truncating: Side
 
 
 @dataclass(frozen=True)
@@ -337,8 +337,8 @@ def _sequence(top: _Object) -> SequenceRules:
     data = top.child("sequence", "length padding truncating")
     return SequenceRules(
         data.integer("length", 1, 100_000),
-        data.matching("padding", "pre|post"),
-        data.matching("truncating", "pre|post"),
+        cast(Side, data.matching("padding", "pre|post")),
+        cast(Side, data.matching("truncating", "pre|post")),
     )
 
 

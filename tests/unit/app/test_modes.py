@@ -60,9 +60,9 @@ def test_mask_follows_the_side_of_the_padding(bundle, database):
     class Spy:
         masked = True
 
-        def run(self, vectors, mask):
-            seen.append(mask.tolist())
-            return head.run(vectors, mask)
+        def run(self, inputs):
+            seen.append(inputs["mask"].tolist())
+            return head.run(inputs)
 
     Predictor(manifest, Spy(), Vectors(database, manifest.tokenizer, 9)).predict(["you are", ""])
     assert seen == [[[0, 0, 0, 0, 1, 1], [0] * 6]]
@@ -101,5 +101,5 @@ def test_mask_that_is_missing_is_an_error_and_not_a_guess():
     bundle = TinyBundle(masked=True)
     head = Head(bundle.head(), bundle.load())
     vectors = np.zeros((1, bundle.length, bundle.dimension), np.float32)
-    with pytest.raises(ValueError, match="takes a mask"):
-        head.run(vectors)
+    with pytest.raises(ValueError, match=r"expected \['mask', 'vectors'\]"):
+        head.run({"vectors": vectors})

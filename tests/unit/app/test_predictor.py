@@ -109,5 +109,5 @@ def test_a_head_that_is_no_onnx_is_refused_in_one_line(bundle):
 
 @pytest.mark.parametrize("shape", [(1, 6, 5), (1, 7, 4), (6, 4)])
 def test_vectors_of_another_shape_are_refused(bundle, shape):
-    with pytest.raises(ValueError, match="wanted"):
-        Head(bundle.head(), bundle.load()).run(np.zeros(shape, np.float32))
+    with pytest.raises(ValueError, match="expected"):
+        Head(bundle.head(), bundle.load()).run({"vectors": np.zeros(shape, np.float32)})
