@@ -36,6 +36,7 @@ def run_tasks(
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+            "ANSIBLE_LIBRARY": str(PROJECT / "plugins/modules"),
             "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
