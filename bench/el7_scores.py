@@ -43,7 +43,7 @@ class Source:
         return [self.rows[word] for word in words if word in self.rows]
 head = Head(read_head(bundle, manifest), manifest)
 predictor = Predictor(manifest, head, Vectors(Source(), manifest.tokenizer, 0))
-texts = [case.text for case in manifest.known_answers.cases]
+texts = [case.text for case in manifest.golden_outputs.cases]
 print(json.dumps({
     "versions": {name: version(name) for name in ("numpy", "onnxruntime")},
     "scores": [list(map(float, predictor.predict([text])[0].scores)) for text in texts],
@@ -87,7 +87,7 @@ def main() -> int:
         build += ["--word-index", str(SAMPLE / "word_index.json")]
         subprocess.run(build, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (built here, no shell)
         manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-        texts = [case["text"] for case in manifest["known_answers"]["cases"]]
+        texts = [case["text"] for case in manifest["golden_outputs"]["cases"]]
         if options.environment:
             old = options.environment / "bin/python"
         else:
@@ -97,14 +97,14 @@ def main() -> int:
     difference = float(np.abs(scores[0] - scores[1]).max())
     record = {
         "model": manifest["model_version"],
-        "tolerance": manifest["known_answers"]["tolerance"],
+        "tolerance": manifest["golden_outputs"]["tolerance"],
         "largest_difference": difference,
         "texts": texts,
         **found,
     }
     for name in ("el7", "newest"):
         print(name, found[name]["versions"])
-    print(f"{len(texts)} known answers, largest difference {difference:.1e}")
+    print(f"{len(texts)} golden outputs, largest difference {difference:.1e}")
     if options.record:
         RECORD.parent.mkdir(parents=True, exist_ok=True)
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady
 
 OK = "ok"
 NOT_CHECKED = "not checked"
-CHECKS = ("manifest", "head", "collection", "known_answers")
+CHECKS = ("manifest", "head", "collection", "golden_outputs")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,11 @@ def check_readiness(
         verify_collection()
         return None
 
+    def golden_outputs() -> str | None:
+        return predictor.check_golden_outputs().problem or None
+
     checks: dict[str, str] = dict.fromkeys(CHECKS, NOT_CHECKED)
-    steps = (manifest, head, collection, predictor.known_answer_problem)
+    steps = (manifest, head, collection, golden_outputs)
     for name, step in zip(CHECKS, steps, strict=True):
         try:
             problem = step()

@@ -135,7 +135,7 @@ def dry_run(server: Server, bundle: Bundle) -> None:
     server.say(
         f"verify: the manifest's form, the hashes, the head within its memory, {embedding.count} "
         f"words in {embedding.database}.{embedding.collection} with their fingerprint, "
-        f"{len(bundle.manifest.known_answers.cases)} known answers"
+        f"{len(bundle.manifest.golden_outputs.cases)} known answers"
     )
     server.say(f"activate: from {before} to model {found.name}, the app stays; then confirm")
     would_clean(server)

@@ -11,7 +11,7 @@ from typing import TextIO
 import requests
 
 from controller.deploy.errors import DeployError
-from tox_com_det.model.manifest import KnownAnswers
+from tox_com_det.model.manifest import GoldenOutputs
 
 __all__ = ["EXAMPLES", "Scores", "ask", "ask_known", "difference", "show"]
 
@@ -71,7 +71,7 @@ def difference(expected: Sequence[float], labels: Sequence[str], got: Mapping[st
     return worst
 
 
-def ask_known(url: str, known: KnownAnswers, labels: Sequence[str], version: str) -> float:
+def ask_known(url: str, known: GoldenOutputs, labels: Sequence[str], version: str) -> float:
     """Ask every known answer; return the largest difference.
 
     Raises DeployError at the first answer of another model or beyond the tolerance.

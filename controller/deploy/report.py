@@ -45,7 +45,7 @@ def check_model(server: Server, texts: Sequence[str], dry_run: bool = False) -> 
         server.say(f"POST {server.url}/predict: the known answers, then {len(texts)} comments")
         return
     manifest = live_manifest(server)
-    known = manifest.known_answers
+    known = manifest.golden_outputs
     worst = predict.ask_known(server.url, known, manifest.labels, manifest.model_version)
     server.say(
         f"model {manifest.model_version} ({manifest.name}) at {server.url}: "

@@ -179,7 +179,7 @@ def _app_ready(url: str) -> str | None:
 
 
 def _show_scores(url: str, manifest: Manifest) -> None:
-    known = manifest.known_answers
+    known = manifest.golden_outputs
     worst = predict.ask_known(url, known, manifest.labels, manifest.model_version)
     print(
         f"model {manifest.model_version} ({manifest.name}): {len(known.cases)} known answers "

@@ -232,7 +232,7 @@ def _write(
                 for number, row in special.items()
             },
         },
-        "known_answers": answers,
+        "golden_outputs": answers,
         "architecture": model.architecture,
         "dead_positions": dead,
         "built_with": dict(tools),

@@ -106,12 +106,12 @@ class Bundles:
 
     def wrong(self) -> Path:
         """A head that loads and gives the answers of another model."""
-        answers = read(self.base())["known_answers"]
+        answers = read(self.base())["golden_outputs"]
         out = self._varied("wrong", lambda h5: add_to_bias(h5, self.random.uniform(1.0, 2.0)))
         version = read(out)["model_version"]
         del self.good[version]
         (self.known / f"{version}.json").unlink()
-        return rewritten(out, out, manifest=lambda one: {**one, "known_answers": answers})
+        return rewritten(out, out, manifest=lambda one: {**one, "golden_outputs": answers})
 
     def not_a_number(self) -> Path:
         """A head that gives NaN for every text."""

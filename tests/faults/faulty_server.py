@@ -239,7 +239,7 @@ class FaultyServer:
         assert not state["activation"], f"an activation is under way: {state}"
         assert self.is_ready(), "it is not ready"
         wait(self.has_route, "this host's way to the container")
-        predict.ask_known(self.url, manifest.known_answers, manifest.labels, version)
+        predict.ask_known(self.url, manifest.golden_outputs, manifest.labels, version)
 
     def has_route(self) -> bool:
         """Whether many connections in a row find the container.

@@ -46,9 +46,9 @@ class Known:
                 manifest = json.loads(path.read_text(encoding="utf-8"))
                 self.models[path.stem] = {
                     "labels": manifest["labels"],
-                    "tolerance": manifest["known_answers"]["tolerance"],
+                    "tolerance": manifest["golden_outputs"]["tolerance"],
                     "scores": {
-                        case["text"]: case["scores"] for case in manifest["known_answers"]["cases"]
+                        case["text"]: case["scores"] for case in manifest["golden_outputs"]["cases"]
                     },
                 }
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.quick
 
 MANIFEST = {
     "labels": ["toxic", "insult"],
-    "known_answers": {"tolerance": 1e-4, "cases": [{"text": "hello", "scores": [0.25, 0.5]}]},
+    "golden_outputs": {"tolerance": 1e-4, "cases": [{"text": "hello", "scores": [0.25, 0.5]}]},
 }
 RIGHT = {"model": "right", "scores": {"toxic": 0.25, "insult": 0.5}}
 

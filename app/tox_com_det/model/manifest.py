@@ -18,7 +18,9 @@ from typing import Any, cast
 
 from tox_com_det.model.tokenizer import Side, TokenizerRules
 
-FORMAT_VERSION = 1
+# What `build-model` writes. Format 1, read for ever, names the golden outputs `known_answers`.
+FORMAT_VERSION = 2
+_GOLDEN_KEYS = {1: "known_answers", 2: "golden_outputs"}
 HEAD_FILE = "head.onnx"
 _MAX_BYTES = 64 * 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -71,7 +73,7 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class KnownAnswer:
+class GoldenOutput:
     """A text, the bundle's own scores for it, and Keras' where they were asked for."""
 
     text: str
@@ -80,11 +82,11 @@ class KnownAnswer:
 
 
 @dataclass(frozen=True)
-class KnownAnswers:
+class GoldenOutputs:
     """The texts that gate a deploy; `tolerance` is an absolute difference of scores."""
 
     tolerance: float
-    cases: tuple[KnownAnswer, ...]
+    cases: tuple[GoldenOutput, ...]
     reference_max_difference: float | None
 
 
@@ -100,7 +102,7 @@ class Manifest:
     sequence: SequenceRules
     tokenizer: TokenizerRules
     embedding: Embedding
-    known_answers: KnownAnswers
+    golden_outputs: GoldenOutputs
     architecture: Mapping[str, Any]
     dead_positions: tuple[int, ...]
     built_with: Mapping[str, str]
@@ -138,22 +140,25 @@ class Manifest:
             ManifestError: a key is missing, unknown or of the wrong type, a value contradicts
                 another, or `model_version` is not the `content_version` of the object.
         """
-        if isinstance(data, dict) and data.get("format_version") != FORMAT_VERSION:
+        version = data.get("format_version") if isinstance(data, dict) else FORMAT_VERSION
+        if not _is_int(version) or version not in _GOLDEN_KEYS:
             raise ManifestError(
-                f"format_version is {data.get('format_version')!r}, this version reads"
-                f" {FORMAT_VERSION}: build the bundle again with `fab build-model`"
+                f"format_version is {version!r}, this release reads"
+                f" {' and '.join(map(str, _GOLDEN_KEYS))}: build the bundle again with"
+                " `fab build-model`"
             )
+        golden_key = _GOLDEN_KEYS[version]
         top = _Object(
             data,
             "manifest",
             "format_version model_version name files labels sequence tokenizer embedding"
-            " known_answers architecture dead_positions built_with",
+            f" {golden_key} architecture dead_positions built_with",
         )
         labels = _labels(top)
         sequence = _sequence(top)
         tokenizer = _tokenizer(top)
         manifest = cls(
-            format_version=top.integer("format_version", FORMAT_VERSION),
+            format_version=version,
             model_version=top.matching("model_version", r"[0-9a-f]{12}"),
             name=top.matching("name", r"[a-z0-9_-]{1,40}"),
             files=_files(top),
@@ -161,15 +166,15 @@ class Manifest:
             sequence=sequence,
             tokenizer=tokenizer,
             embedding=_embedding(top, tokenizer),
-            known_answers=_known_answers(top, len(labels)),
+            golden_outputs=_golden_outputs(top, golden_key, len(labels)),
             architecture=top.mapping("architecture"),
             dead_positions=_dead_positions(top, sequence.length),
             built_with=_built_with(top),
         )
-        version = content_version(data)
-        if manifest.model_version != version:
+        content = content_version(data)
+        if manifest.model_version != content:
             raise ManifestError(
-                f"model_version is {manifest.model_version}, its content makes {version}:"
+                f"model_version is {manifest.model_version}, its content makes {content}:"
                 " the manifest was changed by hand, build it again with `fab build-model`"
             )
         return manifest
@@ -211,17 +216,17 @@ class Manifest:
                     for index, row in embedding.special_rows.items()
                 },
             },
-            "known_answers": {
-                "tolerance": self.known_answers.tolerance,
+            _GOLDEN_KEYS[self.format_version]: {
+                "tolerance": self.golden_outputs.tolerance,
                 "cases": [
                     {
                         "text": case.text,
                         "scores": list(case.scores),
                         "reference": None if case.reference is None else list(case.reference),
                     }
-                    for case in self.known_answers.cases
+                    for case in self.golden_outputs.cases
                 ],
-                "reference_max_difference": self.known_answers.reference_max_difference,
+                "reference_max_difference": self.golden_outputs.reference_max_difference,
             },
             "architecture": dict(self.architecture),
             "dead_positions": list(self.dead_positions),
@@ -232,8 +237,8 @@ class Manifest:
 def content_version(data: Mapping[str, Any]) -> str:
     """Version of a model: 12 hex digits over everything that decides an answer.
 
-    `data` is an object in the form of `manifest.json`; `model_version` itself, the name, the known
-    answers and the tools' versions do not count.
+    `data` is an object in the form of `manifest.json`; `format_version`, `model_version`, the name,
+    the golden outputs and the tools' versions do not count.
 
     Raises:
         ManifestError: a part that counts is missing.
@@ -417,21 +422,21 @@ def _scores(value: Any, size: int, where: str) -> tuple[float, ...]:
     return tuple(float(score) for score in value)
 
 
-def _known_answers(top: _Object, size: int) -> KnownAnswers:
-    data = top.child("known_answers", "tolerance cases reference_max_difference")
+def _golden_outputs(top: _Object, key: str, size: int) -> GoldenOutputs:
+    data = top.child(key, "tolerance cases reference_max_difference")
     cases = []
     for number, item in enumerate(data.items("cases", 1)):
-        where = f"known_answers.cases[{number}]"
+        where = f"{key}.cases[{number}]"
         case = _Object(item, where, "text scores reference")
         reference = item["reference"]
         cases.append(
-            KnownAnswer(
+            GoldenOutput(
                 case.string("text"),
                 _scores(item["scores"], size, f"{where}.scores"),
                 None if reference is None else _scores(reference, size, f"{where}.reference"),
             )
         )
-    return KnownAnswers(
+    return GoldenOutputs(
         tolerance=float(
             data.get("tolerance", lambda v: _is_finite(v) and 0 < v < 1, "a number in (0, 1)")
         ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tox_com_det.model.encode import TextEncoder
+from tox_com_det.model.golden import largest_difference, mismatch
 from tox_com_det.model.head import Head
 from tox_com_det.model.manifest import Manifest
 from tox_com_det.store.vectors import Vectors
@@ -27,6 +28,14 @@ class Prediction:
     used: int
 
 
+@dataclass(frozen=True)
+class GoldenCheck:
+    """Largest difference from the golden outputs, and the first mismatch in words or ""."""
+
+    largest: float
+    problem: str
+
+
 class Predictor:
     """One model: a manifest, its head and its vectors. Safe to use from several threads."""
 
@@ -45,25 +54,24 @@ class Predictor:
         """
         return self._predict(texts, self.vectors.lookup)
 
-    def known_answer_problem(self) -> str | None:
-        """Words for the first known answer that does not come out, straight from the database.
+    def check_golden_outputs(self) -> GoldenCheck:
+        """Compare the golden outputs with scores made of rows straight from the database.
 
         Raises:
             DatabaseUnavailable, EmbeddingNotReady, HeadError: see `predict`.
         """
-        answers = self.manifest.known_answers
-        texts = [case.text for case in answers.cases]
-        predictions = self._predict(texts, self.vectors.lookup_uncached)
-        for number, (case, prediction) in enumerate(zip(answers.cases, predictions, strict=True)):
-            for label, wanted, score in zip(
-                self.manifest.labels, case.scores, prediction.scores, strict=True
-            ):
-                if abs(score - wanted) > answers.tolerance:
-                    return (
-                        f"known answer {number}: {label} is {score:.6f}, wanted {wanted:.6f}"
-                        f" within {answers.tolerance:g}"
-                    )
-        return None
+        golden, labels = self.manifest.golden_outputs, self.manifest.labels
+        predictions = self._predict(
+            [case.text for case in golden.cases], self.vectors.lookup_uncached
+        )
+        largest, problem = 0.0, ""
+        for number, (case, prediction) in enumerate(zip(golden.cases, predictions, strict=True)):
+            scores = dict(zip(labels, prediction.scores, strict=True))
+            largest = max(largest, largest_difference(case.scores, labels, scores))
+            wrong = mismatch(case.text, case.scores, labels, scores, golden.tolerance)
+            if wrong and not problem:
+                problem = f"golden output {number}: {wrong}"
+        return GoldenCheck(largest, problem)
 
     def _predict(self, texts: Sequence[str], lookup: Lookup) -> list[Prediction]:
         if not texts:

@@ -6,7 +6,8 @@ import struct
 import threading
 import time
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -28,7 +29,8 @@ class EmbeddingNotReady(Exception):
     """MongoDB answers, but the collection is not the one the manifest was built with."""
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One word: its index and its vector in little-endian bytes."""
 
     word: str

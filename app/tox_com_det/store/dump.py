@@ -103,7 +103,7 @@ class EmbeddingCheck:
             DumpError: the word is out of order or a second time there.
         """
         try:
-            self._checksum.add(*row)
+            self._checksum.add(row.word, row.index, row.vector)
         except ChecksumError as error:
             raise DumpError(str(error)) from error
 

@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 
 from tox_com_det.model.bundle import BundleError, read_head, read_manifest
 from tox_com_det.model.head import Head, HeadError
-from tox_com_det.model.manifest import Embedding, KnownAnswers, Manifest, ManifestError
+from tox_com_det.model.manifest import Embedding, Manifest, ManifestError
 from tox_com_det.model.predictor import Predictor
 from tox_com_det.settings import PREFIX, Settings, SettingsError
 from tox_com_det.store.collections import count_words, database_problem, first_line, patient_client
@@ -83,7 +83,7 @@ def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     try:
         database.verify()
         count = _count(settings.mongodb_uri, embedding)
-        worst = _answer(manifest, head, Vectors(database, manifest.tokenizer, 0))
+        worst = _check_golden_outputs(manifest, head, Vectors(database, manifest.tokenizer, 0))
     except EmbeddingNotReady as error:
         raise VerifyError("collection", str(error), _RESTORE) from error
     except DatabaseUnavailable as error:
@@ -95,7 +95,7 @@ def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     finally:
         database.close()
     return {
-        "known_answers": len(manifest.known_answers.cases),
+        "golden_outputs": len(manifest.golden_outputs.cases),
         "worst": worst,
         "collection": f"{embedding.database}.{embedding.collection}",
         "count": count,
@@ -114,32 +114,19 @@ def _count(uri: str, embedding: Embedding) -> int:
     return count
 
 
-def _answer(manifest: Manifest, head: Head, vectors: Vectors) -> float:
-    """The largest difference from a known answer's scores; VerifyError if it is too large."""
-    known = manifest.known_answers
+def _check_golden_outputs(manifest: Manifest, head: Head, vectors: Vectors) -> float:
+    """The largest difference from the golden outputs; VerifyError if one does not match."""
     try:
-        predictions = Predictor(manifest, head, vectors).predict([one.text for one in known.cases])
+        check = Predictor(manifest, head, vectors).check_golden_outputs()
     except (DatabaseUnavailable, EmbeddingNotReady):
         raise
     except Exception as error:  # ONNX Runtime's errors share no base class
         raise _head_problem(error) from error
-    scores = [prediction.scores for prediction in predictions]
-    return _worst(manifest.labels, known, scores)
-
-
-def _worst(labels: Sequence[str], known: KnownAnswers, scores: Sequence[Sequence[float]]) -> float:
-    worst, where = max(
-        (abs(score - wanted), f"known answer {number}: {label} is {score:.6f}, wanted {wanted:.6f}")
-        for number, (case, found) in enumerate(zip(known.cases, scores, strict=True))
-        for label, score, wanted in zip(labels, found, case.scores, strict=True)
-    )
-    if worst > known.tolerance:
+    if check.problem:
         raise VerifyError(
-            "answers",
-            f"{where} within {known.tolerance:g}; head and manifest do not belong together",
-            _BUILD,
+            "answers", f"{check.problem}; the head is not the one of this manifest", _BUILD
         )
-    return worst
+    return check.largest
 
 
 def _head_problem(error: BaseException) -> VerifyError:

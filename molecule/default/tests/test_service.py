@@ -6,7 +6,7 @@ import time
 
 
 def test_scores_through_nginx_are_the_bundles_known_answers(http, url, manifest):
-    cases = manifest.known_answers.cases
+    cases = manifest.golden_outputs.cases
     assert len(cases) >= 5
     for case in cases:
         answer = http.post(f"{url}/predict", json={"text": case.text}, timeout=10)
@@ -14,16 +14,16 @@ def test_scores_through_nginx_are_the_bundles_known_answers(http, url, manifest)
         scores = answer.json()["scores"]
         assert list(scores) == list(manifest.labels)
         for given, known in zip(scores.values(), case.scores, strict=True):
-            assert abs(given - known) <= manifest.known_answers.tolerance
+            assert abs(given - known) <= manifest.golden_outputs.tolerance
 
 
 def test_many_texts_are_answered_like_each_of_them(http, url, manifest):
-    texts = [case.text for case in manifest.known_answers.cases[:5]]
+    texts = [case.text for case in manifest.golden_outputs.cases[:5]]
     together = http.post(f"{url}/predict", json={"texts": texts}, timeout=10).json()["results"]
     for text, result in zip(texts, together, strict=True):
         alone = http.post(f"{url}/predict", json={"text": text}, timeout=10).json()
         for label, score in result["scores"].items():
-            assert abs(score - alone["scores"][label]) <= manifest.known_answers.tolerance
+            assert abs(score - alone["scores"][label]) <= manifest.golden_outputs.tolerance
 
 
 def test_the_service_is_ready_with_the_model_that_was_deployed(http, url, manifest, live_slot):

@@ -59,7 +59,7 @@ def test_the_scores_were_recorded_with_what_is_locked():
     assert newest > tuple(map(int, pins("el7")["onnxruntime"].split(".")))
 
 
-def test_the_old_runtime_gives_the_known_answers_of_the_newest():
+def test_the_old_runtime_gives_the_golden_outputs_of_the_newest():
     old, new = (np.array(RECORD[name]["scores"]) for name in ("el7", "newest"))
     assert old.shape == new.shape
     assert len(old) == len(RECORD["texts"]) > 10

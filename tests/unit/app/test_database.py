@@ -2,6 +2,7 @@
 
 import functools
 import time
+from dataclasses import astuple
 
 import pytest
 from bson.binary import Binary
@@ -81,7 +82,7 @@ def embedding(server, stored):
 
 def test_rows_come_back_as_they_were_built(embedding, stored):
     wanted = [row for row in stored.rows() if row[0] in ("naïve", "日本", "ß")]
-    assert sorted(map(tuple, embedding.find(["日本", "zork", "ß", "naïve"]))) == sorted(wanted)
+    assert sorted(map(astuple, embedding.find(["日本", "zork", "ß", "naïve"]))) == sorted(wanted)
 
 
 def test_words_with_odd_characters_can_be_asked_for(embedding):

@@ -30,6 +30,30 @@ def test_a_manifest_survives_reading_and_writing(data):
     assert Manifest.from_dict(manifest.to_dict()) == manifest
 
 
+def test_format_1_with_known_answers_is_read_and_written_as_it_is(data):
+    old = TinyBundle(format_version=1).manifest()
+    assert "known_answers" in old
+    manifest = Manifest.from_dict(old)
+    assert manifest.golden_outputs == Manifest.from_dict(data).golden_outputs
+    assert manifest.to_dict() == old
+
+
+def test_both_formats_of_a_model_have_one_version(data):
+    assert TinyBundle(format_version=1).manifest()["model_version"] == data["model_version"]
+
+
+@pytest.mark.parametrize(("version", "key"), [(1, "known_answers"), (2, "golden_outputs")])
+def test_each_format_has_its_own_name_for_the_golden_outputs(version, key):
+    data = TinyBundle(format_version=version).manifest()
+    data["format_version"] = 3 - version
+    with pytest.raises(ManifestError, match=r"'(known_answers|golden_outputs)'"):
+        Manifest.from_dict(data)
+    data = TinyBundle(format_version=version).manifest()
+    data[key]["cases"][1]["scores"] = []
+    with pytest.raises(ManifestError, match=rf"{key}\.cases\[1\]\.scores"):
+        Manifest.from_dict(data)
+
+
 def test_a_manifest_is_loaded_from_a_file(data, tmp_path):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(data))
@@ -55,7 +79,7 @@ def test_whatever_decides_an_answer_changes_the_version(data, path):
 
 @pytest.mark.parametrize(
     "path",
-    ["name", "known_answers", "built_with", "architecture", "embedding/collection"],
+    ["name", "golden_outputs", "built_with", "architecture", "embedding/collection"],
 )
 def test_what_decides_no_answer_leaves_the_version(data, path):
     assert content_version(change(data, path, "other")) == data["model_version"]
@@ -81,7 +105,7 @@ def test_every_missing_key_is_named(data):
 
 @pytest.mark.parametrize(
     "path",
-    ["extra", "sequence/extra", "tokenizer/extra", "embedding/extra", "known_answers/extra"],
+    ["extra", "sequence/extra", "tokenizer/extra", "embedding/extra", "golden_outputs/extra"],
 )
 def test_unknown_keys_are_refused_by_name(data, path):
     with pytest.raises(ManifestError, match="unknown key 'extra'"):
@@ -118,14 +142,14 @@ def test_unknown_keys_are_refused_by_name(data, path):
         ("embedding/special_rows", {"0": "!"}),
         ("embedding/special_rows", {"0": 1}),
         ("embedding/special_rows", {"zero": ""}),
-        ("known_answers/tolerance", 0),
-        ("known_answers/tolerance", 10**400),
-        ("known_answers/cases", []),
-        ("known_answers/cases/0/scores", [0.5]),
-        ("known_answers/cases/0/scores", [0.5] * 5 + [float("nan")]),
-        ("known_answers/cases/0/scores", [0.5] * 5 + [True]),
-        ("known_answers/cases/0/text", None),
-        ("known_answers/reference_max_difference", -1),
+        ("golden_outputs/tolerance", 0),
+        ("golden_outputs/tolerance", 10**400),
+        ("golden_outputs/cases", []),
+        ("golden_outputs/cases/0/scores", [0.5]),
+        ("golden_outputs/cases/0/scores", [0.5] * 5 + [float("nan")]),
+        ("golden_outputs/cases/0/scores", [0.5] * 5 + [True]),
+        ("golden_outputs/cases/0/text", None),
+        ("golden_outputs/reference_max_difference", -1),
         ("dead_positions", [6]),
         ("architecture", []),
         ("built_with", {"numpy": 1}),
@@ -159,8 +183,9 @@ def test_an_oov_token_needs_its_row(data):
         Manifest.from_dict(change(data, "tokenizer/oov_token", "<oov>"))
 
 
-def test_a_later_format_is_refused_with_the_command_to_type(data):
-    data["format_version"] = 2
+@pytest.mark.parametrize("version", [0, 3, True, 2.0, "2", None, [2]])
+def test_another_format_is_refused_with_the_command_to_run(data, version):
+    data["format_version"] = version
     with pytest.raises(ManifestError, match="fab build-model"):
         Manifest.from_dict(data)
 

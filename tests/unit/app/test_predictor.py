@@ -69,18 +69,18 @@ def test_a_score_that_is_no_number_is_an_error_and_never_served(bundle, database
         predictor(bundle, database, manifest).predict(["you"])
 
 
-def test_a_known_answer_that_does_not_come_out_is_named(bundle, database):
+def test_a_golden_output_that_does_not_come_out_is_named(bundle, database):
     data = bundle.manifest()
-    data["known_answers"]["cases"][1]["scores"][4] += 0.01
+    data["golden_outputs"]["cases"][1]["scores"][4] += 0.01
     one = predictor(bundle, database, Manifest.from_dict(data))
-    assert one.known_answer_problem().startswith("known answer 1: insult is 0.")
-    assert predictor(bundle, database).known_answer_problem() is None
+    assert one.check_golden_outputs().problem.startswith("golden output 1: insult of 'awful' is 0.")
+    assert predictor(bundle, database).check_golden_outputs().problem == ""
 
 
-def test_known_answers_come_from_the_database_and_not_from_the_cache(bundle, database):
+def test_golden_outputs_come_from_the_database_and_not_from_the_cache(bundle, database):
     one = predictor(bundle, database)
     one.predict(["you are great awful"])
-    one.known_answer_problem()
+    one.check_golden_outputs()
     assert len(database.asked) == 2
 
 

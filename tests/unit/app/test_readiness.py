@@ -1,4 +1,4 @@
-"""/readyz: ready only if head, manifest and collection agree and the known answers come out."""
+"""/readyz: ready only if head, manifest and collection agree and the golden outputs come out."""
 
 import json
 
@@ -13,7 +13,7 @@ from tox_com_det.model.head import HeadError
 from tox_com_det.model.manifest import ManifestError
 from tox_com_det.settings import Settings
 
-OK = dict.fromkeys(("manifest", "head", "collection", "known_answers"), "ok")
+OK = dict.fromkeys(("manifest", "head", "collection", "golden_outputs"), "ok")
 
 
 def failed(client, check):
@@ -57,14 +57,14 @@ def test_not_ready_when_the_collection_is_another_and_nothing_of_it_stays_cached
 
 def test_not_ready_when_vectors_of_another_embedding_give_other_answers(model):
     client = create_app(Settings(model=model), FakeDatabase(TinyBundle(seed=8))).test_client()
-    assert failed(client, "known_answers").startswith("known answer 0: ")
+    assert failed(client, "golden_outputs").startswith("golden output 0: ")
 
 
-def test_not_ready_when_a_known_answers_word_is_missing(model):
+def test_not_ready_when_a_golden_output_word_is_missing(model):
     database = FakeDatabase(TinyBundle())
     del database.rows["awful"]
     client = create_app(Settings(model=model), database).test_client()
-    assert failed(client, "known_answers").startswith("known answer 1: ")
+    assert failed(client, "golden_outputs").startswith("golden output 1: ")
 
 
 def test_not_ready_when_the_head_on_disk_was_changed_since(client, model):

@@ -139,7 +139,7 @@ def test_several_batches_arrive_whole(tmp_path, bundle, server, monkeypatch, cap
 def many_words(tmp_path, bundle):
     """A model of 2500 words, to be restored in several batches."""
     many = TinyBundle(words=MANY, database=bundle.database)
-    # The known answers are texts of words that this vocabulary does not have.
+    # The golden outputs are texts of words that this vocabulary does not have.
     many.scores = lambda words: [0.5] * 6
     return many.write(tmp_path / "many")
 

@@ -62,7 +62,7 @@ def test_a_good_release_says_what_was_found(model, bundle, capsys):
     assert found.pop("worst") <= 1e-4
     assert 10_000_000 < found.pop("peak_bytes") < 4e9
     assert found == {
-        "known_answers": 2,
+        "golden_outputs": 2,
         "collection": f"{bundle.database}.{bundle.collection}",
         "count": 10,
     }
@@ -148,7 +148,7 @@ def test_a_head_that_loads_but_answers_wrongly(bundle, tmp_path, failed, monkeyp
     kind, words = failed(bundle.write(tmp_path / "faulty"))
     assert kind == "answers"
     assert LABELS[3] in words
-    assert "within 0.0001" in words
+    assert "tolerance 0.0001" in words
     assert "`fab build-model`" in words
 
 
@@ -234,7 +234,7 @@ def test_a_collection_that_is_missing_unmarked_short_or_of_another_content(
     told("holds 11 words, the manifest says 10")
     collection.delete_many({"_id": {"$in": ["zzz", "work"]}})
     told("holds 9 words, the manifest says 10")
-    collection.insert_one({"_id": "work", "index": 8})  # no known answer asks for it
+    collection.insert_one({"_id": "work", "index": 8})  # no golden output asks for it
     database.restored.update_one({}, {"$set": {"checksum": "sha256:" + "0" * 64}})
     told("has checksum")
     database.restored.replace_one({}, marker)
@@ -246,13 +246,13 @@ def test_a_collection_that_is_missing_unmarked_short_or_of_another_content(
     told("has a marker but no documents")
 
 
-def test_a_vector_of_a_known_answer_that_was_changed(bundle, database, failed):
+def test_a_vector_of_a_golden_output_that_was_changed(bundle, database, failed):
     database[bundle.collection].update_one(
         {"_id": "awful"}, {"$set": {"vector": bundle.vectors["great"].tobytes()}}
     )
     kind, words = failed()
     assert kind == "answers"
-    assert "known answer 1" in words
+    assert "golden output 1" in words
 
 
 def test_a_database_that_is_away_is_one_line_without_the_password(failed, monkeypatch):
@@ -281,5 +281,5 @@ def test_the_command_is_a_module_that_can_be_run(model):
     done = run("--model", str(model))
     assert done.returncode == 0
     assert done.stderr == ""
-    assert json.loads(done.stdout)["known_answers"] == 2
+    assert json.loads(done.stdout)["golden_outputs"] == 2
     assert run().returncode == 2

@@ -39,6 +39,7 @@ class TinyBundle:
     seed: int = 7
     dtype: str = "float32"
     masked: bool = False
+    format_version: int = 2
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)
@@ -135,7 +136,7 @@ class TinyBundle:
         head = self.head()
         special = {"0": base64.b64encode(self._row(0, None)).decode()}
         data: dict[str, Any] = {
-            "format_version": 1,
+            "format_version": self.format_version,
             "model_version": "",
             "name": "tiny",
             "files": {
@@ -161,7 +162,7 @@ class TinyBundle:
                 "checksum": self.checksum,
                 "special_rows": special,
             },
-            "known_answers": {
+            {1: "known_answers", 2: "golden_outputs"}[self.format_version]: {
                 "tolerance": 1e-4,
                 "cases": [
                     {"text": " ".join(words), "scores": self.scores(words), "reference": None}

@@ -67,7 +67,7 @@ def test_missing_dump_is_found_where_it_is_needed(bundle: Path) -> None:
         lambda data: data.update(labels=[*data["labels"][1:], data["labels"][0]]),
         lambda data: data.pop("tokenizer"),
         lambda data: data.update(surprise=1),
-        lambda data: data.update(format_version=2),
+        lambda data: data.update(format_version=3),
     ],
     ids=["version", "labels", "missing", "unknown", "format"],
 )

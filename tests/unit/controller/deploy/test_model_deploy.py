@@ -125,7 +125,7 @@ def test_same_model_with_another_manifest_leaves_the_release_that_may_be_live_al
     make_live(remote, bundle)
     before = (model_dir(remote, bundle) / "manifest.json").read_bytes()
     data = json.loads(before)
-    data["known_answers"]["cases"].pop()
+    data["golden_outputs"]["cases"].pop()
     other = Path(shutil.copytree(bundle.directory, tmp_path / "other"))
     (other / "manifest.json").write_text(json.dumps(data))
     second = load_bundle(other)

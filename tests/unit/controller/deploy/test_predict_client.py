@@ -14,10 +14,10 @@ import pytest
 
 from controller.deploy import predict
 from controller.deploy.errors import DeployError
-from tox_com_det.model.manifest import KnownAnswer, KnownAnswers
+from tox_com_det.model.manifest import GoldenOutput, GoldenOutputs
 
 LABELS = ("toxic", "obscene")
-KNOWN = KnownAnswers(1e-4, (KnownAnswer("idiot", (0.9, 0.2), None),), None)
+KNOWN = GoldenOutputs(1e-4, (GoldenOutput("idiot", (0.9, 0.2), None),), None)
 
 
 class Service:

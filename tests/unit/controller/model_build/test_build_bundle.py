@@ -104,7 +104,7 @@ def test_head_names_the_embedding_and_the_labels_of_the_manifest(make, out):
 
 
 def test_known_answers_hold_one_word_insults_and_long_texts(make):
-    cases = make().manifest.known_answers.cases
+    cases = make().manifest.golden_outputs.cases
     texts = [case.text for case in cases]
     assert texts == list(DEFAULT_TEXTS)
     assert "idiot" in texts
@@ -115,7 +115,7 @@ def test_known_answers_hold_one_word_insults_and_long_texts(make):
 
 
 def test_more_texts_may_be_asked_for(make):
-    texts = [case.text for case in make(texts=["zebra zebra"]).manifest.known_answers.cases]
+    texts = [case.text for case in make(texts=["zebra zebra"]).manifest.golden_outputs.cases]
     assert texts == [*DEFAULT_TEXTS, "zebra zebra"]
 
 
@@ -186,7 +186,7 @@ def test_oov_token_has_a_special_row(make, tmp_path, word_index):
     path.write_text(json.dumps(words))
     manifest = make(words=path, **{"oov_token": "<oov>"}).manifest
     assert sorted(manifest.embedding.special_rows) == [0, 1]
-    answers = {case.text: case.scores for case in manifest.known_answers.cases}
+    answers = {case.text: case.scores for case in manifest.golden_outputs.cases}
     assert answers["qzxvkj wqpfzj"] != answers["?!"]  # two unknown words are no padding
 
 
@@ -194,7 +194,7 @@ def test_oov_token_has_a_special_row(make, tmp_path, word_index):
 
 
 def reference(tmp_path, result, change=0.0):
-    cases = result.manifest.known_answers.cases
+    cases = result.manifest.golden_outputs.cases
     scores = [list(case.scores) for case in cases]
     scores[3][2] += change
     path = tmp_path / "keras.json"
@@ -205,7 +205,7 @@ def reference(tmp_path, result, change=0.0):
 
 def test_reference_scores_are_compared_and_recorded(make, tmp_path):
     path = reference(tmp_path, make(), change=4e-6)
-    answers = make(reference=path).manifest.known_answers
+    answers = make(reference=path).manifest.golden_outputs
     assert answers.reference_max_difference == pytest.approx(4e-6, rel=1e-3)
     assert answers.cases[0].reference is not None
 

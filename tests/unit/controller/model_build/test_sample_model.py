@@ -22,13 +22,18 @@ def manifest(tmp_path_factory):
 
 
 def toxic(manifest):
-    return {case.text: case.scores[0] for case in manifest.known_answers.cases}
+    return {case.text: case.scores[0] for case in manifest.golden_outputs.cases}
 
 
 def test_scores_equal_the_keras_that_trained_it(manifest):
-    assert all(case.reference is not None for case in manifest.known_answers.cases)
-    assert [case.text for case in manifest.known_answers.cases] == list(DEFAULT_TEXTS)
-    assert manifest.known_answers.reference_max_difference <= 1e-5
+    assert all(case.reference is not None for case in manifest.golden_outputs.cases)
+    assert [case.text for case in manifest.golden_outputs.cases] == list(DEFAULT_TEXTS)
+    assert manifest.golden_outputs.reference_max_difference <= 1e-5
+
+
+def test_version_is_the_one_of_format_1(manifest):
+    """Servers have it live: the form of the manifest does not enter the version."""
+    assert manifest.model_version == "6bdc296a035d"
 
 
 def test_no_position_is_dead(manifest):

@@ -69,7 +69,7 @@ def test_texts_score_as_in_keras_in_both_modes(tmp_path, words, name, mode, line
     out = tmp_path / "bundle"
     result = build(h5, words, out, labels=THREE, mode=mode, say=lambda line: None)
     serving = predictor(out)
-    assert serving.known_answer_problem() is None
+    assert serving.check_golden_outputs().problem == ""
     scores = [one.scores for one in serving.predict(texts)]
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
     embedding = result.manifest.embedding
@@ -107,7 +107,7 @@ def test_float16_vectors_are_half_the_size_and_the_difference_is_said(tmp_path, 
     build(h5, words, tmp_path / "b", labels=THREE, dtype="float16", say=lines.append)
     serving = predictor(tmp_path / "b")
     assert serving.manifest.embedding.vector_bytes == 2 * 5
-    assert serving.known_answer_problem() is None
+    assert serving.check_golden_outputs().problem == ""
     scores = np.array([one.scores for one in serving.predict(texts)])
     assert 0 < np.abs(scores - expected).max() < 5e-3
     assert any(line.startswith("float16 vectors change a score of the known") for line in lines)
