@@ -25,7 +25,7 @@ test: ## everything: lint, unit tests, the whole path in a container, and a summ
 	@scripts/test
 
 test-unit: venv ## the part of the tests without a container
-	$(BIN)/pytest
+	$(BIN)/pytest --cov
 
 test-molecule: venv ## the whole path in a container, from a bare image to scores (SCENARIO)
 	$(BIN)/molecule test --scenario-name $(SCENARIO)
@@ -33,14 +33,8 @@ test-molecule: venv ## the whole path in a container, from a bare image to score
 test-faults: ## faults for real, under load, in a container of their own, and a table (half an hour)
 	@scripts/test-faults
 
-lint: venv ## ruff, yamllint, ansible-lint (profile production), shellcheck, codespell
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/yamllint --strict .
-	$(BIN)/shellcheck $(filter-out %.py,$(wildcard scripts/*)) .ci/run
-	$(BIN)/codespell
-	$(BIN)/ansible-lint --offline
-	$(BIN)/python scripts/role_readmes.py --check
+lint: venv ## check format, types, shell, spelling, YAML and roles with every linter (LINTERS)
+	$(BIN)/python scripts/lint.py $(LINTERS)
 
 docs: venv ## write the roles' READMEs from their specifications
 	$(BIN)/python scripts/role_readmes.py

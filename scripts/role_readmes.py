@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -119,7 +120,7 @@ def _tasks(tasks: list[dict]) -> Iterator[dict]:
             yield from _tasks(task.get(branch) or [])
 
 
-def _load(path: Path) -> object:
+def _load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 

@@ -1,0 +1,80 @@
+"""Find the files that each linter checks: the only place that decides it.
+
+Usage: python scripts/lint_files.py python|shell|text
+
+Prints one path a line, relative to the project. A file is found by its suffix or by its first line
+(`#!/usr/bin/env python3`), so a program without a suffix is checked like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+SUFFIXES = {".py": "python", ".pyi": "python", ".sh": "shell", ".bash": "shell"}
+SHEBANG = re.compile(
+    rb"#!\s*/\S*?/(?:env\s+(?:-S\s+)?)?(?:(?P<python>(?:platform-)?python)|(?:ba|da)?sh\b)"
+)
+# Jinja, not yet Python or shell. tests/unit/roles parses the files that the templates become.
+TEMPLATE = ".j2"
+# Used where the project is not a Git checkout, for example an unpacked archive.
+GENERATED = {".ansible", ".git", ".mypy_cache", ".nanode", ".pytest_cache", ".ruff_cache", ".venv"}
+GENERATED |= {"__pycache__", "build"}
+
+
+def project_files(root: Path = PROJECT) -> list[Path]:
+    """Return the project's files, relative to `root`, sorted.
+
+    New files that Git does not ignore are included. Symbolic links are not: their target is a file
+    of the project itself.
+    """
+    if (root / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(  # noqa: S603 (constant words, no shell)
+            command, cwd=root, check=True, stdout=subprocess.PIPE
+        ).stdout
+        names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    else:
+        names = []
+        for directory, below, files in os.walk(root):
+            below[:] = [name for name in below if name not in GENERATED]
+            names += [os.path.relpath(os.path.join(directory, name), root) for name in files]
+    paths = {Path(name) for name in names}
+    return sorted(p for p in paths if (root / p).is_file() and not (root / p).is_symlink())
+
+
+def language(path: Path) -> str | None:
+    """Return "python" or "shell", or None for any other file."""
+    if path.suffix == TEMPLATE:
+        return None
+    if path.suffix in SUFFIXES:
+        return SUFFIXES[path.suffix]
+    with path.open("rb") as file:
+        found = SHEBANG.match(file.readline(200))
+    if not found:
+        return None
+    return "python" if found["python"] else "shell"
+
+
+def files_of(kind: str, root: Path = PROJECT) -> list[Path]:
+    """Return the files of one language, or with "text" every file of the project."""
+    files = project_files(root)
+    return files if kind == "text" else [path for path in files if language(root / path) == kind]
+
+
+def main(arguments: list[str]) -> int:
+    """Print the files of the kind that the only argument names."""
+    if len(arguments) != 1 or arguments[0] not in ("python", "shell", "text"):
+        print("usage: lint_files.py python|shell|text", file=sys.stderr)
+        return 2
+    for path in files_of(arguments[0]):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
