@@ -6,16 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
+from role_tree import PROJECT, PlainLoader
 
-PROJECT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 
 
 def run_tasks(
-    directory: Path, role: str, tasks_from: str, variables: dict[str, object], *options: str
+    directory: Path, role: str, tasks_from: str, variables: Mapping[str, object], *options: str
 ) -> tuple[int, int, str]:
     """Return the exit status, how many tasks changed something, and the output."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -54,13 +56,6 @@ def run_tasks(
     return done.returncode, changed, done.stdout + done.stderr
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that takes Ansible's own tags for plain text."""
-
-
-_Loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
-
-
-def load(path: Path) -> object:
-    """Return what the file of YAML says."""
-    return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+def load(path: Path) -> Any:
+    """Return the content of the YAML file."""
+    return yaml.load(path.read_text(encoding="utf-8"), PlainLoader)  # noqa: S506 (a SafeLoader)

@@ -7,9 +7,9 @@ task. The scenario centos7 converges it on a real CentOS 7 userland.
 from __future__ import annotations
 
 import pytest
+from parsers import yum_repositories
 from rendering import VARIANTS, Variant, render
 from role_tasks import PACKAGE_MODULES, TREE, role, roles_in_order
-from template_forms import yum_repositories
 
 BASE = "etc/yum.repos.d/CentOS-Base.repo.j2"
 

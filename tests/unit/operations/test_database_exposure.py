@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import parsers
 import pytest
-import template_forms as forms
 from ansible_run import PROJECT, load, run_tasks
 from database_server import DatabaseServer
 from rendering import SYSTEMS, VARIANTS, Variant, owners, render
@@ -46,7 +46,7 @@ GOOD = {
 
 
 def mongod(system: str, variant: Variant = VARIANTS[0]) -> dict[str, object]:
-    return forms.mongod(render(MONGOD, owners()[MONGOD], system, variant))
+    return parsers.mongod(render(MONGOD, owners()[MONGOD], system, variant))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

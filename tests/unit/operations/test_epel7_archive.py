@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from parsers import yum_repositories
 from rendering import VARIANTS, Variant, evaluate, render, variables
 from role_tasks import PROJECT, role
-from template_forms import yum_repositories
 
 EPEL = "etc/yum.repos.d/epel.repo.j2"
 

@@ -16,10 +16,8 @@ MINICONDA = role("miniconda")
 
 def installer(system: str, variant: Variant = VARIANTS[0]) -> tuple[str, str]:
     values = variables(MINICONDA, system, variant)
-    return tuple(
-        str(evaluate(values[f"__miniconda_{name}"], values))
-        for name in ("installer", "installer_sha256")
-    )
+    name = str(evaluate(values["__miniconda_installer"], values))
+    return name, str(evaluate(values["__miniconda_installer_sha256"], values))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

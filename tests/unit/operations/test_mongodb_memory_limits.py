@@ -7,9 +7,9 @@ kernel kills the database before the API.
 from __future__ import annotations
 
 import pytest
+from parsers import mongod, systemd
 from rendering import SYSTEMS, VARIANTS, render
 from role_tasks import role
-from template_forms import mongod, systemd
 
 LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
 SLOT = "etc/systemd/system/tox_com_det@.service.j2"

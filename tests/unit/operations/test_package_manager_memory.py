@@ -7,9 +7,9 @@ are enabled.
 from __future__ import annotations
 
 import pytest
+from parsers import yum_repositories
 from rendering import SYSTEMS, VARIANTS, evaluate, render, variables
 from role_tasks import PACKAGE_MODULES, role, roles_in_order, task
-from template_forms import yum_repositories
 
 REPOSITORIES = ("etc/yum.repos.d/CentOS-Base.repo.j2", "etc/yum.repos.d/epel.repo.j2")
 

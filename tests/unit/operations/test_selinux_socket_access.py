@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import parsers
 import pytest
-import template_forms as forms
 from ansible_run import PROJECT, load, run_tasks
 from rendering import VARIANTS, Variant, owners, render
 
@@ -31,7 +31,7 @@ def text(template: str, system: str, variant: Variant = VARIANTS[0]) -> str:
 def test_every_socket_that_nginx_asks_has_a_label_that_it_may_write_to(
     system: str, variant: Variant
 ):
-    labels = forms.file_contexts(text(LABELS, system))
+    labels = parsers.file_contexts(text(LABELS, system))
     nginx = text(NGINX, system, variant)
     sockets = set(re.findall(r"unix:(/run/[^;\s]+);", nginx))
     assert len(sockets) == 2
@@ -49,7 +49,7 @@ def test_nginx_may_connect_wherever_systemd_leaves_the_service(system: str):
     """A service's domain, or systemd's own where NoNewPrivileges= forbids to change it."""
     (domains,) = (
         what
-        for who, what, kind, may in forms.policy(text(RULES, system))
+        for who, what, kind, may in parsers.policy(text(RULES, system))
         if who == {"httpd_t"} and kind == "unix_stream_socket" and may == {"connectto"}
     )
     assert domains == {"init_t", "unconfined_service_t"}

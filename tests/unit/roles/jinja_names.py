@@ -80,7 +80,8 @@ def distribution_tests(text: str, condition: bool) -> list[str]:
     """
     tree = _parse(text)
     deciding: list[nodes.Node] = [tree] if condition else []
-    deciding += [node.test for node in tree.find_all((nodes.CondExpr, nodes.If))]
+    deciding += [node.test for node in tree.find_all(nodes.CondExpr)]
+    deciding += [node.test for node in tree.find_all(nodes.If)]
     deciding += list(tree.find_all((nodes.Compare, nodes.Test)))
     in_condition = {fact for node in deciding for fact in _facts(node)}
     return sorted(

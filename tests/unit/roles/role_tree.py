@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ansible.playbook.block import Block
@@ -50,15 +51,15 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:str", _string)
 
 
-class _PlainLoader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """SafeLoader that takes Ansible's own tags for plain text."""
 
 
-for _loader in (_Loader, _PlainLoader):
+for _loader in (_Loader, PlainLoader):
     _loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_scalar(node))
 
 
-def load(path: Path) -> object:
+def load(path: Path) -> Any:
     """Return the file's content with lines and quotes, None where there is no such file."""
     if not path.is_file():
         return None
@@ -69,7 +70,7 @@ def load_plain(path: Path) -> dict:
     """Return the mapping in the file as Ansible sees it, {} where there is none (or a vault)."""
     if not path.is_file():
         return {}
-    content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)  # noqa: S506 (a SafeLoader)
+    content = yaml.load(path.read_text(encoding="utf-8"), PlainLoader)  # noqa: S506 (a SafeLoader)
     return content if isinstance(content, dict) else {}
 
 

@@ -10,11 +10,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import parsers
 import pytest
-import template_forms as forms
+from parsers.error import ParseError
 from rendering import TREE, VARIANTS, Variant, owners, render
 from role_tree import PROJECT
-from template_forms import FormError
 
 SOURCE = "usr/local/share/tox_com_det/selinux/tox_com_det"
 MISSING = [name for name in ("checkmodule", "semodule_package") if not shutil.which(name)]
@@ -28,7 +28,7 @@ def text(ending: str, system: str = "centos7", variant: Variant = VARIANTS[0]) -
 
 def label(path: str, variant: Variant = VARIANTS[0]) -> str | None:
     """Return the type that the path gets, of several patterns the last."""
-    known = forms.file_contexts(text("fc", variant=variant))
+    known = parsers.file_contexts(text("fc", variant=variant))
     found = [kind for pattern, kind in known.items() if re.fullmatch(pattern, path)]
     return found[-1] if found else None
 
@@ -54,7 +54,7 @@ def test_the_module_compiles_and_takes_its_labels(tmp_path: Path, system: str):
 
 
 def test_nginx_may_connect_to_the_app_and_the_app_gets_nothing_of_nginx():
-    rules = forms.policy(text("te"))
+    rules = parsers.policy(text("te"))
     nginx = [(what, kind, may) for who, what, kind, may in rules if "httpd_t" in who]
     assert ({"init_t", "unconfined_service_t"}, "unix_stream_socket", {"connectto"}) in nginx
     assert ({"httpd_var_run_t"}, "sock_file", {"getattr", "write"}) in nginx
@@ -93,8 +93,8 @@ def test_programs_below_opt_may_be_run_by_systemd():
 
 @pytest.mark.parametrize("line", ["permissive httpd_t;", "dontaudit httpd_t self:dir read;"])
 def test_a_module_that_does_more_than_allow_is_refused(line: str):
-    with pytest.raises(FormError, match="is not known here"):
-        forms.policy(f"module a 1.0;\nrequire {{ type httpd_t; }}\n{line}\n")
+    with pytest.raises(ParseError, match="is not allowed here"):
+        parsers.policy(f"module a 1.0;\nrequire {{ type httpd_t; }}\n{line}\n")
 
 
 def test_nothing_switches_selinux_off_and_nothing_labels_by_hand():

@@ -1,0 +1,43 @@
+"""A strict parser for each file that the templates become.
+
+Where the program that reads a file is part of this project, it is the parser itself. nginx's
+configuration is parsed by crossplane. The other parsers know the settings that are used here and
+reject all others, so that a typo is found without the program. Add a new setting where it is first
+used. Every error is a ParseError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from parsers.firewalld import zone
+from parsers.mongod import mongod
+from parsers.nginx import nginx
+from parsers.selinux import file_contexts, policy
+from parsers.service import environment, gunicorn, server_json
+from parsers.settings import apt, dnf_automatic, sshd, sudoers, uwsgi, yum_cron, yum_repositories
+from parsers.systemd import journald, systemd, unit
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "etc/apt/apt.conf.d/20auto-upgrades.j2": apt,
+    "etc/dnf/automatic.conf.j2": dnf_automatic,
+    "etc/firewalld/zones/public.xml.j2": zone,
+    "etc/mongod.conf.j2": mongod,
+    "etc/nginx/nginx.conf.j2": nginx,
+    "etc/ssh/sshd_config.d/00-tox_com_det.conf.j2": sshd,
+    "etc/sudoers.d/tox_com_det.j2": sudoers,
+    "etc/systemd/journald.conf.d/tox_com_det.conf.j2": journald,
+    "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2": systemd,
+    "etc/systemd/system/secantusdb.service.j2": unit,
+    "etc/systemd/system/tox_com_det-recover.service.j2": unit,
+    "etc/systemd/system/tox_com_det@.service.j2": unit,
+    "etc/tox_com_det/app.env.j2": environment,
+    "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,
+    "etc/tox_com_det/server.json.j2": server_json,
+    "etc/tox_com_det/uwsgi.ini.j2": uwsgi,
+    "etc/yum.repos.d/CentOS-Base.repo.j2": yum_repositories,
+    "etc/yum.repos.d/epel.repo.j2": yum_repositories,
+    "etc/yum/yum-cron.conf.j2": yum_cron,
+    "usr/local/share/tox_com_det/selinux/tox_com_det.fc.j2": file_contexts,
+    "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2": policy,
+}

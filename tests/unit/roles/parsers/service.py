@@ -1,0 +1,74 @@
+"""Files that the service reads; where the reader is our own code, it is the parser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from unittest import mock
+
+from controller.deploy.errors import DeployError
+from controller.deploy.server import ServerConfig
+from parsers.error import ParseError
+from tox_com_det.settings import Settings, SettingsError
+
+
+def environment(text: str) -> Settings:
+    """Return the settings that the service reads from its EnvironmentFile."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"([A-Z_]+)=([^\s'\"\\]*)", line)
+        if not match or match[1] in found:
+            raise ParseError(f"line {number}: {line!r} is not a variable, or a duplicate")
+        found[match[1]] = match[2]
+    try:
+        return Settings.from_environment({**found, "TOX_COM_DET_MODEL": "/srv/model"})
+    except SettingsError as error:
+        raise ParseError(str(error)) from None
+
+
+GUNICORN_SETTINGS: dict[str, type | tuple[type, ...]] = {
+    "accesslog": type(None),
+    "backlog": int,
+    "bind": list,
+    "control_socket_disable": bool,
+    "errorlog": str,
+    "graceful_timeout": int,
+    "preload_app": bool,
+    "threads": int,
+    "timeout": int,
+    "umask": int,
+    "worker_class": str,
+    "worker_tmp_dir": str,
+    "workers": int,
+    "wsgi_app": str,
+}
+
+
+def gunicorn(text: str) -> dict[str, object]:
+    """Return the settings of slot blue. gunicorn ignores unknown names; this parser does not."""
+    found: dict[str, object] = {}
+    with mock.patch.dict(os.environ, {"TOX_COM_DET_SLOT": "blue"}):
+        try:
+            exec(compile(text, "gunicorn.conf.py", "exec"), found)  # noqa: S102 (our own text)
+        except (KeyError, NameError, SyntaxError, TypeError) as error:
+            raise ParseError(f"gunicorn.conf.py: {error!r}") from None
+    settings = {name: value for name, value in found.items() if not name.startswith("_")}
+    del settings["os"]
+    for name, value in settings.items():
+        if name not in GUNICORN_SETTINGS:
+            raise ParseError(f"{name} is unknown")
+        if not isinstance(value, GUNICORN_SETTINGS[name]):
+            raise ParseError(f"{name} cannot be {value!r}")
+    return settings
+
+
+def server_json(text: str) -> dict:
+    """Return the JSON if the program that reads it accepts it."""
+    try:
+        ServerConfig.parse(text, "server")
+    except DeployError as error:
+        raise ParseError(str(error)) from None
+    return json.loads(text)

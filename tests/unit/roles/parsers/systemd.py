@@ -1,0 +1,99 @@
+"""systemd units and drop-ins, and the settings of journald."""
+
+from __future__ import annotations
+
+import re
+
+from parsers.error import ParseError
+
+BOOLEAN = r"true|false|yes|no"
+SIZE = r"\d+[KMGT]?"
+SECONDS = r"\d+"
+
+# Directive: the section, the version of systemd that brought it, what its value looks like.
+UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
+    "After": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
+    "Before": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
+    "CapabilityBoundingSet": ("Service", 0, r""),
+    "Description": ("Unit", 0, r".+"),
+    "EnvironmentFile": ("Service", 0, r"-?/\S+"),
+    "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
+    "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
+    "KillMode": ("Service", 209, r"control-group|process|mixed"),  # mixed is of 209
+    "LockPersonality": ("Service", 235, BOOLEAN),
+    "MemoryLimit": ("Service", 0, SIZE),
+    "MemoryMax": ("Service", 231, SIZE),
+    "NoNewPrivileges": ("Service", 187, BOOLEAN),
+    "OOMScoreAdjust": ("Service", 0, r"-?\d+"),
+    "PIDFile": ("Service", 0, r""),
+    "PrivateDevices": ("Service", 209, BOOLEAN),
+    "PrivateTmp": ("Service", 0, BOOLEAN),
+    "ProtectControlGroups": ("Service", 232, BOOLEAN),
+    "ProtectHome": ("Service", 214, BOOLEAN + r"|read-only|tmpfs"),
+    "ProtectKernelModules": ("Service", 232, BOOLEAN),
+    "ProtectKernelTunables": ("Service", 232, BOOLEAN),
+    "ProtectSystem": ("Service", 232, BOOLEAN + r"|full|strict"),  # 214, but strict is of 232
+    "ReadOnlyDirectories": ("Service", 0, r"-?/\S*( -?/\S+)*"),
+    "ReadWriteDirectories": ("Service", 0, r"-?/\S+( -?/\S+)*"),
+    "ReadWritePaths": ("Service", 231, r"/\S+( /\S+)*"),
+    "Restart": ("Service", 0, r"no|always|on-(success|failure|abnormal|watchdog|abort)"),
+    "RestartSec": ("Service", 0, SECONDS),
+    "RestrictAddressFamilies": ("Service", 211, r"AF_[A-Z0-9]+( AF_[A-Z0-9]+)*"),
+    "RestrictNamespaces": ("Service", 233, BOOLEAN),
+    "RestrictSUIDSGID": ("Service", 242, BOOLEAN),
+    "RuntimeDirectory": ("Service", 211, r"[\w%-]+"),
+    "RuntimeDirectoryMode": ("Service", 211, r"0[0-7]{3}"),
+    "StartLimitInterval": ("Service", 0, SECONDS),
+    "StartLimitIntervalSec": ("Unit", 230, SECONDS),
+    "SupplementaryGroups": ("Service", 0, r"[a-z_][a-z0-9_ -]*"),
+    "SystemCallArchitectures": ("Service", 209, r"native"),
+    "TimeoutStartSec": ("Service", 0, SECONDS),
+    "TimeoutStopSec": ("Service", 0, SECONDS),
+    "Type": ("Service", 0, r"simple|exec|notify|forking|oneshot"),
+    "UMask": ("Service", 0, r"0[0-7]{3}"),
+    "User": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
+    "WantedBy": ("Install", 0, r"[\w-]+\.target"),
+}
+JOURNALD_DIRECTIVES = {"SystemMaxUse": ("Journal", 0, SIZE)}
+
+
+def systemd(
+    text: str, directives: dict[str, tuple[str, int, str]] = UNIT_DIRECTIVES
+) -> list[tuple[str, str, str]]:
+    """Return (section, name, value) in order, duplicates included."""
+    found, section = [], None
+    known = {where for where, _, _ in directives.values()}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith(("#", ";")):
+            continue
+        if header := re.fullmatch(r"\[(\w+)\]", line):
+            section = header[1]
+            if section not in known:
+                raise ParseError(f"line {number}: unknown section [{section}]")
+            continue
+        name, equals, value = line.partition("=")
+        if not equals or section is None:
+            raise ParseError(f"line {number}: {line!r} is not a directive in a section")
+        if name not in directives:
+            raise ParseError(f"line {number}: {name} is unknown")
+        where, _, form = directives[name]
+        if section != where:
+            raise ParseError(f"line {number}: {name} belongs in [{where}], not [{section}]")
+        if not re.fullmatch(form, value):
+            raise ParseError(f"line {number}: {name} cannot be {value!r}")
+        found.append((section, name, value))
+    return found
+
+
+def unit(text: str) -> list[tuple[str, str, str]]:
+    """Parse a complete unit, which can be started and enabled."""
+    found = systemd(text)
+    names = [name for _, name, _ in found]
+    for name in ("Description", "ExecStart", "WantedBy"):
+        if names.count(name) != 1:
+            raise ParseError(f"{name} occurs {names.count(name)} times")
+    return found
+
+
+def journald(text: str) -> list[tuple[str, str, str]]:
+    return systemd(text, JOURNALD_DIRECTIVES)

@@ -1,0 +1,42 @@
+"""The files that the templates become on each system, rendered once and parsed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from parsers import PARSERS
+from rendering import TREE, VARIANTS, Variant, owners, render
+
+NGINX = "etc/nginx/nginx.conf.j2"
+SLOT = "etc/systemd/system/tox_com_det@.service.j2"
+RECOVER = "etc/systemd/system/tox_com_det-recover.service.j2"
+SECANTUSDB = "etc/systemd/system/secantusdb.service.j2"
+MONGOD_LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
+SERVER_JSON = "etc/tox_com_det/server.json.j2"
+GUNICORN = "etc/tox_com_det/gunicorn.conf.py.j2"
+UWSGI = "etc/tox_com_det/uwsgi.ini.j2"
+
+_OWNERS = owners(TREE)
+
+
+def variant_named(name: str) -> Variant:
+    """Return the variant of that name."""
+    (found,) = (one for one in VARIANTS if one.name == name)
+    return found
+
+
+@cache
+def rendered(template: str, system: str, variant: str = "defaults") -> str:
+    """Return the file's text on the system."""
+    return render(template, _OWNERS[template], system, variant_named(variant))
+
+
+def parsed(template: str, system: str, variant: str = "defaults") -> Any:
+    """Return what the file's parser makes of it."""
+    return PARSERS[template](rendered(template, system, variant))
+
+
+def directives(template: str, system: str, variant: str = "defaults") -> dict[str, str]:
+    """Return the directives of a systemd unit by name."""
+    return {name: value for _, name, value in parsed(template, system, variant)}

@@ -1,0 +1,109 @@
+"""The systemd units fit the systemd of each system: 219 on CentOS 7, 252 on the others."""
+
+from __future__ import annotations
+
+import configparser
+
+import pytest
+from rendered_files import (
+    GUNICORN,
+    MONGOD_LIMITS,
+    RECOVER,
+    SECANTUSDB,
+    SERVER_JSON,
+    SLOT,
+    UWSGI,
+    directives,
+    parsed,
+)
+from rendering import SYSTEMS, VARIANTS
+from role_tree import PROJECT
+
+SYSTEMD = {"centos7": 219, "el9": 252, "debian12": 252}
+LISTS = PROJECT / "tests/fixtures/systemd"
+# Directives that were added after 252; none that is used here was removed until 256.
+SINCE_252 = {
+    256: "ImportCredential MemoryKSM MemoryPressureThresholdSec MemoryPressureWatch MemoryZSwapMax "
+    "MemoryZSwapWriteback OpenFile RestartMaxDelaySec RestartMode RestartSteps "
+    "RootEphemeral SetLoginEnvironment SurviveFinalKillSignal",
+}
+UNITS = (SLOT, RECOVER, SECANTUSDB, MONGOD_LIMITS)
+
+
+def known(version: int) -> dict[str, set[str]]:
+    """Return the directives of a service unit by section, as that systemd itself lists them."""
+    listed = configparser.ConfigParser(allow_no_value=True, delimiters=("=",))
+    listed.optionxform = str  # type: ignore[assignment] # as its documentation says
+    listed.read(LISTS / f"{min(version, 252)}.txt", encoding="utf-8")
+    found = {
+        section: {name for line in listed[section] for name in line.split()}
+        for section in listed.sections()
+    }
+    found["Service"] |= set(SINCE_252.get(version, "").split())
+    return found
+
+
+@pytest.mark.parametrize(("system", "version"), [*SYSTEMD.items(), ("el9", 256), ("debian12", 256)])
+def test_systemd_knows_every_directive_and_value(system: str, version: int):
+    sections = known(version)
+    for template in UNITS:
+        for section, name, value in parsed(template, system):
+            assert name in sections[section], f"{template}: systemd {version} ignores {name}"
+            if (name, value) == ("ProtectSystem", "strict"):
+                assert version >= 232, template
+
+
+@pytest.mark.parametrize("template", [SLOT, SECANTUSDB])
+def test_each_system_gets_the_strictest_sandbox_that_it_supports(template: str):
+    """The unit for systemd 219 lacks only directives that 219 does not know."""
+    modern, old = directives(template, "debian12"), directives(template, "centos7")
+    replaced = {"MemoryMax", "ProtectSystem", "ReadWritePaths", "StartLimitIntervalSec"}
+    everything = set().union(*known(219).values())
+    assert set(modern) - set(old) - replaced == (set(modern) - everything) - replaced
+    assert old["MemoryLimit"] == modern["MemoryMax"]
+    assert old["ReadOnlyDirectories"] == "/"
+    assert modern["ProtectSystem"] == "strict"
+    if template == SLOT:
+        assert old["StartLimitInterval"] == modern["StartLimitIntervalSec"] == "0"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_slot_may_write_to_the_directory_of_its_socket(system: str):
+    """With strict, systemd makes RuntimeDirectory= writable; 219 does not, and expands no %i."""
+    writable = directives(SLOT, system).get("ReadWriteDirectories", "").split()
+    slots = parsed(SERVER_JSON, system)["slots"]
+    assert writable in ([], [f"-/run/tox_com_det-{slot}" for slot in slots])
+    assert bool(writable) == (SYSTEMD[system] < 232)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_slot_is_not_killed_before_its_slowest_request_ends(system: str):
+    for variant in VARIANTS:
+        if system in variant.systems:
+            stop = directives(SLOT, system, variant.name)["TimeoutStopSec"]
+            uwsgi = parsed(UWSGI, system, variant.name)["uwsgi"]
+            assert int(uwsgi["harakiri"]) < int(stop)
+            assert int(uwsgi["worker-reload-mercy"]) < int(stop)
+            assert parsed(GUNICORN, system, variant.name)["graceful_timeout"] < int(stop)
+
+
+@pytest.mark.parametrize(
+    ("variant", "python"),
+    [
+        ("defaults", "/opt/miniconda/bin/python3.11"),
+        ("own_choices", "/opt/python/bin/python3.11"),
+        ("system_python", "/usr/bin/python3.11"),
+    ],
+)
+def test_slots_run_on_the_python_that_the_inventory_selects(variant: str, python: str):
+    start = directives(SLOT, "el9", variant)["ExecStart"]
+    assert start == f"{python} /opt/tox_com_det/bin/run-slot %i"
+    assert parsed(SERVER_JSON, "el9", variant)["slotctl"].startswith(f"{python} ")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_boot_recovers_the_confirmed_release_before_anything_serves(system: str):
+    server, recover = parsed(SERVER_JSON, system), directives(RECOVER, system)
+    slots = {server["unit"].format(slot=slot) for slot in server["slots"]}
+    assert set(recover["Before"].split()) == {"nginx.service"} | slots
+    assert recover["ExecStart"] == f"{server['slotctl']} recover --boot"
