@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
-from typing import Any
 
-from toxctl import events
-from toxctl.errors import ToxctlError
+from toxctl import config, events
+from toxctl.errors import Interrupted, ToxctlError
+from toxctl.verbs import VERBS
 from toxctl.version import __version__
+from toxctl.watch import POLL_SECONDS
 
 __all__ = ["main", "parser"]
 
-CONFIG = "/etc/tox_com_det/server.json"
-POLL_SECONDS = 0.2
-Verb = Callable[[argparse.Namespace], dict[str, Any]]
+Add = Callable[[str, str], argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"toxctl {__version__}")
-    top.add_argument("--config", default=CONFIG, help="server.json to read (default: %(default)s)")
+    top.add_argument(
+        "--config", default=config.DEFAULT_PATH, help="server.json to read (default: %(default)s)"
+    )
     top.add_argument("--json", action="store_true", help="print one JSON object a line")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -36,9 +38,6 @@ def parser() -> argparse.ArgumentParser:
     _add_session(add)
     _add_releases(add)
     return top
-
-
-Add = Callable[[str, str], argparse.ArgumentParser]
 
 
 def _add_switching(add: Add) -> None:
@@ -127,11 +126,23 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a verb; return 0 if it succeeded, 1 if it failed. Wrong usage exits with 2."""
     top = parser()
     options = top.parse_args(arguments)
-    events.start(options.json)
     if getattr(options, "keep", None) is not None and options.keep < 1:
         top.error("--keep must be 1 or more")
+    events.start(options.json)
+    if options.verb != "run-slot":  # a slot keeps its unit's
+        os.umask(0o022)  # what is placed and installed must be readable for the service
     try:
-        raise ToxctlError(f"{options.verb} is not implemented yet")
+        value, text = VERBS[options.verb](config.load(options.config), options)
     except ToxctlError as error:
-        events.error(error)
-        return 1
+        problem = error
+    except (Interrupted, KeyboardInterrupt) as error:
+        problem = ToxctlError(str(error) or "interrupted by SIGINT", "interrupted")
+    except OSError as error:
+        problem = ToxctlError(str(error))
+    else:
+        events.result(value, text)
+        return 0
+    if options.verb == "activate":
+        problem.more.setdefault("back_seconds", None)
+    events.error(problem)
+    return 1

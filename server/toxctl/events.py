@@ -80,4 +80,4 @@ def _put(line: str) -> None:
     except OSError:
         _State.gone = True
         # Otherwise the interpreter fails again when it flushes standard output at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the process ends)

@@ -1,0 +1,108 @@
+"""What is installed on the server: models, apps, uploads, and the free disk space."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from toxctl import files
+from toxctl.config import REPAIR, Config
+from toxctl.errors import ToxctlError
+from toxctl.manifest import collection_of, path_of
+from toxctl.slots import Slots
+
+__all__ = ["app_for_modules", "complete_names", "free_bytes", "installed", "uploads"]
+
+Entry = dict[str, Any]
+
+
+def app_for_modules(config: Config, given: str | None = None) -> str:
+    """Return the app whose modules are run: as given, else the live one, else app_link's.
+
+    Raises:
+        ToxctlError: it is missing or not complete.
+    """
+    confirmed = Slots(config).confirmed() or {}
+    path = config.app_path(given or confirmed.get("app") or config.app_link)
+    if not files.is_complete(path):
+        raise ToxctlError(f"the app release {path} is missing or not complete: {REPAIR}")
+    return path
+
+
+def free_bytes(config: Config) -> int:
+    """Return the free bytes of the disks that hold releases."""
+    return files.free_bytes(config.models_dir, config.releases_dir)
+
+
+def complete_names(config: Config) -> list[str]:
+    """Return the names of all complete releases, models first."""
+    paths = files.directories(config.models_dir) + files.directories(config.releases_dir)
+    return [os.path.basename(path) for path in paths if files.is_complete(path)]
+
+
+def installed(
+    config: Config, slots: Mapping[str, Mapping[str, Any]], live: str | None
+) -> tuple[list[Entry], list[Entry]]:
+    """Return models and apps, the newest first.
+
+    Args:
+        slots: what each slot is set to run, and whether its unit is active (`toxctl status`).
+        live: the live slot.
+    """
+    confirmed = Slots(config).confirmed() or {}
+    previous = confirmed.get("previous") or {}
+    found: dict[str, list[Entry]] = {}
+    for kind, directory in (("model", config.models_dir), ("app", config.releases_dir)):
+        live_path = slots[live][kind] if live else None
+        running = {slot[kind] for slot in slots.values() if slot["active"] != "inactive"}
+        kept = {slot[kind] for slot in slots.values()} | {confirmed.get(kind)}
+        if kind == "app":
+            kept.add(os.path.realpath(config.app_link))
+        entries = [_entry(kind, path) for path in files.directories(directory)]
+        for entry in entries:
+            path = entry["path"]
+            entry["live"] = path == live_path
+            entry["previous"] = path == previous.get(kind) != live_path
+            entry["running"] = path in running
+            entry["pinned"] = path in kept
+        found[kind] = sorted(entries, key=lambda entry: str(entry["installed"]), reverse=True)
+    return found["model"], found["app"]
+
+
+def _entry(kind: str, path: str) -> Entry:
+    """Return what a release's own files say."""
+    complete = files.is_complete(path)
+    stamp = os.path.join(path, ".complete") if complete else path
+    entry: Entry = {
+        "kind": kind,
+        "name": os.path.basename(path),
+        "path": path,
+        "bytes": files.bytes_below(path),
+        "installed": files.clock(os.stat(stamp).st_mtime),
+        "complete": complete,
+    }
+    if kind == "model":
+        manifest = files.read_json(path_of(path))
+        manifest = manifest if isinstance(manifest, dict) else {}
+        entry["version"], entry["model"] = manifest.get("model_version"), manifest.get("name")
+        entry["collection"] = collection_of(manifest)
+    return entry
+
+
+def uploads(config: Config) -> list[tuple[str, int]]:
+    """Return (path, bytes) of what was uploaded and is not in use: partial files, and dumps.
+
+    Nothing deeper than the files of an uploader's directory: below it the path itself belongs to
+    the uploader.
+    """
+    incoming = os.path.realpath(config.incoming_dir)
+    found = []
+    for directory in (incoming, *files.directories(incoming)):
+        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    found.append((entry.path, entry.stat(follow_symlinks=False).st_size))
+    dumps = files.directories(config.dumps_dir)
+    return found + [(path, files.bytes_below(path)) for path in dumps]

@@ -1,0 +1,139 @@
+"""`toxctl restore`: restores a dump of word vectors with the app's own module.
+
+It runs as the service's user, with the app that app_link names: the one that is about to read the
+vectors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from typing import IO, Any
+
+from toxctl import events, programs, signals
+from toxctl.config import REPAIR, Config
+from toxctl.errors import ToxctlError
+from toxctl.files import is_complete
+from toxctl.manifest import path_of
+
+__all__ = ["check", "restore"]
+
+CHECK_SECONDS = 300.0
+# What the app prints once a second, such as `restoring  42 %  168000 of 400000 words  6.1 MB/s`.
+PROGRESS = re.compile(r"(\w+) +\d+ % +(\d+) of (\d+) words\b")
+
+
+def check(config: Config, manifest: Any) -> dict[str, Any]:
+    """Return whether the collection of a manifest is in the database and verified.
+
+    Args:
+        manifest: the content of the manifest.
+
+    Returns:
+        {"restored", "problem", "kind"}; `problem` is "" and `kind` None if it is.
+    """
+    # The service's user reads it, and it holds nothing secret.
+    with tempfile.NamedTemporaryFile("w", prefix="tox_com_det-", suffix=".json") as file:
+        json.dump(manifest, file)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)
+        app = _app(config)
+        command = programs.module(config, app, "restore", "--manifest", file.name, "--check-only")
+        done = programs.run(command, CHECK_SECONDS, programs.service_environment(config, app))
+    if done.returncode == 0:
+        return {"restored": True, "problem": "", "kind": None}
+    problem = programs.last_line(done).removeprefix("restore: ")
+    return {"restored": False, "problem": problem, "kind": _kind(problem)}
+
+
+def restore(config: Config, collection: str) -> dict[str, Any]:
+    """Restore the uploaded dump of a collection, verify it, and mark it as restored.
+
+    Its lines are passed on as they come. It ends early if nothing reads them any more: a restore
+    that was cut off does not count, the next one starts again.
+
+    Raises:
+        ToxctlError: kinds `database`, `collection`, `disk` and `other`.
+    """
+    dump = os.path.join(config.dumps_dir, collection)
+    manifest = path_of(dump)
+    if os.path.basename(collection) != collection or not os.path.isfile(manifest):
+        raise ToxctlError(f"{manifest} is missing: run `fab restore-embeddings`")
+    signals.raise_on_ending()
+    app = _app(config)
+    command = programs.module(config, app, "restore", "--manifest", manifest, "--dump", dump)
+    environment = programs.service_environment(config, app)
+    # Not a pipe, which nothing empties while the lines of standard output are read.
+    with tempfile.TemporaryFile("w+", errors="replace") as complaints:
+        code = _run(command, environment, complaints)
+        complaints.seek(0)
+        complaint = complaints.read().strip()
+    if code:
+        problem = (complaint.splitlines() or [f"exit code {code}"])[-1].removeprefix("restore: ")
+        raise ToxctlError(problem, _kind(problem), complaint[-4000:])
+    return {"restored": True}
+
+
+def _run(command: list[str], environment: dict[str, str], complaints: IO[str]) -> int:
+    """Run a program in a process group of its own and pass its lines on; return its exit code.
+
+    It does not outlive this function, whatever ends it.
+    """
+    with subprocess.Popen(  # noqa: S603 (fixed words and paths of server.json, no shell)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        text=True,
+        errors="replace",
+        cwd="/",
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                _pass_on(line.rstrip())
+                if events.listener_gone():
+                    _end(process)
+            return process.wait()
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _app(config: Config) -> str:
+    """Return the app whose module is run."""
+    app = os.path.realpath(config.app_link)
+    if not is_complete(app):
+        raise ToxctlError(f"the app release {app} is missing or not complete: {REPAIR}")
+    return app
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ask a program and its children to end; what is half restored has no marker."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+
+
+def _pass_on(line: str) -> None:
+    match = PROGRESS.match(line)
+    if match:
+        events.progress(match[1], int(match[2]), int(match[3]), line)
+    else:
+        events.say(line)
+
+
+def _kind(problem: str) -> str:
+    """Return a word for what the app's restore said; its text is for a reader."""
+    if "does not answer" in problem or problem.startswith("MongoDB at"):
+        return "database"
+    if "disk has" in problem:
+        return "disk"
+    if "restore-embeddings" in problem or "words are there" in problem or "read back" in problem:
+        return "collection"
+    return "other"

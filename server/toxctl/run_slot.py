@@ -1,0 +1,85 @@
+"""`toxctl run-slot`: becomes uWSGI or gunicorn for one slot. The unit tox_com_det@<slot> starts it.
+
+It reads what the slot is to run (slots/<slot>.json) once and resolves every symbolic link, so that
+a running slot stays on exactly the release it was started with, whatever is deployed meanwhile.
+Which server it becomes is set by SLOT_SERVER (app.env). It ends in exec: Type=notify needs the
+server itself to be the main process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NoReturn
+
+from toxctl.config import REPAIR, Config
+from toxctl.errors import ToxctlError
+from toxctl.slots import Slots
+
+__all__ = ["plan", "run_slot"]
+
+ACTIVATE = "run `toxctl activate` (`fab deploy-model`)"
+# Server: its programs, its configuration beside server.json, the option that names that.
+SERVERS = {
+    "uwsgi": (("uwsgi", "pyuwsgi"), "uwsgi.ini", "--ini"),
+    "gunicorn": (("gunicorn",), "gunicorn.conf.py", "--config"),
+}
+
+
+def run_slot(config: Config, slot: str) -> NoReturn:
+    """Replace this process by the slot's server.
+
+    Raises:
+        ToxctlError: that is not possible.
+    """
+    program, arguments, added = plan(config, slot, os.environ.get("SLOT_SERVER", "uwsgi"))
+    os.execve(program, arguments, {**os.environ, **added})  # noqa: S606 (meant to be exec)
+
+
+def plan(config: Config, slot: str, server: str) -> tuple[str, list[str], dict[str, str]]:
+    """Return (program, its arguments, the variables to add to the environment) for the slot.
+
+    Raises:
+        ToxctlError: no such slot or server, or its release is missing.
+    """
+    if server not in SERVERS:
+        raise ToxctlError(f"SLOT_SERVER is {server}, not one of {', '.join(SERVERS)}")
+    names, settings, option = SERVERS[server]
+    if slot not in config.slots:
+        raise ToxctlError(f"there is no slot {slot}, only {', '.join(config.slots)}")
+    path = Slots(config).file(slot)
+    pinned = _read(path)
+    release = {}
+    for name in ("app", "model"):
+        if not isinstance(pinned.get(name), str):
+            raise ToxctlError(f"{path} has no {name}: {ACTIVATE}")
+        release[name] = os.path.realpath(pinned[name])
+        if not os.path.isdir(release[name]):
+            raise ToxctlError(f"{release[name]} ({name} in {path}) is not a directory")
+    programs = [os.path.join(release["app"], "venv", "bin", name) for name in names]
+    program = next((path for path in programs if os.access(path, os.X_OK)), None)
+    if program is None:
+        raise ToxctlError(f"{programs[0]} cannot be run: {REPAIR}")
+    settings = os.path.join(os.path.dirname(os.path.abspath(config.path)), settings)
+    environment = {
+        "TOX_COM_DET_SLOT": slot,
+        "TOX_COM_DET_MODEL": release["model"],
+        # Not TOX_COM_DET_*: the app refuses settings that it does not know.
+        "SLOT_APP": release["app"],
+        "PYTHONPATH": release["app"],
+    }
+    return program, [program, option, settings], environment
+
+
+def _read(path: str) -> dict[str, Any]:
+    """Return the JSON object in the file of a slot."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)
+    except FileNotFoundError:
+        raise ToxctlError(f"{path} is missing: {ACTIVATE}") from None
+    except (OSError, ValueError) as error:
+        raise ToxctlError(f"{path} cannot be read: {error}") from error
+    if not isinstance(value, dict):
+        raise ToxctlError(f"{path} holds no JSON object")
+    return value

@@ -1,0 +1,38 @@
+"""Signals that ask this program to end, and when they no longer count."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from toxctl.errors import Interrupted
+
+__all__ = ["ignore_ending", "ignore_hangup", "raise_on_ending", "raise_on_termination"]
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+def ignore_hangup() -> None:
+    """Go on when the ssh connection goes away: it must not leave half of the work done."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def raise_on_ending() -> None:
+    """Let SIGINT and SIGTERM raise Interrupted, which unwinds through the cleanup."""
+    for number in ENDING:
+        signal.signal(number, _interrupt)
+
+
+def raise_on_termination() -> None:
+    """Let SIGTERM raise Interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def ignore_ending() -> None:
+    """Let the rest of the program run to its end: a request to stop comes too late."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(f"interrupted by {signal.Signals(number).name}")
