@@ -37,7 +37,7 @@ import tensorflow as tf
 from keras.preprocessing.sequence import pad_sequences
 from keras.preprocessing.text import Tokenizer
 
-from controller.model_build.known_answer_texts import DEFAULT_TEXTS
+from controller.model_build.golden_texts import DEFAULT_TEXTS
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 TWEET_LABELS = ("offensive_or_hate", "hate")

@@ -1,11 +1,15 @@
-"""Laptop side: turn a Keras text CNN (`.h5`) and its word index into a bundle for the server.
+"""Turn a Keras text CNN (`.h5`) and its word index into a bundle for the server, on the laptop.
 
-One module per step of the flow: `keras_h5` reads, `head` converts, `embedding` and `dump` write the
-vectors, `dead_positions` and `known_answers` examine, `build` puts the bundle in place.
-Nothing here is installed on the server; `tox_com_det` imports nothing of this.
+Modules by step: `build` is the entry; `keras_file` reads the model (with `keras_archive`,
+`architecture`, `weights`); `word_index` reads the words (with `safe_pickle`); `consistency` checks
+that they belong together; `head` converts the model (with `convert`, `graph`, `registry` and the
+converters in `layers`, `merges`, `recurrent`, `activations`); `vocabulary`, `rows` and `dump` write
+the word vectors; `golden_outputs` and `dead_positions` score texts; `bundle` writes the files and
+`place` puts them in place. `dump_embeddings` dumps vectors without a model.
+Nothing here is installed on the server, and `tox_com_det` imports nothing from here.
 """
 
-# Importing it turns ONNX Runtime's telemetry off, before any module here imports the runtime.
+# This import turns off ONNX Runtime's telemetry before any module here imports the runtime.
 from tox_com_det import __version__
 
 __all__ = ["__version__"]

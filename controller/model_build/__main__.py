@@ -10,54 +10,72 @@ from pathlib import Path
 from types import FrameType
 
 from controller.model_build.build import build
+from controller.model_build.convert import supported_layers
 from controller.model_build.errors import BuildError
-from controller.model_build.head import supported_layers
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m controller.model_build",
         description="Turn a Keras text classifier and its word index into a bundle for the server.",
+        epilog="--layers alone lists the supported Keras layers.",
     )
     parser.add_argument("--h5", type=Path, required=True, help="Keras model: .h5 or .keras")
     parser.add_argument(
-        "--architecture", type=Path, help="model.to_json() as a file, for an .h5 of weights alone"
+        "--architecture", type=Path, help="file with model.to_json(), for an .h5 with weights only"
     )
     parser.add_argument(
         "--word-index",
         type=Path,
         required=True,
-        help="{word: index}, tokenizer.to_json(), a word a line, or the Tokenizer's pickle",
+        help="{word: index}, tokenizer.to_json(), one word per line, or the Tokenizer's pickle",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("build/bundle"), help="default: %(default)s"
+        "--out",
+        type=Path,
+        default=Path("build/bundle"),
+        help="directory of the bundle (default: %(default)s)",
     )
-    parser.add_argument("--settings", type=Path, help="default: model.json beside the .h5, if any")
     parser.add_argument(
-        "--reference", type=Path, help="Keras' scores; default: reference.json beside the .h5"
+        "--settings", type=Path, help="settings as JSON (default: model.json beside the .h5)"
     )
-    parser.add_argument("--labels", type=lambda text: text.split(","), help="names, by commas")
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        help="Keras' scores as JSON (default: reference.json beside the .h5)",
+    )
+    parser.add_argument(
+        "--labels", type=lambda text: text.split(","), help="names of the scores, comma-separated"
+    )
     parser.add_argument("--num-words", type=int, help="as given to Keras' Tokenizer")
-    parser.add_argument("--length", type=int, help="maxlen of pad_sequences, if the model has none")
     parser.add_argument(
-        "--mode", choices=("split", "whole"), help="vectors in MongoDB (default) or in the head"
+        "--length", type=int, help="maxlen of pad_sequences, if the model does not state it"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("split", "whole"),
+        help="split: word vectors in MongoDB (default); whole: word vectors in the head",
     )
     parser.add_argument("--dtype", choices=("float32", "float16"), help="of the vectors in MongoDB")
-    parser.add_argument("--padding", choices=("pre", "post"))
-    parser.add_argument("--truncating", choices=("pre", "post"))
-    parser.add_argument("--oov-token")
+    parser.add_argument("--padding", choices=("pre", "post"), help="side that is padded")
+    parser.add_argument("--truncating", choices=("pre", "post"), help="side that is cut")
+    parser.add_argument("--oov-token", help="as given to Keras' Tokenizer")
     parser.add_argument("--name", help="name of the model, [a-z0-9_-]")
-    parser.add_argument("--embedding-name", help="name of the embedding, [a-z0-9_]")
+    parser.add_argument("--embedding-name", help="start of the collection's name, [a-z0-9_]")
     parser.add_argument("--force", action="store_true", help="build even if nothing changed")
     return parser
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)  # unwinds, so the unfinished bundle is removed
+    raise SystemExit(128 + number)  # unwinds, which removes the unfinished bundle
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 built or unchanged, 1 with one line on stderr, 130 interrupted."""
+    """Build a bundle; errors are one line on standard error.
+
+    Returns:
+        The exit code: 0 built or unchanged, 1 for an error, 130 interrupted.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--layers"]:
         print("\n".join(supported_layers()))

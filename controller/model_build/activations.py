@@ -2,7 +2,7 @@
 
 Sources: Keras documentation of `activations` and of the activation layers; ONNX operators of
 opset 15. `hard_sigmoid` is max(0, min(1, 0.2 x + 0.5)) up to Keras 2 and relu6(x + 3) / 6 from
-Keras 3 on: the version that wrote the file decides.
+Keras 3 on, so the version that wrote the file decides.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from controller.model_build.architecture import Layer
-from controller.model_build.graph import Graph, Tensor, converts, real_number
+from controller.model_build.graph import Graph, Tensor
+from controller.model_build.registry import converts, real_number
 
-HARD_SIGMOID = {False: 0.2, True: 1.0 / 6.0}  # slope, by whether Keras 3 wrote the file
+HARD_SIGMOID = {False: 0.2, True: 1.0 / 6.0}  # slope; key: whether Keras 3 wrote the file
 
 
 def _swish(graph: Graph, x: str) -> str:
@@ -60,11 +61,15 @@ _FUNCTIONS: dict[str, Callable[[Graph, str], str]] = {
     "mish": _mish,
     "relu6": _relu6,
 }
-_UNIT = ("sigmoid", "hard_sigmoid")
+_FROM_0_TO_1 = ("sigmoid", "hard_sigmoid")
 
 
 def activate(graph: Graph, layer: Layer, x: Tensor, name: Any) -> Tensor:
-    """`x` after the activation of that name; None and `linear` change nothing."""
+    """`x` after the activation of that name; None and `linear` change nothing.
+
+    Raises:
+        UnsupportedLayer: an activation that is not converted.
+    """
     if name in (None, "linear"):
         return x
     if name == "softmax":
@@ -72,7 +77,7 @@ def activate(graph: Graph, layer: Layer, x: Tensor, name: Any) -> Tensor:
     if not isinstance(name, str) or name not in _FUNCTIONS:
         raise layer.unsupported(f"its activation is {name!r}")
     made = _FUNCTIONS[name](graph, x.name)
-    if name in _UNIT:
+    if name in _FROM_0_TO_1:
         return replace(x, name=made, unit=True, logits=x.name)
     return replace(x, name=made, unit=False, logits=None)
 
@@ -148,5 +153,5 @@ def _softmax_layer(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     if axis not in (-1, last):
         raise layer.unsupported(f"its option axis is {axis!r}")
     if x.mask is not None:
-        raise layer.unsupported("it takes a mask (mask_zero=True of the Embedding)")
+        raise layer.unsupported("its input has a mask (mask_zero=True of the Embedding)")
     return softmax(graph, x)

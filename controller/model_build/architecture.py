@@ -1,8 +1,8 @@
 """Read a Keras architecture (the JSON of `model.to_json()`) as a graph of layer calls.
 
-Sequential and Functional models, nested in each other to any depth, in the forms that Keras 2.1 to
-3.x write: a bare list or an object as the configuration of a Sequential, `inbound_nodes` as lists
-(2.x) or as arguments with `__keras_tensor__` objects (3.x).
+Sequential and Functional models, nested to any depth, in the forms that Keras 2.1 to 3.x write: a
+bare list or an object as the configuration of a Sequential, `inbound_nodes` as lists (2.x) or as
+arguments with `__keras_tensor__` objects (3.x).
 Source: keras/engine/functional.py (2.x), keras/src/models/functional.py (3.x).
 """
 
@@ -23,9 +23,15 @@ Source = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer. `position` counts from 0 as in `model.layers`, `2.0` inside a nested model.
+    """One layer.
 
-    `path`: names of the nested models around it and its own. `network`: what a nested model holds.
+    Attributes:
+        position: counted from 0 as in `model.layers`; `2.0` is the first one of a nested model.
+        class_name: Keras class.
+        name: name in the model.
+        config: its options as Keras writes them.
+        path: names of the nested models around it, then its own.
+        network: the layers of a nested model, else None.
     """
 
     position: str
@@ -37,15 +43,17 @@ class Layer:
 
     @property
     def trainable(self) -> bool:
+        """Whether training may change its weights, which decides their order in the file."""
         return self.config.get("trainable", True) is not False
 
     def unsupported(self, reason: str) -> UnsupportedLayer:
+        """The error to raise for this layer; `reason` says which property is not supported."""
         return UnsupportedLayer(self.position, self.class_name, self.name, reason)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A layer applied to outputs of other calls; `mask` where Keras 3 wrote one down."""
+    """A layer applied to outputs of other calls; `mask` is one that Keras 3 wrote explicitly."""
 
     layer: Layer
     number: int
@@ -56,7 +64,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Network:
-    """A model: its layers as listed, its calls in the order of the data flow, its ends."""
+    """A model: layers as listed, calls in the order of the data flow, inputs and outputs."""
 
     layers: tuple[Layer, ...]
     calls: tuple[Call, ...]
@@ -64,7 +72,7 @@ class Network:
     outputs: tuple[Source, ...]
 
     def leaves(self) -> Iterator[Layer]:
-        """Every layer that is no nested model, in the order of the lists."""
+        """Every layer that is not a nested model, in the order of the lists."""
         for layer in self.layers:
             if layer.network is None:
                 yield layer
@@ -76,14 +84,15 @@ def read_network(architecture: Mapping[str, Any]) -> Network:
     """The graph of a whole model.
 
     Raises:
-        UnsupportedLayer: a layer is a class of somebody's own.
+        UnsupportedLayer: a layer is a custom class.
         BuildError: neither Sequential nor Functional.
         KeyError, TypeError, IndexError, AttributeError, ValueError: not in a form that Keras
             writes.
     """
     if architecture["class_name"] not in NESTED:
         raise BuildError(
-            f"a {architecture['class_name']} model; only Sequential and Functional can be read"
+            f"this is a {architecture['class_name']} model; only Sequential and Functional models "
+            "are supported: save it as one of these"
         )
     return _network(architecture["class_name"], architecture["config"], "", ())
 
@@ -101,14 +110,12 @@ def _network(kind: str, config: Any, prefix: str, path: tuple[str, ...]) -> Netw
 
 def _layer(entry: Mapping[str, Any], number: int, prefix: str, path: tuple[str, ...]) -> Layer:
     kind, config = entry["class_name"], entry["config"]
-    # The list form of a nested Sequential of Keras 2.1 has its name outside, or nowhere.
+    # The list form of a nested Sequential of Keras 2.1 has its name beside it, or none.
     name = config["name"] if isinstance(config, dict) else entry.get("name", f"{kind}_{number}")
     position = f"{prefix}{number}"
     registered = entry.get("registered_name")
     if registered not in (None, kind):
-        raise UnsupportedLayer(
-            position, kind, name, f"it is a class of somebody's own, {registered}"
-        )
+        raise UnsupportedLayer(position, kind, name, f"it is a custom class, {registered}")
     path = (*path, name)
     network = _network(kind, config, f"{position}.", path) if kind in NESTED else None
     return Layer(position, kind, name, config if isinstance(config, dict) else {}, path, network)
@@ -149,8 +156,9 @@ def _functional(layers: dict[str, Layer], config: Mapping[str, Any]) -> Network:
 def _first_calls(nodes: Mapping[str, list[Any]], outputs: list[Source]) -> dict[str, int]:
     """Number of the first listed call of each layer.
 
-    A nested model was already called once when it was made; that call is not listed, so its
-    calls count from 1. Every listed call is used by something, which tells the count.
+    A nested model was already called once when it was created; that call is not listed, so its
+    calls count from 1. Every listed call is the source of another one or an output, so the highest
+    number in use gives the count.
     """
     highest: dict[str, int] = {}
     used = [source for one in nodes.values() for sources, _, _ in one for source in sources]
@@ -175,7 +183,7 @@ def _in_order(calls: dict[tuple[str, int], Call], layers: Mapping[str, Layer]) -
             else:
                 later.append(call)
         if len(later) == len(waiting):
-            raise ValueError(f"the inputs of layer {later[0].layer.name!r} are nowhere")
+            raise ValueError(f"the inputs of layer {later[0].layer.name!r} are missing")
         waiting = later
     return ordered
 
@@ -211,7 +219,7 @@ def _tensors(value: Any) -> Iterator[Source]:
 
 
 def _ends(entries: Any) -> list[Source]:
-    """`["x", 0, 0]` (Keras 3, one end) or a list of them."""
+    """Inputs or outputs: `["x", 0, 0]` (Keras 3, a single one) or a list of them."""
     if isinstance(entries, Mapping):
         raise ValueError("inputs or outputs are a dictionary")
     if isinstance(entries[0], str):

@@ -1,52 +1,60 @@
 """Find positions of the sequence that no score depends on.
 
 The article's own network has one: 100 tokens -> 96 -> a pool of 5 takes columns 0-94, and column
-95, the only one that sees the last token, is dropped. Nobody notices, because all but the last
-word still count. So each position is shaken hard, on several random texts, and what never moves a
-score is reported.
+95, the only one that sees the last token, is dropped. It is easy to miss, because every other word
+still counts. So each position of several random texts is changed strongly, and the positions that
+never change a score are reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
-from controller.model_build.scoring import Inputs, run
+from controller.model_build.scoring import run
+from tox_com_det.model.encode import INDICES, MASK, VECTORS, Inputs
+
+# A batch of texts, or one text, in the type that the head takes: float32 or int32.
+Array = NDArray[Any]
 
 _BASES = 12
 _STRENGTHS = (1.0, 10.0, 100.0)
 _BATCH_BYTES = 2 * 1024 * 1024
-# Sums in another order differ in the last bits; a position that counts moves far more.
+# Sums in another order differ in the last bits; a position with an effect changes far more.
 _RELATIVE_NOISE = 1e-5
 
 
 class Texts(Protocol):
-    """Random texts as the head takes them; `size`: numbers of one text."""
+    """A source of random texts in the form that the head takes."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Numbers of one text."""
+        ...
 
-    def draw(self, random: np.random.Generator, number: int) -> np.ndarray:
+    def draw(self, random: np.random.Generator, number: int) -> Array:
         """One text without its batch axis."""
         ...
 
-    def shake(
-        self, random: np.random.Generator, number: int, texts: np.ndarray, positions: np.ndarray
+    def change(
+        self, random: np.random.Generator, number: int, texts: Array, positions: NDArray[np.int64]
     ) -> None:
-        """Change text i at position i."""
+        """Change text i at positions[i]."""
         ...
 
-    def inputs(self, texts: np.ndarray) -> Inputs:
-        """What the head takes."""
+    def inputs(self, texts: Array) -> Inputs:
+        """The head's inputs for a batch of texts."""
         ...
 
 
 @dataclass(frozen=True)
 class VectorTexts:
-    """Random vectors; `spread`: typical size of the embedding's numbers."""
+    """Random vectors; `spread` is the standard deviation of the embedding's numbers."""
 
     length: int
     dimension: int
@@ -61,20 +69,20 @@ class VectorTexts:
     def _spread(self) -> float:
         return self.spread if self.spread > 0 else 1.0
 
-    def draw(self, random: np.random.Generator, number: int) -> np.ndarray:
+    def draw(self, random: np.random.Generator, number: int) -> Array:
         return random.normal(0.0, self._spread, (self.length, self.dimension)).astype(np.float32)
 
-    def shake(
-        self, random: np.random.Generator, number: int, texts: np.ndarray, positions: np.ndarray
+    def change(
+        self, random: np.random.Generator, number: int, texts: Array, positions: NDArray[np.int64]
     ) -> None:
         strength = self._spread * _STRENGTHS[number % len(_STRENGTHS)]
         texts[np.arange(len(positions)), positions] += random.normal(
             0.0, strength, (len(positions), self.dimension)
         ).astype(np.float32)
 
-    def inputs(self, texts: np.ndarray) -> Inputs:
-        mask = {"mask": np.ones(texts.shape[:2], np.float32)} if self.masked else {}
-        return {"vectors": texts} | mask
+    def inputs(self, texts: Array) -> Inputs:
+        mask = {MASK: np.ones(texts.shape[:2], np.float32)} if self.masked else {}
+        return {VECTORS: texts, **mask}
 
 
 @dataclass(frozen=True)
@@ -82,22 +90,22 @@ class IndexTexts:
     """Random words of the vocabulary, by their indices."""
 
     length: int
-    indices: np.ndarray
+    indices: NDArray[np.int64]
 
     @property
     def size(self) -> int:
         return self.length
 
-    def draw(self, random: np.random.Generator, number: int) -> np.ndarray:
+    def draw(self, random: np.random.Generator, number: int) -> Array:
         return random.choice(self.indices, self.length).astype(np.int32)
 
-    def shake(
-        self, random: np.random.Generator, number: int, texts: np.ndarray, positions: np.ndarray
+    def change(
+        self, random: np.random.Generator, number: int, texts: Array, positions: NDArray[np.int64]
     ) -> None:
         texts[np.arange(len(positions)), positions] = random.choice(self.indices, len(positions))
 
-    def inputs(self, texts: np.ndarray) -> Inputs:
-        return {"indices": texts}
+    def inputs(self, texts: Array) -> Inputs:
+        return {INDICES: texts}
 
 
 def find_dead_positions(
@@ -107,29 +115,30 @@ def find_dead_positions(
 
     Args:
         session: the head without its last activation, which would hide effects where it saturates.
-        texts: where random texts come from.
+        texts: the source of random texts.
+        length: the sequence length.
     """
     random = np.random.default_rng(0)
-    suspects = np.arange(length)
+    candidates = np.arange(length)
     batch = max(1, _BATCH_BYTES // (4 * texts.size))
     for number in range(_BASES):
-        if not len(suspects):
+        if not len(candidates):
             break
         base = texts.draw(random, number)
         before = run(session, texts.inputs(base[None]))[0]
-        moved = np.zeros(len(suspects), bool)
-        for start in range(0, len(suspects), batch):
-            positions = suspects[start : start + batch]
-            shaken = np.repeat(base[None], len(positions), axis=0)
-            texts.shake(random, number, shaken, positions)
-            difference = np.abs(run(session, texts.inputs(shaken)) - before).max(axis=1)
-            moved[start : start + batch] = difference > _RELATIVE_NOISE * np.abs(before).max()
-        suspects = suspects[~moved]
-    return suspects.tolist()
+        alive = np.zeros(len(candidates), bool)
+        for start in range(0, len(candidates), batch):
+            positions = candidates[start : start + batch]
+            changed = np.repeat(base[None], len(positions), axis=0)
+            texts.change(random, number, changed, positions)
+            difference = np.abs(run(session, texts.inputs(changed)) - before).max(axis=1)
+            alive[start : start + batch] = difference > _RELATIVE_NOISE * np.abs(before).max()
+        candidates = candidates[~alive]
+    return [int(position) for position in candidates]
 
 
 def warning(dead: Sequence[int], length: int, padding: str) -> str | None:
-    """What dead positions mean for the texts, in one sentence; None where there are none."""
+    """What dead positions mean for the texts, as one line; None without dead positions."""
     if not dead:
         return None
     listed = ", ".join(map(str, dead[:10])) + (", ..." if len(dead) > 10 else "")
@@ -142,8 +151,8 @@ def warning(dead: Sequence[int], length: int, padding: str) -> str | None:
     elif 0 in dead and padding == "post":
         effect = "the first word of every comment is ignored"
     else:
-        effect = "words that stand there are ignored"
+        effect = "words at these positions are ignored"
     return (
         f"no score depends on {places} of 0-{length - 1}: {effect}; "
-        "train with padding='same' in convolutions and pools to lose none"
+        "train with padding='same' in convolution and pooling layers to use every word"
     )

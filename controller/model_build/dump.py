@@ -1,8 +1,8 @@
-"""Write the words' vectors in mongodump's form, in one pass, with their checksum.
+"""Write word vectors in mongodump's format, in one pass, with their checksum.
 
 `<database>/<collection>.bson` is one BSON document after the other, `{_id: word, index: int32,
 vector: binary}`, ascending by `_id`; `<collection>.metadata.json` is what mongodump 100.x writes
-beside it. The collection's name holds the checksum, so it is known only at the end.
+beside it. The collection's name contains the checksum, so it is known only at the end.
 Source: https://www.mongodb.com/docs/database-tools/mongodump/
 """
 
@@ -25,11 +25,19 @@ from tox_com_det.store.checksum import ChecksumError, EmbeddingChecksum
 
 DATABASE = "word_embeddings"
 _BYTES_BESIDE_ROW = 60  # of a document: word, index, names of the fields
+_STEP = 512  # documents between two calls of `progress`
 
 
 @dataclass(frozen=True)
 class Dump:
-    """What was written: collection, number of documents, checksum of them all, bytes of BSON."""
+    """A written dump.
+
+    Attributes:
+        collection: name of the collection.
+        count: number of documents.
+        checksum: of all documents.
+        bytes: size of the BSON file.
+    """
 
     collection: str
     count: int
@@ -37,8 +45,8 @@ class Dump:
     bytes: int
 
 
-def check_room(directory: Path, count: int, row_bytes: int) -> None:
-    """Refuse to begin a dump that the disk cannot take.
+def check_space(directory: Path, count: int, row_bytes: int) -> None:
+    """Refuse to begin a dump that does not fit on the disk.
 
     Raises:
         BuildError: less free space than `count` documents with rows of `row_bytes` need.
@@ -46,8 +54,8 @@ def check_room(directory: Path, count: int, row_bytes: int) -> None:
     needed, free = count * (row_bytes + _BYTES_BESIDE_ROW), shutil.disk_usage(directory).free
     if needed > free:
         raise BuildError(
-            f"{directory.parent}: the word vectors take about {megabytes(needed)}, "
-            f"{megabytes(free)} are free: make room or give another --out"
+            f"{directory.parent}: the word vectors need about {megabytes(needed)}, but only "
+            f"{megabytes(free)} are free: free some space or choose another --out"
         )
 
 
@@ -60,13 +68,14 @@ def write_dump(
     """Write the dump of one embedding below `directory` (as `word_embeddings/<collection>.*`).
 
     Args:
-        name: the embedding's name, [a-z0-9_]+, which begins the collection's.
+        directory: where to write.
+        name: the embedding's name, [a-z0-9_]+, with which the collection's name begins.
         rows: (word, index, vector in little-endian bytes), ascending by the word's UTF-8 bytes.
-            None as the vector: documents hold the index alone, which counts as its own row.
-        progress: called now and then with the number of documents written.
+            Without a vector (None) documents have the index alone, whose bytes are the row.
+        progress: called from time to time with the number of documents written.
 
     Raises:
-        BuildError: a word out of order, twice, or not UTF-8.
+        BuildError: a word is out of order, occurs twice, or is not UTF-8.
     """
     folder = directory / DATABASE
     folder.mkdir(parents=True)
@@ -79,12 +88,15 @@ def write_dump(
                 row = struct.pack("<i", index) if vector is None else vector
                 checksum.add(word, index, row)
             except ChecksumError as error:
-                raise BuildError(f"the word index cannot be dumped: {error}") from error
+                raise BuildError(
+                    f"the word index cannot be written: {error}: give the word index of the "
+                    "model's tokenizer with --word-index"
+                ) from error
             document: dict[str, Any] = {"_id": word, "index": index}
             if vector is not None:
                 document["vector"] = vector  # bytes become binary of subtype 0
             size += file.write(bson.encode(document))
-            if checksum.count % 512 == 0:
+            if checksum.count % _STEP == 0:
                 progress(checksum.count)
         progress(checksum.count)
         file.flush()

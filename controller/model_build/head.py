@@ -1,51 +1,47 @@
-"""Build the ONNX head: everything that the server computes, from a Keras model.
+"""Build the ONNX head, which is everything that the server computes, from a Keras model.
 
-Split mode: the graph takes `vectors` float32 [batch, length, dimension]. Whole mode: it holds the
-embedding and takes `indices` int32 [batch, length]. Either gives `scores` float32 [batch, labels].
-Where a layer uses Keras' mask, a head of split mode also takes `mask` float32 [batch, length], 1
-where a position holds a word and 0 where it is padding.
+Mode split: the graph takes `vectors`, float32 [batch, length, dimension]. Mode whole: it contains
+the embedding and takes `indices`, int32 [batch, length]. Both return `scores`, float32
+[batch, labels]. Where a layer uses Keras' mask, a head of mode split also takes `mask`, float32
+[batch, length], 1 at a position with a word and 0 at padding.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-import h5py
 import onnx
 from onnx import TensorProto, helper
 
-from controller.model_build import layers, recurrent  # noqa: F401 (they register their converters)
-from controller.model_build.architecture import Call, Layer, Network, Source
+from controller.model_build.architecture import Layer, Network
+from controller.model_build.convert import check_layers, convert_network
 from controller.model_build.errors import BuildError
-from controller.model_build.graph import (
-    INDICES,
-    MASK,
-    REGISTRY,
-    VECTORS,
-    Graph,
-    Mode,
-    Tensor,
-    check_options,
-    option_names,
-)
-from controller.model_build.keras_file import KerasModel
+from controller.model_build.graph import Graph, Mode, Tensor
+from controller.model_build.hdf5 import DataSet
+from controller.model_build.keras_model import KerasModel
+from tox_com_det.model.encode import INDICES, MASK, VECTORS
 
 OPSET = 15
 IR_VERSION = 8
 OUTPUT = "scores"
-_INPUT_OPTIONS = option_names("shape sparse ragged optional")
-_NO_MASK_THROUGH = "it passes the edge of a nested model"
 
 
 @dataclass(frozen=True)
 class Head:
     """A converted model.
 
-    `proto`: the checked graph; `probe`: the same without its last activation where there is one
-    (sigmoid and softmax saturate and hide effects); `embedding`, `matrix`: the layer that was
-    split off, or the first one of a whole head; `masked`: whether split mode takes a `mask`.
+    Attributes:
+        mode: `split` or `whole`.
+        proto: the checked graph.
+        probe: the same graph without its last activation, because sigmoid and softmax saturate and
+            hide effects.
+        labels: number of scores.
+        length: the sequence length.
+        embedding: the layer that was split off, or the first one of a whole head.
+        matrix: that layer's matrix.
+        masked: whether the graph takes `mask`.
     """
 
     mode: Mode
@@ -54,30 +50,27 @@ class Head:
     labels: int
     length: int
     embedding: Layer
-    matrix: h5py.Dataset
+    matrix: DataSet
     masked: bool
 
     @property
     def rows(self) -> int:
+        """Rows of the embedding's matrix."""
         return self.matrix.shape[0]
 
     @property
     def dimension(self) -> int:
+        """Numbers of a word vector."""
         return self.matrix.shape[1]
-
-
-def supported_layers() -> list[str]:
-    """Keras classes that can be part of a model."""
-    return sorted({*REGISTRY, "InputLayer", "Sequential", "Functional"} - {"NotEqual"})
 
 
 def stated_length(model: KerasModel) -> int | None:
     """The sequence length that the file states, at the input or at an Embedding.
 
     Raises:
-        BuildError: two places state different lengths.
+        BuildError: two layers state different lengths.
     """
-    found = {}
+    found: dict[int, Layer] = {}
     for layer in model.network.leaves():
         if layer.class_name not in ("InputLayer", "Embedding"):
             continue
@@ -92,6 +85,7 @@ def stated_length(model: KerasModel) -> int | None:
         raise BuildError(
             f"{model.path}: layers state different sequence lengths: "
             + ", ".join(f"{layer.name!r} {length}" for length, layer in found.items())
+            + ": save the model with one length"
         )
     return next(iter(found), None)
 
@@ -103,44 +97,48 @@ def build_head(
 
     Args:
         length: the sequence length.
-        rows: whole mode: rows of the matrix that can be asked for; the ones behind are left out.
+        rows: mode whole: number of rows of the matrix that texts can refer to; the rows after
+            them are left out.
 
     Raises:
-        UnsupportedLayer: a layer or option that is not converted exactly.
-        BuildError: weights missing, of a wrong shape or not finite; no scores at the end.
+        UnsupportedLayer: a layer or an option that is not converted exactly.
+        BuildError: weights are missing, have the wrong shape or are not finite; the model does
+            not end in scores.
     """
     network = model.network
     if not network.calls:
-        raise BuildError(f"{model.path}: the model has no layers")
+        raise BuildError(f"{model.path}: the model has no layers: save the trained model")
     check_layers(network)
     if len(network.inputs) != 1 or len(network.outputs) != 1:
         raise BuildError(
             f"{model.path}: the model has {len(network.inputs)} inputs and "
-            f"{len(network.outputs)} outputs; only one input of word indices and one output of "
-            "scores can be served"
+            f"{len(network.outputs)} outputs; only models with one input of word indices and one "
+            "output of scores are supported"
         )
     graph = Graph(model, mode, rows)
-    x = _convert_network(graph, network, [Tensor(INDICES, length, 0, kind="indices")])[0]
-    if graph.embedding is None:
-        raise BuildError(f"{model.path}: no Embedding: this is no classifier of texts")
+    x = convert_network(graph, network, [Tensor(INDICES, length, 0, kind="indices")])[0]
+    embedding = graph.embedding
+    if embedding is None:
+        raise BuildError(
+            f"{model.path}: the model has no Embedding layer; only text classifiers with one are "
+            "supported"
+        )
     if x.kind != "values" or x.length is not None:
         raise BuildError(
-            f"{model.path}: the model ends with shape [batch, {x.length}, {x.channels}], not with "
-            "one row of scores per text: only classifiers of whole texts are served"
+            f"{model.path}: the output has the shape [batch, {x.length}, {x.channels}]; only "
+            "classifiers of whole texts, with one row of scores per text, are supported"
         )
-    last = network.calls[-1].layer
     if not x.unit:
         last = _last_layer(network)
         raise last.unsupported(
-            "its scores are not from 0 to 1: the last activation is "
-            f"{last.config.get('activation')!r}, it must be sigmoid or softmax"
+            "its scores are not between 0 and 1; the last activation must be sigmoid or softmax, "
+            f"it is {last.config.get('activation')!r}"
         )
-    embedding = graph.embedding
-    shape = tuple(embedding.config[name] for name in ("input_dim", "output_dim"))
+    shape = (embedding.config["input_dim"], embedding.config["output_dim"])
     return Head(
         mode,
-        _proto(graph, x.name, length, x.channels),
-        _proto(graph, x.logits or x.name, length, x.channels),
+        _proto(graph, x.name, length, embedding, x.channels),
+        _proto(graph, x.logits or x.name, length, embedding, x.channels),
         x.channels,
         length,
         embedding,
@@ -149,28 +147,10 @@ def build_head(
     )
 
 
-def check_layers(network: Network) -> None:
-    """Refuse, in the order of the model, every class and option that is not known.
-
-    Raises:
-        UnsupportedLayer: the first one.
-    """
-    for layer in network.leaves():
-        if layer.class_name == "InputLayer":
-            check_options(layer, layer.config | {"dtype": "float32"}, _INPUT_OPTIONS)
-            if layer.config.get("sparse") or layer.config.get("ragged"):
-                raise layer.unsupported("sparse or ragged input")
-            continue
-        entry = REGISTRY.get(layer.class_name)
-        if entry is None:
-            raise layer.unsupported("this class is not converted")
-        check_options(layer, layer.config, entry.options)
-
-
 def with_metadata(
     head: onnx.ModelProto, checksum: str, labels: Iterable[str], length: int
 ) -> bytes:
-    """The head as a file, carrying the fingerprint of the embedding that it belongs to."""
+    """The head as the content of a file that names the checksum of its embedding."""
     helper.set_model_props(
         head,
         {
@@ -179,85 +159,27 @@ def with_metadata(
             "sequence_length": str(length),
         },
     )
-    return head.SerializeToString(deterministic=True)
+    return bytes(head.SerializeToString(deterministic=True))
 
 
 def _last_layer(network: Network) -> Layer:
     """The layer whose activation made the scores, for an error."""
-    quiet = ("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise")
+    without_effect = ("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise")
     for call in reversed(network.calls):
         if call.layer.network is not None:
             return _last_layer(call.layer.network)
-        if call.layer.class_name not in quiet:
+        if call.layer.class_name not in without_effect:
             return call.layer
     return network.calls[-1].layer
 
 
-def _convert_network(graph: Graph, network: Network, inputs: list[Tensor]) -> list[Tensor]:
-    values: dict[Source, Tensor] = dict(zip(network.inputs, inputs, strict=True))
-    for call in network.calls:
-        taken = [_value(values, call.layer, source) for source in call.sources]
-        if call.mask is not None:
-            mask = _value(values, call.layer, call.mask)
-            if mask.kind != "mask":
-                raise call.layer.unsupported("it takes a mask that another layer computes")
-            taken = [replace(x, mask=mask.mask) for x in taken]
-        made = _convert(graph, call, taken)
-        for number, one in enumerate(made):
-            values[call.layer.name, call.number, number] = one
-    return [_value(values, network.calls[-1].layer, source) for source in network.outputs]
-
-
-def _value(values: dict[Source, Tensor], layer: Layer, source: Source) -> Tensor:
-    if source not in values:
-        raise layer.unsupported(f"it takes output {source[2]} of layer {source[0]!r}")
-    return values[source]
-
-
-def _convert(graph: Graph, call: Call, inputs: list[Tensor]) -> list[Tensor]:
-    layer = call.layer
-    options = {key: value for key, value in call.options.items() if key != "training" or value}
-    constants = options.pop("constants", None)
-    if layer.class_name == "NotEqual":
-        constants = None if constants == [0] and not options else [constants]
-    if constants or options:
-        shown = ", ".join(options) or f"{constants}"
-        raise layer.unsupported(f"it is called with further arguments ({shown})")
-    if layer.network is not None:
-        return _convert_nested(graph, layer, inputs)
-    entry = REGISTRY[layer.class_name]
-    kind = "indices" if entry.inputs == "indices" else "values"
-    if any(x.kind != kind for x in inputs):
-        raise layer.unsupported(
-            "an Embedding takes word indices, the layers before it give something else"
-            if kind == "indices"
-            else "the first layer must be an Embedding, this one takes the word indices themselves"
-        )
-    if entry.inputs == "many":
-        if len(inputs) < 2:
-            raise layer.unsupported(f"it takes {len(inputs)} inputs")
-        return [entry.convert(graph, layer, inputs)]
-    if len(inputs) != 1:
-        raise layer.unsupported(f"it takes {len(inputs)} inputs")
-    x = inputs[0]
-    made = entry.convert(graph, layer, x)
-    own = layer.class_name in ("Embedding", "NotEqual", "LSTM", "GRU", "SimpleRNN", "Bidirectional")
-    return [made if own else replace(made, mask=x.mask if entry.keeps_mask else None)]
-
-
-def _convert_nested(graph: Graph, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    if len(inputs) != len(layer.network.inputs):
-        raise layer.unsupported(f"it takes {len(inputs)} inputs")
-    edge = [replace(x, mask=_NO_MASK_THROUGH) if x.mask else x for x in inputs]
-    made = _convert_network(graph, layer.network, edge)
-    return [replace(x, mask=_NO_MASK_THROUGH) if x.mask else x for x in made]
-
-
-def _proto(graph: Graph, result: str, length: int, labels: int) -> onnx.ModelProto:
+def _proto(
+    graph: Graph, result: str, length: int, embedding: Layer, labels: int
+) -> onnx.ModelProto:
     if graph.mode == "whole":
         inputs = [_shaped(INDICES, ["batch", length], TensorProto.INT32)]
     else:
-        channels = graph.embedding.config["output_dim"]
+        channels = embedding.config["output_dim"]
         inputs = [_shaped(VECTORS, ["batch", length, channels])]
         if graph.masked:
             inputs.append(_shaped(MASK, ["batch", length]))
@@ -279,6 +201,6 @@ def _proto(graph: Graph, result: str, length: int, labels: int) -> onnx.ModelPro
 
 
 def _shaped(
-    name: str, shape: list[str | int], dtype: int = TensorProto.FLOAT
+    name: str, shape: Sequence[str | int], dtype: int = TensorProto.FLOAT
 ) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, dtype, shape)

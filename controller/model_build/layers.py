@@ -1,4 +1,4 @@
-"""Converters of the layers without a memory: embedding, convolutions, pools, dense, merges.
+"""Converters of the layers without state: embedding, convolution, pooling, dense, normalization.
 
 Sources: Keras layer documentation; ONNX operators of opset 15 (Conv-11, MaxPool-12, AveragePool-11,
 MatMul-13); padding `same` as in TensorFlow's `nn_ops` (the odd cell goes to the end, and padded
@@ -7,26 +7,23 @@ cells do not count in an average).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.model_build.activations import activate
 from controller.model_build.architecture import Layer
 from controller.model_build.errors import BuildError
-from controller.model_build.graph import (
-    INDICES,
-    TOKENS,
-    VECTORS,
-    Graph,
-    Tensor,
+from controller.model_build.graph import TOKENS, Graph, Tensor
+from controller.model_build.registry import (
     converts,
     real_number,
     require,
     sequence_length,
     whole_number,
 )
+from tox_com_det.model.encode import INDICES, VECTORS
 
 _MAX_HEAD_BYTES = 1024 * 1024 * 1024
 
@@ -39,30 +36,30 @@ _MAX_HEAD_BYTES = 1024 * 1024 * 1024
 )
 def _embedding(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     if layer.config.get("sparse"):
-        raise layer.unsupported("sparse=True")
+        raise layer.unsupported("its option sparse is True")
     rows, channels = whole_number(layer, "input_dim"), whole_number(layer, "output_dim")
     mask = TOKENS if layer.config.get("mask_zero") else None
     matrix = graph.model.dataset(layer, "embeddings", (rows, channels))
     if graph.mode == "split":
         if graph.embedding is not None and graph.embedding.path != layer.path:
             raise layer.unsupported(
-                f"the model has two embeddings ({graph.embedding.name!r} is another), split mode "
-                "takes one: build with --mode whole"
+                f"the model has two embeddings (the other one is {graph.embedding.name!r}), but "
+                "mode split supports one: build with --mode whole"
             )
         graph.embedding = layer
         return Tensor(VECTORS, x.length, channels, mask=mask)
     kept = min(rows, graph.rows or rows)
     if 4 * kept * channels > _MAX_HEAD_BYTES:
         raise BuildError(
-            f"{graph.model.path}: {kept} x {channels} numbers are too many for a head that holds "
-            "the matrix: build with --mode split"
+            f"{graph.model.path}: the embedding matrix of {kept} x {channels} is too large for "
+            "mode whole: build with --mode split"
         )
     graph.embedding = graph.embedding or layer
     values = np.asarray(matrix[:kept]).astype(np.float32)
     if not np.isfinite(values).all():
         row = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
         raise BuildError(
-            f"{graph.model.path}: row {row} of the embedding holds NaN or infinity: "
+            f"{graph.model.path}: row {row} of the embedding contains NaN or infinity: "
             "train the model again"
         )
     name = graph.node("Gather", [graph.layer_constant(layer, "embeddings", values), INDICES])
@@ -71,13 +68,14 @@ def _embedding(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
 
 @converts("NotEqual", inputs="indices")
 def _not_equal(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
-    return Tensor("", x.length, 1, kind="mask", mask=TOKENS)  # Keras 3 writes mask_zero down so
+    # Keras 3 writes the mask of mask_zero as this layer.
+    return Tensor("", x.length, 1, kind="mask", mask=TOKENS)
 
 
 def _padded(
     layer: Layer, length: int, window: int, stride: int, *more: str
 ) -> tuple[int, list[int]]:
-    """Length of the result, and the cells to pad in front and at the end."""
+    """Length of the result, and the number of cells to pad at the start and at the end."""
     padding = require(layer, "padding", "valid", "same", *more)
     if padding == "same":
         result = -(-length // stride)
@@ -86,7 +84,9 @@ def _padded(
     pads = [window - 1, 0] if padding == "causal" else [0, 0]
     length += sum(pads)
     if length < window:
-        raise layer.unsupported(f"its window of {window} is wider than the {length} positions")
+        raise layer.unsupported(
+            f"its window of {window} is wider than its input of {length} positions"
+        )
     return (length - window) // stride + 1, pads
 
 
@@ -145,8 +145,8 @@ def _global_pooling1d(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     average = layer.class_name == "GlobalAveragePooling1D"
     if average and x.mask is not None:
         raise layer.unsupported(
-            "it averages under a mask (mask_zero=True of the Embedding), which gives NaN in Keras "
-            "for a text without a known word"
+            "it averages a masked input (mask_zero=True of the Embedding), which gives NaN in "
+            "Keras for a text without a known word"
         )
     axis = 2 if x.channels_first else 1
     operator = "ReduceMean" if average else "ReduceMax"
@@ -157,7 +157,7 @@ def _global_pooling1d(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
 @converts("Dense", "units activation use_bias", keeps_mask=True)
 def _dense(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     units = whole_number(layer, "units")
-    x = graph.channels_last(x)  # Keras multiplies the last axis, also of a sequence
+    x = graph.channels_last(x)  # Keras multiplies along the last axis, also of a sequence
     kernel = graph.weight(layer, "kernel", (x.channels, units))
     name = graph.node("MatMul", [x.name, graph.layer_constant(layer, "kernel", kernel)])
     if layer.config.get("use_bias", True):
@@ -186,31 +186,32 @@ def _batch_normalization(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
         name: graph.weight(layer, name, (x.channels,)).astype(np.float64)
         for name in graph.model.weights(layer)
     }
-    scale = weights.get("gamma", 1.0) / np.sqrt(
+    one, zero = np.float64(1.0), np.float64(0.0)
+    scale: NDArray[np.float64] = weights.get("gamma", one) / np.sqrt(
         weights["moving_variance"] + real_number(layer, "epsilon", 1e-3)
     )
-    shift = weights.get("beta", 0.0) - weights["moving_mean"] * scale
+    shift: NDArray[np.float64] = weights.get("beta", zero) - weights["moving_mean"] * scale
     x = graph.channels_last(x)
     if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
         raise BuildError(
             f"{graph.model.path}: layer {layer.position} ({layer.name!r}) divides by a variance "
             "of zero: train the model again"
         )
-    name = graph.node(
-        "Mul", [x.name, graph.layer_constant(layer, "scale", scale.astype(np.float32))]
-    )
-    shift = graph.layer_constant(layer, "shift", shift.astype(np.float32))
-    return replace(x, name=graph.node("Add", [name, shift]), unit=False, logits=None)
+    factors = graph.layer_constant(layer, "scale", scale.astype(np.float32))
+    name = graph.node("Mul", [x.name, factors])
+    terms = graph.layer_constant(layer, "shift", shift.astype(np.float32))
+    return replace(x, name=graph.node("Add", [name, terms]), unit=False, logits=None)
 
 
 @converts("Flatten", "data_format")
 def _flatten(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     require(layer, "data_format", "channels_last")
-    if x.length is None:
+    length = x.length
+    if length is None:
         return x
     x = graph.channels_last(x)
     name = graph.node("Flatten", [x.name], axis=1)
-    return Tensor(name, None, x.length * x.channels, unit=x.unit)
+    return Tensor(name, None, length * x.channels, unit=x.unit)
 
 
 @converts("Dropout", "rate noise_shape", keeps_mask=True)
@@ -221,65 +222,3 @@ def _flatten(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
 @converts("ActivityRegularization", "l1 l2", keeps_mask=True)
 def _only_in_training(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     return x
-
-
-def _merged_mask(inputs: Sequence[Tensor]) -> str | None:
-    masks = {x.mask for x in inputs}
-    if len(masks) == 1:
-        return inputs[0].mask
-    # Keras 2 takes the masks that are there, Keras 3 none if one is missing.
-    return "masked and unmasked values are merged before it"
-
-
-_PAIRWISE = {"Add": "Add", "Subtract": "Sub", "Multiply": "Mul", "Average": "Add"}
-_LISTWISE = {"Maximum": "Max", "Minimum": "Min"}
-
-
-@converts("Add", inputs="many")
-@converts("Subtract", inputs="many")
-@converts("Multiply", inputs="many")
-@converts("Average", inputs="many")
-@converts("Maximum", inputs="many")
-@converts("Minimum", inputs="many")
-def _elementwise(graph: Graph, layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
-    inputs = [graph.channels_last(x) for x in inputs]
-    first, kind = inputs[0], layer.class_name
-    if len({(x.length, x.channels) for x in inputs}) > 1:
-        shapes = [[x.length, x.channels] if x.length else [x.channels] for x in inputs]
-        raise layer.unsupported(f"its inputs have the shapes {shapes}, which differ")
-    if kind == "Subtract" and len(inputs) != 2:
-        raise layer.unsupported(f"it takes {len(inputs)} inputs")
-    if kind in _LISTWISE:
-        name = graph.node(_LISTWISE[kind], [x.name for x in inputs])
-    else:
-        name = first.name
-        for x in inputs[1:]:
-            name = graph.node(_PAIRWISE[kind], [name, x.name])
-        if kind == "Average":
-            name = graph.node("Div", [name, graph.number(float(len(inputs)))])
-    if graph.model.is_keras_3 and any(x.mask for x in inputs):
-        raise layer.unsupported(
-            "it merges masked values (mask_zero=True), in Keras 3 in its own way"
-        )
-    unit = kind not in ("Add", "Subtract") and all(x.unit for x in inputs)
-    return Tensor(name, first.length, first.channels, mask=_merged_mask(inputs), unit=unit)
-
-
-@converts("Concatenate", "axis", inputs="many")
-def _concatenate(graph: Graph, layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
-    inputs = [graph.channels_last(x) for x in inputs]
-    names, axis = [x.name for x in inputs], layer.config.get("axis", -1)
-    unit = all(x.unit for x in inputs)
-    lengths, channels = {x.length for x in inputs}, {x.channels for x in inputs}
-    last = 1 if lengths == {None} else 2
-    if axis in (-1, last) and len(lengths) == 1:
-        name = graph.node("Concat", names, axis=last)
-        total = sum(x.channels for x in inputs)
-        return Tensor(name, inputs[0].length, total, mask=_merged_mask(inputs), unit=unit)
-    if axis in (1, -2) and len(channels) == 1 and None not in lengths:
-        mask = "masked values are joined end to end" if any(x.mask for x in inputs) else None
-        total = sum(x.length for x in inputs)
-        name = graph.node("Concat", names, axis=1)
-        return Tensor(name, total, inputs[0].channels, mask=mask, unit=unit)
-    shapes = [[x.length, x.channels] if x.length else [x.channels] for x in inputs]
-    raise layer.unsupported(f"it joins the shapes {shapes} on axis {axis!r}")

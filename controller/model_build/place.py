@@ -1,4 +1,4 @@
-"""Put a finished directory in place of another one, so that no half of either is ever seen."""
+"""Replace a directory by a finished one, so that no reader sees a part of either."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MARK = "manifest.json"
 
 @contextmanager
 def replacing(out: Path, mark: str = MARK) -> Iterator[Path]:
-    """Yields an empty directory beside `out`; takes its place at the end, or is removed on error.
+    """Yield an empty directory beside `out`; it replaces `out` at the end, or is removed on error.
 
-    A previous directory is replaced only where it holds `mark` or nothing at all, and comes
-    back if the exchange fails. What a killed build left behind is cleared away first.
+    A previous directory is replaced only if it contains `mark` or is empty, and it is restored if
+    the exchange fails. Leftovers of a killed build are removed first.
 
     Raises:
-        BuildError: `out` is something else than a bundle.
+        BuildError: `out` is something other than a bundle.
     """
     check_replaceable(out, mark)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -38,15 +38,22 @@ def replacing(out: Path, mark: str = MARK) -> Iterator[Path]:
 
 
 def check_replaceable(out: Path, mark: str = MARK) -> None:
-    """Refuse to replace anything but a bundle (or dump), an empty directory, or nothing."""
+    """Refuse an `out` that exists and is neither a bundle (or dump) nor an empty directory.
+
+    Raises:
+        BuildError: it is a link, a file, or a directory with other files.
+    """
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise BuildError(f"{out}: not a directory: give another --out")
+        raise BuildError(f"{out}: exists and is not a directory: choose another --out")
     if out.is_dir() and any(out.iterdir()) and not (out / mark).exists():
-        raise BuildError(f"{out}: holds something else than a bundle: give another --out")
+        raise BuildError(
+            f"{out}: contains other files ({mark} is missing) and would be replaced: "
+            "choose another --out"
+        )
 
 
 def sync(directory: Path) -> None:
-    """Have every file and directory below `directory`, and itself, on the disk."""
+    """Flush `directory` and every file and directory below it to the disk."""
     for parent, _, files in os.walk(directory):
         for path in (*(Path(parent, name) for name in files), Path(parent)):
             descriptor = os.open(path, os.O_RDONLY)
@@ -73,15 +80,16 @@ def _clear_leftovers(out: Path) -> None:
     pattern = re.compile(rf"\.{re.escape(out.name)}\.(building|previous)-(\d+)")
     for path in sorted(out.parent.iterdir()):
         match = pattern.fullmatch(path.name)
-        if match is None or _runs(int(match[2])):
+        if match is None or _is_running(int(match[2])):
             continue
         if match[1] == "previous" and not out.exists():
-            path.rename(out)  # killed between the two renames: the previous bundle comes back
+            path.rename(out)  # killed between the two renames: restore the previous bundle
         else:
             shutil.rmtree(path)
 
 
-def _runs(process: int) -> bool:
+def _is_running(process: int) -> bool:
+    """Whether another process of this number is running."""
     if process == os.getpid():
         return False
     try:

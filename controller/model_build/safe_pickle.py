@@ -1,10 +1,10 @@
-"""Read the pickle of a Keras Tokenizer without executing anything of it.
+"""Read the pickle of a Keras Tokenizer without executing any of it.
 
-A pickle is a program that may call any function. This reader knows the few instructions that
-plain data needs, builds dictionaries, lists, texts and numbers, and takes an object of a class as
-the dictionary of its attributes, if the class is one that a pickled Tokenizer holds. Nothing is
-imported and nothing is called, whatever the file says; any other instruction or name ends in an
-error that names it. `pickletools.genops` of the standard library only takes the stream apart.
+A pickle is a program that may call any function. This reader implements the few instructions that
+plain data needs. It builds dictionaries, lists, texts and numbers, and represents an object as the
+dictionary of its attributes, if its class is one that a pickled Tokenizer contains. It imports and
+calls nothing, whatever the file says; any other instruction or name is an error that names it.
+`pickletools.genops` of the standard library only splits the stream into instructions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class PickleError(ValueError):
-    """The pickle holds something else than a tokenizer's data. One line."""
+    """The pickle contains something other than a tokenizer's data. One line."""
 
 
 _MARK = object()
@@ -28,7 +28,7 @@ _TOKENIZER_MODULES = (
     "tensorflow.python.keras.preprocessing.text",
     "tensorflow_core.python.keras.preprocessing.text",
 )
-# Classes that are taken as data, by what an empty one of them is here.
+# Classes that are read as data, and the type that represents an object of each.
 _CLASSES: dict[tuple[str, str], type] = {
     ("collections", "OrderedDict"): dict,
     ("collections", "defaultdict"): dict,
@@ -45,21 +45,26 @@ _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_S
 _NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
 _TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
 _OLD_TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING")
-_SILENT = ("PROTO", "FRAME", "STOP")
+_IGNORED = ("PROTO", "FRAME", "STOP")
 
 
 class _Named:
-    """A class or function that the pickle names; it is never looked up."""
+    """A class or function that the pickle names; it is never imported."""
 
     def __init__(self, module: str, name: str) -> None:
         self.key = (module, name)
 
     def empty(self) -> Any:
+        """An empty object of the class, as it is represented here.
+
+        Raises:
+            PickleError: not one of the classes that are read as data.
+        """
         if self.key in _CLASSES:
             return _CLASSES[self.key]()
         raise PickleError(
-            f"the pickle would run {self.key[0]}.{self.key[1]}, which is not done: "
-            "write it again with open('word_index.json', 'w').write(tokenizer.to_json())"
+            f"the pickle calls {self.key[0]}.{self.key[1]}, which is refused: write the tokenizer "
+            "as JSON with open('word_index.json', 'w').write(tokenizer.to_json())"
         )
 
 
@@ -67,7 +72,7 @@ def read_pickle(raw: bytes) -> Any:
     """The data of a pickle; objects as dictionaries of their attributes.
 
     Raises:
-        PickleError: cut off, an unknown instruction, or a class that no Tokenizer holds.
+        PickleError: cut off, an unknown instruction, or a class that no Tokenizer contains.
     """
     machine = _Machine()
     try:
@@ -83,13 +88,20 @@ def read_pickle(raw: bytes) -> Any:
 
 
 class _Machine:
+    """Executes the instructions of plain data on a stack, as `pickle.Unpickler` does."""
+
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
-    def step(self, name: str, argument: Any, position: int) -> None:
+    def step(self, name: str, argument: Any, position: int | None) -> None:
+        """Execute one instruction.
+
+        Raises:
+            PickleError: an instruction that plain data does not need.
+        """
         stack = self.stack
-        if name in _SILENT:
+        if name in _IGNORED:
             return
         if name in _LITERALS:
             stack.append(_LITERALS[name])
@@ -112,7 +124,7 @@ class _Machine:
         else:
             self._build(name, argument, position)
 
-    def _build(self, name: str, argument: Any, position: int) -> None:
+    def _build(self, name: str, argument: Any, position: int | None) -> None:
         stack = self.stack
         if name in ("TUPLE1", "TUPLE2", "TUPLE3"):
             count = int(name[-1])
@@ -151,7 +163,7 @@ class _Machine:
 
     def _object(self, arguments: Any, made_by: Any) -> None:
         if not isinstance(made_by, _Named):
-            raise PickleError("it calls something that has no name")
+            raise PickleError("it calls an object without a name")
         if made_by.key == ("copyreg", "_reconstructor") or made_by.key == (
             "copy_reg",
             "_reconstructor",
@@ -164,7 +176,7 @@ class _Machine:
         if len(plain) == 1 and isinstance(plain[0], (dict, list)):
             made.update(plain[0])  # OrderedDict([(word, count), ...])
         elif plain:
-            raise PickleError(f"it makes a {made_by.key[1]} out of {type(plain[0]).__name__}")
+            raise PickleError(f"it makes a {made_by.key[1]} from a {type(plain[0]).__name__}")
         self.stack.append(made)
 
     def _marked(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a `.h5` does not say about its model: labels, tokenizer, side of the padding, names."""
+"""Settings of a build, which a `.h5` does not contain: labels, tokenizer, padding, names."""
 
 from __future__ import annotations
 
@@ -18,17 +18,24 @@ _CHOICES = {
     "truncating": ("pre", "post"),
 }
 _TOKENIZER_FIELDS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+_NAMES = {"name": r"[a-z0-9_-]{1,40}", "embedding_name": r"[a-z0-9_]{1,40}"}
 
 
 @dataclass(frozen=True)
 class Settings:
     """Settings of a build; the JSON form (`model.json`) has the same keys, none required.
 
-    `labels`: names of the scores in order. `length`: the sequence length, for a model that leaves
-    it open. `mode`: vectors in MongoDB (`split`) or in the head (`whole`). `dtype`: of the vectors
-    in MongoDB. `num_words` to `oov_token`: as given to Keras' `Tokenizer` (`num_words` None: no
-    limit). `padding`, `truncating`: as given to `pad_sequences`. `texts`: known answers beside the
-    built-in ones.
+    Attributes:
+        name: name of the model.
+        labels: names of the scores in order.
+        embedding_name: start of the name of the database's collection.
+        length: the sequence length, for a model that does not state it.
+        mode: word vectors in MongoDB (`split`) or in the head (`whole`).
+        dtype: of the vectors in MongoDB.
+        padding, truncating: as given to Keras' `pad_sequences`.
+        num_words, filters, lower, split, char_level, oov_token: as given to Keras' `Tokenizer`;
+            `num_words` None is no limit.
+        texts: golden outputs in addition to the built-in ones.
     """
 
     name: str = "model"
@@ -48,11 +55,12 @@ class Settings:
     texts: tuple[str, ...] = field(default=())
 
     def tokenizer(self) -> TokenizerRules:
+        """The rules by which the server turns a text into tokens."""
         return TokenizerRules(**{name: getattr(self, name) for name in _TOKENIZER_FIELDS})
 
 
 def agree(where: str, index: dict[str, Any], *sources: dict[str, Any]) -> None:
-    """Refuse a setting that contradicts what the word index's own file says.
+    """Refuse a setting that contradicts the tokenizer settings in the word index's file.
 
     Raises:
         BuildError: the first such setting.
@@ -61,14 +69,14 @@ def agree(where: str, index: dict[str, Any], *sources: dict[str, Any]) -> None:
         for key, stated in index.items():
             if key in source and source[key] != stated:
                 raise BuildError(
-                    f"{key} is {source[key]!r} as given, {stated!r} in {where}: the sequence must "
-                    f"be the one that the model was trained with: leave {key} out, or give the "
-                    "word index alone as {word: index}"
+                    f"{key} is given as {source[key]!r}, but {where} says {stated!r}: the model "
+                    f"needs the tokenizer that it was trained with: leave out {key}, or give the "
+                    "plain word index, {word: index}"
                 )
 
 
 def how_to_give(name: str, value: object = "...") -> str:
-    """How to give a setting, for the end of an error: as an option or in the settings file."""
+    """How to give a setting, for the end of an error message: as an option or in model.json."""
     return f"--{name.replace('_', '-')} {value} (or {name!r} in model.json beside the .h5)"
 
 
@@ -76,12 +84,14 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Keys and values of a `model.json`, checked.
 
     Raises:
-        BuildError: unreadable, not a JSON object, an unknown key or a wrong value.
+        BuildError: unreadable, not a JSON object, an unknown key or an invalid value.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BuildError(f"{path}: {error.strerror}") from error
+        raise BuildError(
+            f"{path}: {error.strerror}: name the settings file with --settings"
+        ) from error
     except ValueError as error:
         raise BuildError(f"{path}: not JSON: {error}") from error
     if not isinstance(data, dict):
@@ -91,17 +101,20 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def make_settings(where: str, *sources: dict[str, Any]) -> Settings:
-    """Settings from dictionaries, the later ones first in rank; `where` names them in errors.
+    """Settings from dictionaries, the later ones override; `where` names them in errors.
 
     Raises:
-        BuildError: an unknown key or a value that cannot be.
+        BuildError: an unknown key or an invalid value.
     """
     settings = Settings()
     known = {entry.name for entry in fields(Settings)}
     for source in sources:
         for key, value in source.items():
             if key not in known:
-                raise BuildError(f"{where}: unknown setting {key!r}, known: {sorted(known)}")
+                raise BuildError(
+                    f"{where}: unknown setting {key!r}: valid settings are "
+                    f"{', '.join(sorted(known))}"
+                )
             if key == "labels" and isinstance(value, str):
                 value = [label.strip() for label in value.split(",")]
             if key in ("labels", "texts"):
@@ -114,37 +127,37 @@ def make_settings(where: str, *sources: dict[str, Any]) -> Settings:
 def _texts(where: str, key: str, value: Any) -> tuple[str, ...]:
     good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
     if not good or (key == "labels" and len({*value} - {""}) != len(value)):
-        raise BuildError(f"{where}: {key} is {value!r}, wanted a list of texts, each once")
+        raise BuildError(f"{where}: {key} is {value!r}, it must be a list of different texts")
     return tuple(value)
 
 
 def _check(where: str, settings: Settings) -> None:
-    def wrong(key: str, wanted: str) -> BuildError:
-        return BuildError(f"{where}: {key} is {getattr(settings, key)!r}, wanted {wanted}")
+    def invalid(key: str, expected: str) -> BuildError:
+        return BuildError(f"{where}: {key} is {getattr(settings, key)!r}, it must be {expected}")
 
-    for key, pattern in (("name", r"[a-z0-9_-]{1,40}"), ("embedding_name", r"[a-z0-9_]{1,40}")):
+    for key, pattern in _NAMES.items():
         value = getattr(settings, key)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise wrong(key, f"text of the form {pattern}")
+            raise invalid(key, f"text of the form {pattern}")
     for key, allowed in _CHOICES.items():
         if getattr(settings, key) not in allowed:
-            raise wrong(key, " or ".join(allowed))
+            raise invalid(key, " or ".join(allowed))
     if settings.mode == "whole" and settings.dtype != "float32":
-        raise wrong("dtype", "float32: mode whole has no vectors in MongoDB")
+        raise invalid("dtype", "float32: mode whole stores no vectors in MongoDB")
     for key in ("length", "num_words"):
         value = getattr(settings, key)
         if value is not None and (
             not isinstance(value, int) or isinstance(value, bool) or value < 1
         ):
-            raise wrong(key, "a whole number from 1")
+            raise invalid(key, "an integer of at least 1")
     for key in ("lower", "char_level"):
         if not isinstance(getattr(settings, key), bool):
-            raise wrong(key, "true or false")
+            raise invalid(key, "true or false")
     if not isinstance(settings.filters, str):
-        raise wrong("filters", "text")
+        raise invalid("filters", "text")
     if not isinstance(settings.split, str) or not settings.split:
-        raise wrong("split", "text, not empty")
+        raise invalid("split", "text that is not empty")
     if settings.oov_token is not None and not (
         isinstance(settings.oov_token, str) and settings.oov_token
     ):
-        raise wrong("oov_token", "text, not empty")
+        raise invalid("oov_token", "text that is not empty")

@@ -1,7 +1,7 @@
 """Recognize that a bundle is already what a build would make of the same inputs.
 
-A build of a 480 MB model takes a while and its inputs rarely change; their hashes are kept in the
-bundle (`.build.json`, for the laptop only) together with the hashes of the bundle's own files.
+A build of a 480 MB model takes a while and its inputs rarely change, so their hashes are stored in
+the bundle (`.build.json`, for the laptop only) together with those of the bundle's own files.
 """
 
 from __future__ import annotations
@@ -13,15 +13,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import tox_com_det.model.manifest
-import tox_com_det.model.tokenizer
-import tox_com_det.store.checksum
+import tox_com_det
+import toxctl
 from controller.model_build.settings import Settings
 
 STAMP = ".build.json"
+# Modules outside this package that decide what a bundle contains.
+_APP = Path(tox_com_det.__file__).parent
+_SHARED = (
+    _APP / "model/encode.py",
+    _APP / "model/manifest.py",
+    _APP / "model/tokenizer.py",
+    _APP / "store/checksum.py",
+    Path(toxctl.__file__).parent / "golden.py",
+)
 
 
 def sha256(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -29,9 +38,8 @@ def sha256(path: Path) -> str:
 def inputs(
     files: Mapping[str, Path | None], settings: Settings, tools: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Hashes of everything that decides what the bundle looks like, this code included."""
-    modules = (tox_com_det.store.checksum, tox_com_det.model.manifest, tox_com_det.model.tokenizer)
-    code = [*Path(__file__).parent.glob("*.py"), *(Path(module.__file__) for module in modules)]
+    """Hashes of everything that decides what the bundle contains, this code included."""
+    code = [*Path(__file__).parent.glob("*.py"), *_SHARED]
     return {
         "files": {name: sha256(path) if path else None for name, path in files.items()},
         "settings": json.loads(json.dumps(asdict(settings))),
@@ -40,18 +48,20 @@ def inputs(
     }
 
 
-def write_stamp(bundle: Path, made_of: Mapping[str, Any]) -> None:
-    content = {"inputs": made_of, "outputs": _outputs(bundle, _files(bundle))}
+def write_stamp(bundle: Path, built_from: Mapping[str, Any]) -> None:
+    """Store the inputs of a finished bundle and the hashes of its files in it."""
+    content = {"inputs": built_from, "outputs": _outputs(bundle, _files(bundle))}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     (bundle / STAMP).write_text(text, encoding="utf-8")
 
 
-def is_current(bundle: Path, made_of: Mapping[str, Any]) -> bool:
-    """Whether `bundle` is whole and was built from exactly these inputs."""
+def is_current(bundle: Path, built_from: Mapping[str, Any]) -> bool:
+    """Whether `bundle` is complete and was built from exactly these inputs."""
     try:
         content = json.loads((bundle / STAMP).read_text(encoding="utf-8"))
-        same = content["inputs"] == made_of
-        return same and content["outputs"] == _outputs(bundle, _files(bundle))
+        if content["inputs"] != built_from:
+            return False
+        return bool(content["outputs"] == _outputs(bundle, _files(bundle)))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -1,9 +1,9 @@
-"""Find the weights of a layer in the two forms that Keras writes them in.
+"""Find the weights of a layer in the two forms that Keras writes.
 
 Legacy `.h5`: a group per top-level layer, whose `weight_names` lists its data sets; those of a
 nested model are one list, first all trainable ones, then the others. `.keras` and `.weights.h5` of
-Keras 3: groups by class name and number, `layers/conv1d_1/vars/0`. In both, Keras itself reads by
-order; here the short name (`kernel`) must agree as well wherever the file states one.
+Keras 3: groups by class name and number, `layers/conv1d_1/vars/0`. Keras itself reads both by
+order; here the short name (`kernel`) must match as well wherever the file states one.
 Source: keras/saving/hdf5_format.py (2.x), keras/src/legacy/saving/legacy_h5_format.py and
 keras/src/saving/saving_lib.py (3.x).
 """
@@ -12,27 +12,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import h5py
 
 from controller.model_build.architecture import Layer, Network
 from controller.model_build.errors import BuildError
+from controller.model_build.hdf5 import DataSet, as_text
 
 _AGAIN = "save the model again with model.save()"
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 
 
 class Weights(Protocol):
-    """Where the weights of a model are."""
+    """The weights of a model in one of the two forms."""
 
-    def of(self, layer: Layer) -> dict[str, h5py.Dataset]:
-        """Data sets of a layer by short name; of a Bidirectional `forward/kernel` and so on."""
+    def of(self, layer: Layer) -> dict[str, DataSet]:
+        """Data sets of a layer by short name; of a Bidirectional `forward/kernel` and so on.
+
+        Raises:
+            BuildError: the file lacks weights of the layer.
+        """
         ...
 
 
 def trainable_names(layer: Layer) -> tuple[list[str], list[str]]:
-    """Short names of a layer's weights in Keras' order: those that training changes, the others."""
+    """Short names of a layer's weights in Keras' order: the trainable ones, and the others."""
     config, kind = layer.config, layer.class_name
     bias = ["bias"] if config.get("use_bias", True) else []
     if kind in ("Dense", "Conv1D"):
@@ -41,7 +46,7 @@ def trainable_names(layer: Layer) -> tuple[list[str], list[str]]:
         return ["kernel", "recurrent_kernel", *bias], []
     if kind == "Bidirectional":
         inner, _ = trainable_names(inner_layer(layer))
-        return [f"{way}/{name}" for way in ("forward", "backward") for name in inner], []
+        return [f"{one}/{name}" for one in ("forward", "backward") for name in inner], []
     if kind == "BatchNormalization":
         affine = [("gamma", "scale"), ("beta", "center")]
         return (
@@ -56,7 +61,7 @@ def trainable_names(layer: Layer) -> tuple[list[str], list[str]]:
 
 
 def inner_layer(layer: Layer) -> Layer:
-    """The layer that a wrapper such as Bidirectional holds."""
+    """The layer inside a wrapper such as Bidirectional."""
     inner = layer.config["layer"]
     return Layer(layer.position, inner["class_name"], layer.name, inner["config"], layer.path)
 
@@ -67,10 +72,14 @@ class LegacyWeights:
     def __init__(self, where: str, network: Network, group: h5py.Group) -> None:
         self._where, self._group = where, group
         self._top = {layer.name: layer for layer in network.layers}
-        self._found: dict[str, dict[tuple[tuple[str, ...], str], h5py.Dataset]] = {}
+        self._found: dict[str, dict[tuple[tuple[str, ...], str], DataSet]] = {}
 
-    def of(self, layer: Layer) -> dict[str, h5py.Dataset]:
-        """Raises BuildError: the file does not hold what the layer needs."""
+    def of(self, layer: Layer) -> dict[str, DataSet]:
+        """Data sets of a layer by short name.
+
+        Raises:
+            BuildError: the file lacks weights of the layer.
+        """
         first, second = trainable_names(layer)
         if not first + second:
             return {}
@@ -80,7 +89,7 @@ class LegacyWeights:
         found = self._found[top.name]
         return {name: found[layer.path, name] for name in first + second}
 
-    def _read(self, top: Layer) -> dict[tuple[tuple[str, ...], str], h5py.Dataset]:
+    def _read(self, top: Layer) -> dict[tuple[tuple[str, ...], str], DataSet]:
         what = f"layer {top.position} ({top.class_name} {top.name!r})"
         if top.name not in self._group:
             raise BuildError(f"{self._where}: no weights for {what}: {_AGAIN}")
@@ -90,10 +99,10 @@ class LegacyWeights:
         if len(names) != len(wanted):
             short = ", ".join(name for _, name in wanted)
             raise BuildError(
-                f"{self._where}: {what} needs {len(wanted)} weights ({short}), the file lists "
-                f"{len(names)}: file and architecture are of different models, or {_AGAIN}"
+                f"{self._where}: {what} needs {len(wanted)} weights ({short}), but the file lists "
+                f"{len(names)}: use the architecture of the same model, or {_AGAIN}"
             )
-        found = {}
+        found: dict[tuple[tuple[str, ...], str], DataSet] = {}
         for full_name, (path, name) in zip(names, wanted, strict=True):
             data = group.get(full_name)
             if not isinstance(data, h5py.Dataset):
@@ -103,8 +112,8 @@ class LegacyWeights:
                 )
             if _short(full_name) != name.rpartition("/")[2]:
                 raise BuildError(
-                    f"{self._where}: weight {full_name!r} of {what} stands where {name!r} of "
-                    f"{path[-1]!r} belongs: {_AGAIN}"
+                    f"{self._where}: weight {full_name!r} of {what} is in the place of {name!r} "
+                    f"of {path[-1]!r}: {_AGAIN}"
                 )
             found[path, name] = data
         return found
@@ -131,20 +140,24 @@ def _short(full_name: str) -> str:
 
 
 class NumberedWeights:
-    """Weights as `.keras` archives and Keras 3's `.weights.h5` hold them."""
+    """Weights in the numbered groups of `.keras` archives and of Keras 3's `.weights.h5`."""
 
     def __init__(self, where: str, network: Network, file: h5py.File) -> None:
         self._where, self._file = where, file
         self._groups = dict(_numbered(network, ""))
 
-    def of(self, layer: Layer) -> dict[str, h5py.Dataset]:
-        """Raises BuildError: the file does not hold what the layer needs."""
+    def of(self, layer: Layer) -> dict[str, DataSet]:
+        """Data sets of a layer by short name.
+
+        Raises:
+            BuildError: the file lacks weights of the layer.
+        """
         first, second = trainable_names(layer)
-        found = {}
+        found: dict[str, DataSet] = {}
         for number, name in enumerate(first + second):
             if layer.class_name == "Bidirectional":
-                way = name.partition("/")[0]
-                place = f"{way}_layer/cell/vars/{number % (len(first) // 2)}"
+                direction = name.partition("/")[0]
+                place = f"{direction}_layer/cell/vars/{number % (len(first) // 2)}"
             elif layer.class_name in _RECURRENT:
                 place = f"cell/vars/{number}"
             else:
@@ -178,7 +191,7 @@ def _snake_case(name: str) -> str:
 
 
 def names_in(group: h5py.Group, attribute: str) -> list[str]:
-    """A list of names; Keras cuts one that is longer than 64 kB into `<attribute>0`, `1`, ..."""
+    """A list of names; Keras splits one above 64 kB into `<attribute>0`, `<attribute>1`, ..."""
     if attribute in group.attrs:
         return [as_text(name) for name in group.attrs[attribute]]
     names: list[str] = []
@@ -187,8 +200,3 @@ def names_in(group: h5py.Group, attribute: str) -> list[str]:
         names += [as_text(name) for name in group.attrs[f"{attribute}{chunk}"]]
         chunk += 1
     return names
-
-
-def as_text(value: Any) -> str:
-    """Attributes of an `.h5` are bytes or text, by the version that wrote them."""
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

@@ -1,9 +1,9 @@
 """Read the tokenizer's word index: which word has which row of the embedding.
 
-Four forms are read: `{word: index}` (what `json.dump(tokenizer.word_index)` writes), Keras'
-`tokenizer.to_json()`, which holds the tokenizer's settings as well, a vocabulary text with a word
-a line, and the pickle of a Keras Tokenizer or of its word index, which is read and never executed
-(`safe_pickle`). An index of 400,000 words takes some 30 MB here, so words are kept as UTF-8 bytes.
+Four forms are supported: `{word: index}` (as `json.dump(tokenizer.word_index)` writes it), Keras'
+`tokenizer.to_json()`, which contains the tokenizer's settings as well, a text with one word per
+line, and the pickle of a Keras Tokenizer or of its word index, which is read but never executed
+(`safe_pickle`). Words are kept as UTF-8 bytes, so an index of 400,000 words takes about 30 MB.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.model_build.errors import BuildError
 from controller.model_build.safe_pickle import PickleError, read_pickle
 
 TOKENIZER_SETTINGS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
-_FORMS = "{word: index}, tokenizer.to_json(), a word a line, or the Tokenizer's pickle"
+_FORMS = "{word: index}, tokenizer.to_json(), one word per line, or the Tokenizer's pickle"
 _PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
 # One entry of a JSON object of words and whole numbers, as json.dump writes it.
 _ENTRY = re.compile(rb'\s*"((?:[^"\\\x00-\x1f]|\\.)*)"\s*:\s*(-?(?:0|[1-9][0-9]{0,9}))\s*([,}])')
@@ -34,14 +35,20 @@ _MAX_INDEX = 2**31 - 1
 
 @dataclass(frozen=True)
 class WordIndex:
-    """Words as UTF-8 bytes with their indices (int64), and the tokenizer's settings if stated."""
+    """A word index.
+
+    Attributes:
+        words: UTF-8 bytes.
+        indices: int64 [words], in the same order.
+        settings: those of the tokenizer that the file states.
+    """
 
     words: list[bytes]
-    indices: np.ndarray
+    indices: NDArray[np.int64]
     settings: dict[str, Any] = field(default_factory=dict)
 
     def get(self, word: str) -> int | None:
-        """The index of a word; a look through all of them."""
+        """The index of a word, found by a scan over all of them; None for an unknown word."""
         try:
             return int(self.indices[self.words.index(word.encode("utf-8"))])
         except ValueError:
@@ -55,13 +62,13 @@ def read_word_index(path: Path) -> WordIndex:
     """Read and check a word index.
 
     Raises:
-        BuildError: unreadable, in none of the forms, an index twice or below 1.
+        BuildError: unreadable, in none of the forms, or an index that occurs twice or is below 1.
     """
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise BuildError(
-            f"{path}: {error.strerror}: give the tokenizer's word index with --word-index"
+            f"{path}: {error.strerror}: name the tokenizer's word index with --word-index"
         ) from error
     try:
         entries, settings = _read(raw)
@@ -70,25 +77,35 @@ def read_word_index(path: Path) -> WordIndex:
     except _WrongIndex as error:
         raise BuildError(f"{path}: {error}") from error
     except (PickleError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BuildError(f"{path}: not a word index ({error}): wanted {_FORMS}") from error
+        raise BuildError(
+            f"{path}: not a word index ({error}): the form must be {_FORMS}"
+        ) from error
 
 
 class _WrongIndex(ValueError):
-    """A word whose index cannot be; its text is the whole error."""
+    """A word with an invalid index; the message is complete."""
 
 
 class Entries:
-    """Words and indices as they are read, in little memory."""
+    """Words and indices as they are read, in compact form."""
 
     def __init__(self) -> None:
         self.words: list[bytes] = []
         self.indices = array("q")
 
     def add(self, word: bytes, index: Any) -> None:
+        """Add a word.
+
+        Raises:
+            ValueError: the index is not an integer from 1 to 2**31 - 1.
+        """
         if not isinstance(index, int) or isinstance(index, bool) or not 1 <= index <= _MAX_INDEX:
-            why = "index 0 is the padding" if index == 0 else "an index is a whole number from 1"
+            why = "index 0 is the padding" if index == 0 else "an index is an integer from 1"
             shown = word.decode("utf-8", "replace")
-            raise _WrongIndex(f"word {shown!r} has index {index!r}: {why}")
+            raise _WrongIndex(
+                f"word {shown!r} has index {index!r}, but {why}: write the word index again from "
+                "the tokenizer"
+            )
         self.words.append(word)
         self.indices.append(index)
 
@@ -107,7 +124,7 @@ def _read(raw: bytes) -> tuple[Entries, dict[str, Any]]:
 
 
 def _quick(raw: bytes) -> Entries | None:
-    """Entries of a flat JSON object without building the object; None for any other JSON."""
+    """Entries of a flat JSON object, without building the object; None for any other JSON."""
     at = raw.index(b"{") + 1
     entries = Entries()
     while match := _ENTRY.match(raw, at):
@@ -126,7 +143,7 @@ def _json(raw: bytes) -> Any:
 
 
 def _is_json(raw: bytes) -> bool:
-    """Whether a text is JSON; a list of words may begin with a bracket or a quotation mark too."""
+    """Whether a text is JSON; a list of words may start with a bracket or a quotation mark too."""
     try:
         _json(raw)
     except ValueError:
@@ -135,8 +152,8 @@ def _is_json(raw: bytes) -> bool:
 
 
 def _lines(raw: bytes) -> Entries:
-    """A word a line, the first one is number 1; `word<TAB or blank>index` where all are so."""
-    raw.decode("utf-8")  # raises where it is another encoding
+    """One word per line, numbered from 1; or `word<TAB or space>index`, if all lines are so."""
+    raw.decode("utf-8")  # raises ValueError for another encoding
     lines = raw.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
     numbered = all(_NUMBERED.fullmatch(line) for line in lines)
     entries = Entries()
@@ -149,7 +166,7 @@ def _lines(raw: bytes) -> Entries:
             continue
         parts = line.split(None, 1)
         if len(parts) > 1 or b"\0" in line:
-            raise ValueError(f"line {number} is {line[:40].decode(errors='replace')!r}, no word")
+            raise ValueError(f"line {number} is {line[:40].decode(errors='replace')!r}, not a word")
         entries.add(parts[0], number)
     return entries
 
@@ -175,7 +192,7 @@ def _from_object(data: Any) -> tuple[Entries, dict[str, Any]]:
 
 def _entries(data: Any) -> Entries:
     if not isinstance(data, Mapping):
-        raise ValueError("it holds no words with an index")
+        raise ValueError("it contains no words with an index")
     entries = Entries()
     for word, index in data.items():
         entries.add(_utf8(word), index)
@@ -184,7 +201,7 @@ def _entries(data: Any) -> Entries:
 
 def _utf8(word: Any) -> bytes:
     if not isinstance(word, str):
-        raise ValueError(f"{word!r} is no word")
+        raise ValueError(f"{word!r} is not a word")
     try:
         return word.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -203,21 +220,22 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 def _checked(path: Path, entries: Entries, settings: dict[str, Any]) -> WordIndex:
     words = entries.words
     if not words:
-        raise BuildError(f"{path}: not a word index, it is empty: wanted {_FORMS}")
+        raise BuildError(f"{path}: not a word index, it is empty: the form must be {_FORMS}")
     indices = np.frombuffer(entries.indices, np.int64)
     order = np.argsort(indices, kind="stable")
     same = np.flatnonzero(np.diff(indices[order]) == 0)
     if len(same):
         one, other = (words[order[same[0] + step]].decode() for step in (0, 1))
         raise BuildError(
-            f"{path}: words {one!r} and {other!r} share index {indices[order[same[0]]]}: "
-            "this is not the index that the model was trained with"
+            f"{path}: the words {one!r} and {other!r} have the same index "
+            f"{indices[order[same[0]]]}: give the word index that the model was trained with"
         )
     del order
     ordered = sorted(words)
     for before, word in itertools.pairwise(ordered):
         if before == word:
             raise BuildError(
-                f"{path}: not a word index ({word.decode()!r} occurs twice): wanted {_FORMS}"
+                f"{path}: not a word index ({word.decode()!r} occurs twice): give the word index "
+                "that the model was trained with"
             )
     return WordIndex(words, indices, settings)

@@ -29,7 +29,7 @@ def author_same() -> Recorded:
 
 @pytest.fixture
 def word_index(tmp_path: Path) -> Path:
-    """A word index that fits the recorded models: 39 words, capitals of no order."""
+    """A word index for the recorded models: 39 words, not in alphabetical order."""
     words = ["idiot", "you", "are", "an", "thanks", "the", "kill", "für", "zebra", "a"]
     words += [f"word{number}" for number in range(ROWS - 1 - len(words))]
     path = tmp_path / "word_index.json"

@@ -1,4 +1,4 @@
-"""Recorded Keras models, and a writer of `.h5` files that no Keras would be needed for."""
+"""Recorded Keras models, and a writer of `.h5` files that does not need Keras."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS, DIMENSION = 40, 6
 
 @dataclass(frozen=True)
 class Recorded:
-    """A model that a real Keras wrote, and its scores for sequences of word indices."""
+    """A model that Keras wrote, and Keras' scores for sequences of word indices."""
 
     path: Path
     keras: str
@@ -48,7 +48,7 @@ def layer(class_name: str, **config: Any) -> dict[str, Any]:
 
 
 def write_h5(path: Path, layers: list[dict[str, Any]], weights: Weights, **attributes: Any) -> Path:
-    """A legacy Keras `.h5` of these layers; weights are named as Keras 2 names them."""
+    """Write a legacy Keras `.h5` of these layers, with the weight names of Keras 2."""
     config = {"class_name": "Sequential", "config": {"name": "model", "layers": layers}}
     with h5py.File(path, "w") as file:
         file.attrs["model_config"] = json.dumps(config).encode()

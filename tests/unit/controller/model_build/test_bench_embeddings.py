@@ -10,7 +10,7 @@ BENCH = Path(__file__).parents[4] / "bench" / "embeddings"
 BEGIN, END = "<!-- bench/embeddings: begin -->", "<!-- bench/embeddings: end -->"
 
 
-def test_table_is_written_between_the_marks(tmp_path):
+def test_table_is_written_between_the_markers(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nearlier table\n{END}\nafter\n")
     options = ["--words", "300", "--dimension", "8", "--slice", "100", "--docs", str(page)]

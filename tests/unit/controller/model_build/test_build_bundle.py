@@ -1,4 +1,4 @@
-"""A whole build: what is in the bundle, that it repeats, and that it is all or nothing."""
+"""A complete build: what the bundle contains, that it is reproducible, and all or nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keras_files import LABELS, head_of
 from controller.model_build.__main__ import main
 from controller.model_build.build import build
 from controller.model_build.errors import BuildError, UnsupportedLayer
-from controller.model_build.known_answer_texts import DEFAULT_TEXTS
+from controller.model_build.golden_texts import DEFAULT_TEXTS
 from tox_com_det import embedding_checksum
 from tox_com_det.model.manifest import Manifest
 
@@ -37,7 +37,7 @@ def lines():
 
 @pytest.fixture
 def make(author_same, word_index, out, lines):
-    """Builds the author's layers with padding='same'; options as given to `build`."""
+    """A function that builds the author's layers with padding='same', with options of `build`."""
 
     def run(h5=author_same.path, words=word_index, **options):
         options = {"labels": LABELS, "say": lines.append} | options
@@ -103,18 +103,18 @@ def test_head_names_the_embedding_and_the_labels_of_the_manifest(make, out):
     assert json.loads(metadata["labels"]) == LABELS == list(manifest.labels)
 
 
-def test_known_answers_hold_one_word_insults_and_long_texts(make):
+def test_golden_outputs_include_one_word_insults_and_long_texts(make):
     cases = make().manifest.golden_outputs.cases
     texts = [case.text for case in cases]
     assert texts == list(DEFAULT_TEXTS)
     assert "idiot" in texts
     assert max(len(text.split()) for text in texts) > 100
     by_text = {case.text: case.scores for case in cases}
-    assert by_text["qzxvkj wqpfzj"] == by_text["?!"]  # no known word: both are padding alone
+    assert by_text["qzxvkj wqpfzj"] == by_text["?!"]  # no known word: both are only padding
     assert by_text["idiot"] != by_text["?!"]
 
 
-def test_more_texts_may_be_asked_for(make):
+def test_settings_can_add_golden_outputs(make):
     texts = [case.text for case in make(texts=["zebra zebra"]).manifest.golden_outputs.cases]
     assert texts == [*DEFAULT_TEXTS, "zebra zebra"]
 
@@ -127,7 +127,7 @@ def test_equal_inputs_give_equal_bytes(make, out):
     assert tree(out) == first
 
 
-def test_repeat_is_recognized_and_touches_nothing(make, out, lines):
+def test_unchanged_inputs_leave_the_bundle_untouched(make, out, lines):
     first = make()
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     lines.clear()
@@ -140,7 +140,7 @@ def test_repeat_is_recognized_and_touches_nothing(make, out, lines):
 
 
 @pytest.mark.parametrize("what", ["head.onnx", "dump", "labels", "force"])
-def test_repeat_is_a_build_when_anything_changed(make, out, what):
+def test_any_change_builds_again(make, out, what):
     first = make()
     whole = tree(out)
     if what == "head.onnx":
@@ -155,14 +155,14 @@ def test_repeat_is_a_build_when_anything_changed(make, out, what):
     assert same_version == (what != "labels")
 
 
-def test_previous_bundle_is_replaced_whole(make, out, author_valid):
+def test_previous_bundle_is_replaced_completely(make, out, author_valid):
     make()
     make(h5=author_valid.path)
     assert len(list(out.glob("dump/word_embeddings/*.bson"))) == 1
     assert list(out.parent.iterdir()) == [out]
 
 
-def test_dead_last_position_is_warned_about_and_recorded(make, author_valid, lines):
+def test_dead_last_position_is_a_warning_and_in_the_manifest(make, author_valid, lines):
     result = make(h5=author_valid.path)
     assert result.manifest.dead_positions == (99,)
     assert "last word of every comment is ignored" in result.warnings[0]
@@ -171,12 +171,14 @@ def test_dead_last_position_is_warned_about_and_recorded(make, author_valid, lin
     assert make().manifest.dead_positions == ()
 
 
-def test_unreachable_rows_are_left_out_and_said(make, lines):
+def test_unreachable_rows_are_left_out_and_reported(make, lines):
     manifest = make(num_words=11).manifest
     assert manifest.embedding.count == 10
     assert manifest.tokenizer.num_words == 11
-    assert any(line.startswith("29 words of the index are cut off") for line in lines)
-    assert any(line.startswith("29 of 40 rows of the matrix") for line in lines)
+    assert any(
+        line.startswith("29 words of the index are left out: num_words=11") for line in lines
+    )
+    assert any(line.startswith("29 of 40 rows of the embedding matrix") for line in lines)
 
 
 def test_oov_token_has_a_special_row(make, tmp_path, word_index):
@@ -187,10 +189,10 @@ def test_oov_token_has_a_special_row(make, tmp_path, word_index):
     manifest = make(words=path, **{"oov_token": "<oov>"}).manifest
     assert sorted(manifest.embedding.special_rows) == [0, 1]
     answers = {case.text: case.scores for case in manifest.golden_outputs.cases}
-    assert answers["qzxvkj wqpfzj"] != answers["?!"]  # two unknown words are no padding
+    assert answers["qzxvkj wqpfzj"] != answers["?!"]  # two unknown words are not padding
 
 
-# --- what stops a build -------------------------------------------------------------------------
+# --- errors that stop a build --------------------------------------------------------------------
 
 
 def reference(tmp_path, result, change=0.0):
@@ -245,11 +247,11 @@ def damaged(tmp_path, source, how):
         ("truncated", "not a readable HDF5 file"),
         ("not hdf5", "not a readable HDF5 file"),
         ("missing", "is missing"),
-        ("nan head", "holds NaN"),
-        ("nan row", "row 7 of the embedding holds NaN"),
+        ("nan head", "contains NaN"),
+        ("nan row", "row 7 of the embedding contains NaN"),
     ],
 )
-def test_damaged_model_is_one_line_and_leaves_nothing(
+def test_damaged_model_is_a_one_line_error_and_leaves_nothing(
     make, out, tmp_path, author_same, capsys, word_index, how, match
 ):
     path = damaged(tmp_path, author_same.path, how)
@@ -267,12 +269,12 @@ def test_damaged_model_is_one_line_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"labels": None}, "gives 6 scores and a .h5 does not name them: give 6 names"),
-        ({"labels": ["a", "b"]}, r"2 labels \['a', 'b'\], but .* gives 6 scores"),
-        ({"labels": ["a"] * 6}, "each once"),
+        ({"labels": None}, "returns 6 scores, but a Keras model does not name them: give 6 names"),
+        ({"labels": ["a", "b"]}, r"2 labels \['a', 'b'\], but .* returns 6 scores"),
+        ({"labels": ["a"] * 6}, "a list of different texts"),
         ({"num_words": 1}, "no word of the index is below num_words=1"),
-        ({"length": 50}, "takes 100 tokens: give --length 100 "),
-        ({"padding": "both"}, "padding is 'both', wanted pre or post"),
+        ({"length": 50}, "takes 100 tokens: leave it out, or give --length 100 "),
+        ({"padding": "both"}, "padding is 'both', it must be pre or post"),
         ({"name": "My Model"}, "name is 'My Model'"),
         ({"embedding_name": "a-b"}, "embedding_name is 'a-b'"),
         ({"oov_token": "<oov>"}, "'<oov>' is not in the word index"),
@@ -281,7 +283,7 @@ def test_damaged_model_is_one_line_and_leaves_nothing(
         ({"reference": "/nowhere/keras.json"}, "/nowhere/keras.json: No such file"),
     ],
 )
-def test_settings_that_cannot_be_are_refused_in_words(make, out, options, match):
+def test_invalid_settings_are_a_one_line_error(make, out, options, match):
     with pytest.raises(BuildError, match=match) as caught:
         make(**options)
     assert "\n" not in str(caught.value)
@@ -359,7 +361,7 @@ def test_terminated_command_leaves_nothing(author_same, word_index, out, monkeyp
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_full_disk_is_one_line(make, out, monkeypatch):
+def test_full_disk_is_a_one_line_error(make, out, monkeypatch):
     def full(document):
         raise OSError(28, "No space left on device", "bundle")
 
@@ -369,28 +371,32 @@ def test_full_disk_is_one_line(make, out, monkeypatch):
     assert list(out.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["file", "other directory", "link"])
-def test_what_is_no_bundle_is_never_replaced(make, out, kind):
+@pytest.mark.parametrize("kind", ["file", "other directory", "link to a bundle"])
+def test_anything_but_a_bundle_is_never_replaced(make, out, kind):
     if kind == "file":
         out.write_text("mine")
-    elif kind == "link":
-        out.symlink_to(out.parent)
+    elif kind == "link to a bundle":
+        make()
+        out.rename(out.parent / "elsewhere")
+        out.symlink_to("elsewhere")
     else:
         out.mkdir()
         (out / "thesis.tex").write_text("mine")
-    with pytest.raises(BuildError, match="give another --out"):
-        make()
-    assert out.is_symlink() or out.is_file() or (out / "thesis.tex").read_text() == "mine"
+    before, entries = tree(out.parent), sorted(out.parent.iterdir())
+    with pytest.raises(BuildError, match="choose another --out"):
+        make(force=True)
+    assert (tree(out.parent), sorted(out.parent.iterdir())) == (before, entries)
+    assert out.is_symlink() == (kind == "link to a bundle")
 
 
-def test_leftovers_of_a_killed_build_are_cleared(make, out):
+def test_leftovers_of_a_killed_build_are_removed(make, out):
     gone = 2**22 + 1  # above the kernel's largest process id
     (out.parent / f".bundle.building-{gone}").mkdir()
     make()
     assert list(out.parent.iterdir()) == [out]
 
 
-def test_bundle_comes_back_if_a_build_was_killed_between_the_two_renames(make, out):
+def test_bundle_is_restored_if_a_build_was_killed_between_the_two_renames(make, out):
     make()
     before = tree(out)
     out.rename(out.parent / f".bundle.previous-{2**22 + 1}")
@@ -399,7 +405,7 @@ def test_bundle_comes_back_if_a_build_was_killed_between_the_two_renames(make, o
     assert tree(out) == before
 
 
-def test_command_line_builds_and_repeats(author_same, word_index, out, capsys):
+def test_command_line_builds_and_recognizes_unchanged_inputs(author_same, word_index, out, capsys):
     arguments = ["--h5", author_same.path, "--word-index", word_index, "--out", out]
     arguments = [*map(str, arguments), "--labels", ",".join(LABELS), "--name", "cli"]
     assert main(arguments) == 0

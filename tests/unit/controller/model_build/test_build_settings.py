@@ -1,4 +1,4 @@
-"""What the .h5 does not say: known keys only, sensible values only, the nearer source wins."""
+"""Settings of a build: only known keys, only valid values, later sources override earlier ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_defaults_are_those_of_keras():
     assert settings.filters == DEFAULT_FILTERS
 
 
-def test_later_sources_win():
+def test_later_sources_override():
     settings = make_settings("test", {"num_words": 5, "name": "a"}, {"num_words": 9})
     assert (settings.num_words, settings.name) == (9, "a")
 
@@ -41,14 +41,14 @@ def test_later_sources_win():
         ("nmae", "a"),
     ],
 )
-def test_wrong_settings_name_the_key(key, value):
+def test_invalid_settings_name_the_key(key, value):
     with pytest.raises(BuildError, match=rf"^test: .*{key}") as caught:
         make_settings("test", {key: value})
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"labels": 3}', '{"colour": "red"}'])
-def test_settings_file_that_is_none_is_named(tmp_path, text):
+def test_invalid_settings_file_is_named(tmp_path, text):
     path = tmp_path / "model.json"
     path.write_text(text)
     with pytest.raises(BuildError, match=r"model\.json"):

@@ -1,4 +1,4 @@
-"""`fab dump-embeddings`: every source gives the same dump; what is damaged is one line."""
+"""`fab dump-embeddings`: every source gives the same dump; a damaged one is a one-line error."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ BINARY = b"5 3\n" + b"".join(
 )
 
 
-# Some writers leave the line feeds out.
+# Some programs write no line feeds.
 BINARY_WITHOUT_LINES = b"5 3\n" + b"".join(
     word.encode() + b" " + row.tobytes() for word, row in zip(WORDS, VECTORS, strict=True)
 )
 
 
 def articles(words=WORDS, vectors=VECTORS):
-    """As the article's script stores them: a list of texts, counted from 0, one collection."""
+    """A dump of the article's script: vectors as lists of texts, indices counted from 0."""
     return b"".join(
         bson.encode(
             {
@@ -93,21 +93,21 @@ def dumped(tmp_path, file, data, **options):
     ],
     ids=range(8),
 )
-def test_every_form_gives_the_same_dump(tmp_path, name, data):
+def test_every_format_gives_the_same_dump(tmp_path, name, data):
     dump, rows, _ = dumped(tmp_path, name, data, name="tiny")
     assert rows == EXPECTED
     assert dump.checksum == embedding_checksum(EXPECTED)
     assert dump.collection == f"tiny_{dump.checksum[7:19]}"
 
 
-def test_directory_of_the_articles_dump(tmp_path):
+def test_directory_of_the_articles_dump_is_read(tmp_path):
     folder = tmp_path / "dump" / "word_embeddings"
     folder.mkdir(parents=True)
     (folder / "glove-wiki-gigaword-300.posts.bson").write_bytes(articles())
     lines = []
     dump = dump_embeddings(tmp_path / "dump", tmp_path / "out", say=lines.append)
     assert dump.checksum == embedding_checksum(EXPECTED)
-    assert any("its indices count from 0, here from 1" in line for line in lines)
+    assert any("its indices, counted from 0, are raised by 1" in line for line in lines)
 
 
 def test_keras_model_gives_the_dump_of_its_bundle(tmp_path, author_same, word_index):
@@ -121,7 +121,7 @@ def test_keras_model_gives_the_dump_of_its_bundle(tmp_path, author_same, word_in
     assert dump.checksum == embedding_checksum(rows)
 
 
-def test_word_index_chooses_words_and_indices_and_fills_up_with_zeros(tmp_path):
+def test_word_index_selects_words_and_words_without_a_vector_get_zeros(tmp_path):
     index = tmp_path / "index.json"
     index.write_text(json.dumps({"idiot": 1, "zebra": 2, "für": 3, "rare": 4}))
     options = {"word_index": index, "num_words": 4}
@@ -131,10 +131,10 @@ def test_word_index_chooses_words_and_indices_and_fills_up_with_zeros(tmp_path):
         ("idiot", 1, VECTORS[1].tobytes()),
         ("zebra", 2, bytes(12)),
     ]
-    assert "1 of 3 words of the index have no vector and got zeros" in lines
+    assert "1 of 3 words of the index have no vector and get zeros" in lines
 
 
-def test_float16_says_its_largest_difference(tmp_path):
+def test_float16_reports_its_largest_difference(tmp_path):
     _, rows, lines = dumped(tmp_path, "glove.txt", GLOVE, dtype="float16")
     assert [row for _, _, row in rows] == [
         np.frombuffer(row, "<f4").astype("<f2").tobytes() for _, _, row in EXPECTED
@@ -143,7 +143,7 @@ def test_float16_says_its_largest_difference(tmp_path):
     assert f"float16 changes a number by at most {largest:.1e}" in lines
 
 
-def test_words_with_a_blank_inside_are_kept(tmp_path):
+def test_words_that_contain_a_space_are_kept(tmp_path):
     _, rows, _ = dumped(tmp_path, "glove.txt", GLOVE + line(". . .", VECTORS[0]))
     assert rows[0] == (". . .", 6, VECTORS[0].tobytes())
 
@@ -151,7 +151,7 @@ def test_words_with_a_blank_inside_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "match"),
     [
-        ("glove.txt", b"", "holds no word vectors"),
+        ("glove.txt", b"", "contains no word vectors"),
         ("glove.txt", GLOVE + b"more 1 2\n", "word 6 cannot be read .*2 numbers"),
         ("glove.txt", GLOVE + b"more 1 2 x\n", "word 6 cannot be read"),
         ("glove.txt", GLOVE + b"more 1 2 nan\n", "word 6 .*NaN or infinity"),
@@ -167,20 +167,20 @@ def test_words_with_a_blank_inside_are_kept(tmp_path):
         ("posts.bson", bson.encode({"word": "a"}), "has no 'index'"),
         ("posts.bson", articles(["a"], [["x"]]), "document 1 cannot be read"),
         ("posts.bson", articles(["a", "b"], [[1], [1, 2]]), "'b' has 2 numbers"),
-        ("model.h5", b"\x89HDF\r\n\x1a\n", "a model has no words: give --word-index"),
+        ("model.h5", b"\x89HDF\r\n\x1a\n", "a Keras model contains no words: name .* --word-index"),
     ],
     ids=range(17),
 )
-def test_what_is_damaged_is_one_line_and_leaves_nothing(tmp_path, name, data, match):
+def test_damaged_source_is_a_one_line_error_and_leaves_nothing(tmp_path, name, data, match):
     with pytest.raises(BuildError, match=match) as caught:
         dumped(tmp_path, name, data)
     assert "\n" not in str(caught.value)
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
-def test_large_file_is_read_by_several_processes_in_its_order(tmp_path, monkeypatch):
+def test_large_file_is_parsed_by_several_processes_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr("controller.model_build.vector_files._LARGE", 0)
-    monkeypatch.setattr("controller.model_build.vector_files._CHUNK", 2000)
+    monkeypatch.setattr("controller.model_build.vector_text._CHUNK", 2000)
     rows = np.random.default_rng(1).normal(size=(3000, 3)).astype("<f4")
     data = b"".join(line(f"w{number}", row) for number, row in enumerate(rows, start=1))
     _, found, _ = dumped(tmp_path, "glove.txt", data)
@@ -190,13 +190,13 @@ def test_large_file_is_read_by_several_processes_in_its_order(tmp_path, monkeypa
         dumped(tmp_path, "broken.txt", data + b"x 1 2\n" + data)
 
 
-def test_member_of_a_zip_can_be_named(tmp_path):
+def test_file_in_a_zip_can_be_named(tmp_path):
     data = zipped(GLOVE, "50d.txt", "300d.txt")
     assert dumped(tmp_path, "glove.zip", data, member="300d.txt")[1] == EXPECTED
 
 
 def test_number_beyond_float16_names_its_word(tmp_path):
-    with pytest.raises(BuildError, match="'big' holds numbers beyond 65504"):
+    with pytest.raises(BuildError, match="'big' contains a number beyond 65504"):
         dumped(tmp_path, "glove.txt", GLOVE + b"big 1 2 7e4\n", dtype="float16")
 
 
@@ -207,7 +207,7 @@ def test_dump_replaces_a_dump_and_nothing_else(tmp_path):
     assert found == {f"{dump.collection}.bson", f"{dump.collection}.metadata.json"}
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("mine")
-    with pytest.raises(BuildError, match="give another --out"):
+    with pytest.raises(BuildError, match="choose another --out"):
         dump_embeddings(tmp_path / "glove.txt", tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "mine"
 

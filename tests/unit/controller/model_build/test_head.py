@@ -1,4 +1,4 @@
-"""The converted head gives Keras' scores, and refuses by name what it cannot convert exactly."""
+"""The converted head returns Keras' scores; what cannot be converted exactly is refused by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import onnx
 import pytest
 from keras_files import head_of, layer
 
+from controller.model_build.convert import supported_layers
 from controller.model_build.errors import BuildError, UnsupportedLayer
-from controller.model_build.head import supported_layers, with_metadata
+from controller.model_build.head import with_metadata
 from controller.model_build.keras_file import open_model
 from controller.model_build.scoring import open_session, run
 
@@ -33,7 +34,7 @@ def test_scores_equal_keras_within_1e_5(any_recorded):
 
 
 def test_author_graph_equals_a_forward_pass_in_plain_numpy(author_same):
-    """Independent of ONNX and of Keras: the arithmetic of the author's layers, written out."""
+    """The arithmetic of the author's layers, independent of ONNX and of Keras."""
     with open_model(author_same.path) as model:
         weights = [
             {name: np.asarray(data, np.float64) for name, data in model.weights(one).items()}
@@ -48,7 +49,7 @@ def test_author_graph_equals_a_forward_pass_in_plain_numpy(author_same):
         windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=1)
         return np.maximum(np.einsum("blck,kcf->blf", windows, w["kernel"]) + w["bias"], 0.0)
 
-    def pool(x):  # 100 -> 20 -> 4: nothing to pad
+    def pool(x):  # 100 -> 20 -> 4: no padding needed
         return x.reshape(len(x), x.shape[1] // 5, 5, -1).max(axis=2)
 
     x = weights[0]["embeddings"][author_same.tokens]
@@ -74,7 +75,7 @@ def test_head_is_opset_15_ir_8_with_the_named_input_and_output(author_same):
     assert shapes == [["batch", 100, 6], ["batch", 6]]
 
 
-def test_head_carries_the_fingerprint_of_its_embedding(author_same):
+def test_head_contains_the_checksum_of_its_embedding(author_same):
     head = head_of(author_same.path)[0].proto
     file = with_metadata(head, "sha256:00", ["a", "ü"], 100)
     metadata = {one.key: one.value for one in onnx.load_from_string(file).metadata_props}
@@ -106,14 +107,14 @@ def test_unsupported_layer_is_refused_by_name_class_and_position(
         ("Conv1D", {"activation": "log_softmax"}, "activation is 'log_softmax'"),
         ("Conv1D", {"dtype": "float16"}, "float16"),
         ("Conv1D", {"dtype": {"config": {"name": "mixed_bfloat16"}}}, "mixed_bfloat16"),
-        ("Conv1D", {"kernel_size": [9]}, "window of 9 is wider than the 8 positions"),
+        ("Conv1D", {"kernel_size": [9]}, "window of 9 is wider than its input of 8 positions"),
         ("MaxPooling1D", {"data_format": "channels_first"}, "data_format"),
         ("GlobalMaxPooling1D", {"keepdims": True}, "keepdims is True"),
-        ("Dense", {"brand_new_option": 3}, "brand_new_option=3 is not known"),
+        ("Dense", {"brand_new_option": 3}, "brand_new_option=3 is unknown"),
         ("Activation", {"activation": {"class_name": "Mine"}}, "activation"),
     ],
 )
-def test_unknown_option_is_refused_not_approximated(
+def test_unknown_option_is_refused(
     make_h5, small_layers, small_weights, class_name, options, named
 ):
     needed = {"filters": 3, "kernel_size": [2], "pool_size": [2], "units": 3, "name": "odd"}
@@ -142,33 +143,33 @@ def test_embedding_with_unknown_options_is_refused(
     refused(make_h5(small_layers, small_weights), named, "Embedding", "layer 0")
 
 
-def test_model_without_an_embedding_in_front_is_refused(make_h5, small_layers, small_weights):
+def test_model_that_does_not_start_with_an_embedding_is_refused(
+    make_h5, small_layers, small_weights
+):
     refused(make_h5(small_layers[1:], small_weights), "the first layer must be an Embedding")
 
 
-def test_class_of_somebodys_own_is_refused_also_under_a_known_name(
-    make_h5, small_layers, small_weights
-):
+def test_custom_class_with_a_known_name_is_refused(make_h5, small_layers, small_weights):
     small_layers[2]["registered_name"] = "mine>Dense"
     refused(make_h5(small_layers, small_weights), "mine>Dense", "layer 2")
 
 
-def test_model_that_ends_in_a_sequence_is_no_classifier(make_h5, small_layers, small_weights):
+def test_model_that_ends_in_a_sequence_is_refused(make_h5, small_layers, small_weights):
     del small_layers[1]
     path = make_h5(small_layers, small_weights)
-    with pytest.raises(BuildError, match=r"ends with shape \[batch, 8, 2\]"):
+    with pytest.raises(BuildError, match=r"the output has the shape \[batch, 8, 2\]"):
         head_of(path)
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh", None])
 def test_scores_outside_0_to_1_are_refused(make_h5, small_layers, small_weights, activation):
-    """The server would refuse such scores one by one."""
+    """The server refuses such scores at each prediction."""
     small_layers[2]["config"]["activation"] = activation
     small_layers.append(layer("Dropout", rate=0.5))
-    refused(make_h5(small_layers, small_weights), "layer 2", f"activation is {activation!r}")
+    refused(make_h5(small_layers, small_weights), "layer 2", f"softmax, it is {activation!r}")
 
 
-def test_dropout_behind_the_scores_changes_nothing(make_h5, small_layers, small_weights):
+def test_dropout_after_the_scores_changes_nothing(make_h5, small_layers, small_weights):
     plain = head_of(make_h5(small_layers, small_weights))[0].proto
     small_layers.append(layer("Dropout", rate=0.5))
     dropped = head_of(make_h5(small_layers, small_weights))[0].proto

@@ -1,4 +1,4 @@
-"""Files of every Keras are read; damaged ones and other models end in one clear line."""
+"""Files of every Keras version are read; a damaged one or another model is a one-line error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fails(path, match):
     assert str(path) in str(caught.value)
 
 
-def test_every_recorded_file_tells_its_keras_version(any_recorded):
+def test_keras_version_is_read_from_every_recorded_file(any_recorded):
     with open_model(any_recorded.path) as model:
         assert model.keras_version == any_recorded.keras
         assert model.architecture["keras_version"] == any_recorded.keras
@@ -76,50 +76,50 @@ def test_long_lists_of_names_are_read_in_chunks(make_h5, small_layers, small_wei
 
 
 def test_missing_file_names_the_option(tmp_path):
-    with pytest.raises(BuildError, match=r"no such file: give the Keras model with --h5"):
+    with pytest.raises(BuildError, match=r"no such file: name the Keras model with --h5"):
         classes(tmp_path / "none.h5")
 
 
-def test_file_that_is_not_hdf5(tmp_path):
+def test_file_that_is_not_hdf5_is_refused(tmp_path):
     path = tmp_path / "model.h5"
     path.write_bytes(b"Hello there!")
     fails(path, "not a readable HDF5 file")
 
 
-def test_archive_that_is_cut_off(tmp_path):
+def test_truncated_archive_is_refused(tmp_path):
     path = tmp_path / "model.keras"
     path.write_bytes(b"PK\x03\x04 the rest is missing")
-    fails(path, r"not a whole \.keras archive")
+    fails(path, r"not a complete \.keras archive")
 
 
-def test_truncated_file(make_h5, small_layers, small_weights):
+def test_truncated_file_is_refused(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights)
     os.truncate(path, path.stat().st_size // 2)
     fails(path, "not a readable HDF5 file .*truncated")
 
 
-def test_weights_only_file(tmp_path):
+def test_file_with_weights_only_is_refused(tmp_path):
     path = tmp_path / "weights.h5"
     with h5py.File(path, "w") as file:
         file.create_group("dense")
-    fails(path, "weights-only file has no layers, give .* --architecture")
+    fails(path, "file with weights only has no layers; name .* --architecture")
 
 
-def test_architecture_without_weights(make_h5, small_layers, small_weights):
+def test_architecture_without_weights_is_refused(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights)
     with h5py.File(path, "r+") as file:
         del file["model_weights"]
     fails(path, "no group model_weights")
 
 
-def test_missing_weights_of_a_layer(make_h5, small_layers, small_weights):
+def test_missing_weights_of_a_layer_are_named(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights)
     with h5py.File(path, "r+") as file:
         del file["model_weights/dense"]
     fails(path, r"no weights for layer 2 \(Dense 'dense'\)")
 
 
-def test_listed_weight_that_is_not_there(make_h5, small_layers, small_weights):
+def test_missing_weight_is_named(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights)
     with h5py.File(path, "r+") as file:
         del file["model_weights/dense/dense/bias:0"]
@@ -127,19 +127,19 @@ def test_listed_weight_that_is_not_there(make_h5, small_layers, small_weights):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_not_finite(make_h5, small_layers, small_weights, value):
+def test_weights_that_are_not_finite_are_refused(make_h5, small_layers, small_weights, value):
     small_weights["dense"]["kernel"][3, 1] = value
-    fails(make_h5(small_layers, small_weights), "'kernel' of layer 2.* holds NaN or infinity")
+    fails(make_h5(small_layers, small_weights), "'kernel' of layer 2.* contains NaN or infinity")
 
 
-def test_weights_of_another_shape(make_h5, small_layers, small_weights):
+def test_weights_with_the_wrong_shape_are_refused(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights)
-    with open_model(path) as model, pytest.raises(BuildError, match=r"has shape \(6, 2\), its"):
+    with open_model(path) as model, pytest.raises(BuildError, match=r"has the shape \(6, 2\), but"):
         model.array(model.layers[2], "kernel", (6, 3))
 
 
 @pytest.mark.parametrize("config", ["not json", "[1, 2]", '{"class_name": "Sequential"}'])
-def test_configuration_that_no_keras_writes(make_h5, small_layers, small_weights, config):
+def test_invalid_configuration_is_refused(make_h5, small_layers, small_weights, config):
     fails(make_h5(small_layers, small_weights, model_config=config), "model_config")
 
 
@@ -157,7 +157,7 @@ def node(entry, *sources):
     return entry | {"inbound_nodes": nodes}
 
 
-def test_functional_model_is_read_in_the_order_of_its_data_flow(make_h5, small_layers):
+def test_functional_model_is_read_in_the_order_of_the_data_flow(make_h5, small_layers):
     listed = [
         node(layer("Dense"), "globalmaxpooling1d"),
         node(layer("GlobalMaxPooling1D"), "embedding"),
@@ -169,7 +169,7 @@ def test_functional_model_is_read_in_the_order_of_its_data_flow(make_h5, small_l
         assert [call.layer.class_name for call in model.network.calls] == NAMES
 
 
-def test_graph_that_goes_in_a_circle_is_refused(make_h5, small_layers):
+def test_cyclic_graph_is_refused(make_h5, small_layers):
     listed = [
         node(layer("InputLayer", name="input")),
         node(layer("Dense", name="a"), "b"),
@@ -191,7 +191,7 @@ def test_two_inputs_are_refused(make_h5, small_layers, small_weights):
         head_of(make_h5(small_layers, small_weights, model_config=config))
 
 
-def test_architecture_beside_weights_of_another_model(tmp_path, make_h5, small_layers):
+def test_architecture_of_another_model_is_refused(tmp_path, make_h5, small_layers):
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         file.attrs["layer_names"] = [b"dense"]
         group = file.create_group("dense")
@@ -201,13 +201,13 @@ def test_architecture_beside_weights_of_another_model(tmp_path, make_h5, small_l
     (tmp_path / "model.json").write_text(json.dumps(config))
     with (
         open_model(tmp_path / "weights.h5", tmp_path / "model.json") as model,
-        pytest.raises(BuildError, match=r"needs 2 weights \(kernel, bias\), the file lists 1"),
+        pytest.raises(BuildError, match=r"needs 2 weights \(kernel, bias\), but the file lists 1"),
     ):
         model.weights(model.layers[2])
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "3"])
-def test_architecture_that_is_no_json_object(tmp_path, text):
+def test_architecture_that_is_not_a_json_object_is_refused(tmp_path, text):
     path = tmp_path / "model.json"
     path.write_text(text)
     (tmp_path / "weights.h5").write_bytes(b"")
@@ -222,10 +222,10 @@ def test_weight_in_the_place_of_another_is_refused(make_h5, small_layers, small_
     path = make_h5(small_layers, small_weights)
     with h5py.File(path, "r+") as file:
         file["model_weights/dense"].attrs["weight_names"] = [b"dense/bias:0", b"dense/kernel:0"]
-    fails(path, r"'dense/bias:0' of layer 2 .* stands where 'kernel' of 'dense' belongs")
+    fails(path, r"'dense/bias:0' of layer 2 .* is in the place of 'kernel' of 'dense'")
 
 
-def test_names_that_tensorflow_numbered_are_read(make_h5, small_layers, small_weights):
+def test_names_numbered_by_tensorflow_are_read(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights)
     with h5py.File(path, "r+") as file:
         group = file["model_weights/dense"]
@@ -235,7 +235,7 @@ def test_names_that_tensorflow_numbered_are_read(make_h5, small_layers, small_we
         assert model.weights(model.layers[2])["kernel"].shape == (6, 2)
 
 
-def test_optimizer_weights_and_training_config_do_not_disturb(make_h5, small_layers, small_weights):
+def test_optimizer_weights_and_training_config_are_ignored(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights, training_config=b'{"loss": "mine"}')
     with h5py.File(path, "r+") as file:
         file.create_group("optimizer_weights")["Adam/iterations:0"] = 3

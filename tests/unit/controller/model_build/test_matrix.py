@@ -1,6 +1,6 @@
-"""The equality matrix: every layer and option against the numbers of a real Keras.
+"""The equality matrix: every layer and option compared with recorded scores of Keras.
 
-`tests/fixtures/keras/record.py` records it anew, with Keras 2.15 and with Keras 3.
+`tests/fixtures/keras/record.py` records it, once with Keras 2.15 and once with Keras 3.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from keras_files import FIXTURES
 from controller.model_build.errors import UnsupportedLayer
 from controller.model_build.head import Head, build_head, stated_length
 from controller.model_build.keras_file import open_model
-from controller.model_build.scoring import Inputs, open_session, run
+from controller.model_build.scoring import open_session, run
+from tox_com_det.model.encode import Inputs
 
 ATOL, RTOL = 1e-6, 1e-5
 MATRICES = sorted(FIXTURES.glob("matrix_keras*.zip"))
-# Keras 3 does these in another way than Keras 2; either is refused rather than guessed.
+# Models that mode split refuses.
 REFUSED = {"two_embeddings"}
 
 
@@ -74,7 +75,7 @@ def compare(path: Path, name: str, file: Path, architecture: Path | None, mode: 
     expected = np.array(recorded["scores"])
     found = scores(file, architecture, np.array(recorded["tokens"]), mode)
     np.testing.assert_allclose(found, expected, rtol=RTOL, atol=ATOL)
-    assert expected.max() - expected.min() > 0.5  # scores that are spread, not a flat fixture
+    assert expected.max() - expected.min() > 0.5  # the recorded scores are spread
 
 
 @pytest.mark.parametrize("mode", ["split", "whole"])
@@ -89,7 +90,7 @@ def test_scores_equal_keras(tmp_path, path, name, mode):
 
 
 @pytest.mark.parametrize(("path", "member"), OTHER_FORMS)
-def test_archive_and_weights_beside_an_architecture_equal_keras(tmp_path, path, member):
+def test_archive_and_weights_with_an_architecture_equal_keras(tmp_path, path, member):
     name = member.partition(".")[0]
     architecture = None
     if member.endswith(".weights.h5"):
@@ -97,7 +98,7 @@ def test_archive_and_weights_beside_an_architecture_equal_keras(tmp_path, path, 
     compare(path, name, unpacked(path, member, tmp_path), architecture, "split")
 
 
-def test_both_lines_of_keras_are_recorded():
+def test_keras_2_and_keras_3_are_recorded():
     versions = [answers(path)["keras"] for path in MATRICES]
     assert [version.split(".")[0] for version in versions] == ["2", "3"]
     assert all(len(answers(path)["cases"]) > 120 for path in MATRICES)

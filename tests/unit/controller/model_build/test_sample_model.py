@@ -1,4 +1,4 @@
-"""The sample model of the repository builds, agrees with Keras and behaves sanely."""
+"""The sample model of the repository builds, equals Keras and gives plausible scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from controller.model_build.build import build
-from controller.model_build.known_answer_texts import DEFAULT_TEXTS
+from controller.model_build.golden_texts import DEFAULT_TEXTS
 
 SAMPLE = Path(__file__).parents[4] / "sample_model"
 
@@ -25,14 +25,14 @@ def toxic(manifest):
     return {case.text: case.scores[0] for case in manifest.golden_outputs.cases}
 
 
-def test_scores_equal_the_keras_that_trained_it(manifest):
+def test_scores_equal_keras(manifest):
     assert all(case.reference is not None for case in manifest.golden_outputs.cases)
     assert [case.text for case in manifest.golden_outputs.cases] == list(DEFAULT_TEXTS)
     assert manifest.golden_outputs.reference_max_difference <= 1e-5
 
 
-def test_version_is_the_one_of_format_1(manifest):
-    """Servers have it live: the form of the manifest does not enter the version."""
+def test_version_of_the_model_is_stable(manifest):
+    """Servers have it live: neither the builder nor the manifest's form may change the version."""
     assert manifest.model_version == "6bdc296a035d"
 
 
@@ -40,7 +40,7 @@ def test_no_position_is_dead(manifest):
     assert manifest.dead_positions == ()
 
 
-def test_authors_layers_with_padding_same_and_50_dimensions(manifest):
+def test_layers_are_the_authors_with_padding_same_and_50_dimensions(manifest):
     layers = [one["class_name"] for one in manifest.architecture["config"]["layers"]]
     assert layers[-9:] == [
         "Embedding",
@@ -60,9 +60,9 @@ def test_insults_score_far_above_polite_texts(manifest):
     assert max(scores[text] for text in polite) < 0.2
 
 
-def test_last_word_of_a_comment_counts(manifest):
+def test_last_word_of_a_comment_affects_its_score(manifest):
     scores = toxic(manifest)
-    assert scores["idiot"] > scores["?!"] + 0.3  # the author's own network scores both alike
+    assert scores["idiot"] > scores["?!"] + 0.3  # the author's network gives both the same score
 
 
 def test_files_stay_below_8_mb():

@@ -1,4 +1,4 @@
-"""What build-model writes, served by the app's own code: Keras' scores in every mode."""
+"""Bundles of build-model, served by the app's own code, return Keras' scores in every mode."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def words(tmp_path):
 
 
 def case(name, directory, suffix=".h5", line="keras2"):
-    """A model of the matrix, and what Keras gave for its texts that are padded in front."""
+    """A model of the equality matrix, some of its texts, and Keras' scores for them."""
     with zipfile.ZipFile(FIXTURES / f"matrix_{line}.zip") as archive:
         path = archive.extract(f"{name}{suffix}", directory)
         recorded = json.loads(archive.read("scores.json"))["cases"][name]
@@ -76,7 +76,7 @@ def test_texts_score_as_in_keras_in_both_modes(tmp_path, words, name, mode, line
     assert embedding.dtype == ("index" if mode == "whole" else "float32")
 
 
-def test_whole_mode_stores_indices_and_says_what_it_costs(tmp_path, words):
+def test_whole_mode_stores_indices_and_reports_its_memory(tmp_path, words):
     h5, _, _ = case("functional_branches", tmp_path)
     out, lines = tmp_path / "bundle", []
     manifest = build(h5, words, out, labels=THREE, mode="whole", say=lines.append).manifest
@@ -85,13 +85,13 @@ def test_whole_mode_stores_indices_and_says_what_it_costs(tmp_path, words):
         documents = list(bson.decode_file_iter(file))
     assert {tuple(one) for one in documents} == {("_id", "index")}
     assert manifest.embedding.special_rows == {0: bytes(4)}
-    assert any(line.startswith("mode whole: MongoDB gives the indices only") for line in lines)
+    assert any(line.startswith("mode whole: the head contains the embedding") for line in lines)
     split = build(h5, words, tmp_path / "split", labels=THREE, say=lines.append).manifest
     assert split.model_version != manifest.model_version
     assert any(line.startswith("mode split: the head takes ") for line in lines)
 
 
-def test_rows_that_no_word_asks_for_are_not_in_a_whole_head(tmp_path, words):
+def test_unused_rows_are_not_in_a_head_of_mode_whole(tmp_path, words):
     h5, _, _ = case("functional_branches", tmp_path)
     sizes = []
     for number in (ROWS, 5):
@@ -101,7 +101,7 @@ def test_rows_that_no_word_asks_for_are_not_in_a_whole_head(tmp_path, words):
     assert sizes[0] - sizes[1] >= 25 * 5 * 4
 
 
-def test_float16_vectors_are_half_the_size_and_the_difference_is_said(tmp_path, words):
+def test_float16_vectors_are_half_the_size_and_the_difference_is_reported(tmp_path, words):
     h5, texts, expected = case("functional_branches", tmp_path)
     lines = []
     build(h5, words, tmp_path / "b", labels=THREE, dtype="float16", say=lines.append)
@@ -110,10 +110,10 @@ def test_float16_vectors_are_half_the_size_and_the_difference_is_said(tmp_path, 
     assert serving.check_golden_outputs().problem == ""
     scores = np.array([one.scores for one in serving.predict(texts)])
     assert 0 < np.abs(scores - expected).max() < 5e-3
-    assert any(line.startswith("float16 vectors change a score of the known") for line in lines)
+    assert any(line.startswith("float16 vectors change a score of the golden") for line in lines)
 
 
-def test_two_embeddings_can_be_served_whole(tmp_path, words):
+def test_two_embeddings_can_be_served_in_mode_whole(tmp_path, words):
     h5, texts, expected = case("two_embeddings", tmp_path)
     build(h5, words, tmp_path / "b", labels=THREE, mode="whole", say=lambda line: None)
     scores = [one.scores for one in predictor(tmp_path / "b").predict(texts)]
@@ -122,7 +122,7 @@ def test_two_embeddings_can_be_served_whole(tmp_path, words):
 
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
 @pytest.mark.parametrize("line", ["keras2", "keras3"])
-def test_other_forms_build_the_same_model(tmp_path, words, suffix, line):
+def test_every_file_format_builds_the_same_model(tmp_path, words, suffix, line):
     options = {"labels": THREE, "say": lambda line: None}
     h5, _, _ = case("bidirectional_lstm_concat", tmp_path, line=line)
     version = build(h5, words, tmp_path / "b", **options).manifest.model_version
@@ -133,7 +133,7 @@ def test_other_forms_build_the_same_model(tmp_path, words, suffix, line):
     assert (again.manifest.model_version, again.unchanged) == (version, False)
 
 
-def test_keras_archive_that_was_packed_tighter_is_read_as_well(tmp_path, words):
+def test_compressed_keras_archive_is_read(tmp_path, words):
     path, _, _ = case("prelu", tmp_path, ".keras")
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -150,7 +150,7 @@ def test_keras_archive_that_was_packed_tighter_is_read_as_well(tmp_path, words):
     assert len(versions) == 1
 
 
-# --- contradictions and bad surroundings ---------------------------------------------------------
+# --- contradicting settings, a full disk, masks --------------------------------------------------
 
 
 def tokenizer(tmp_path, **settings):
@@ -162,44 +162,46 @@ def tokenizer(tmp_path, **settings):
 
 
 @pytest.mark.parametrize(("key", "value"), [("num_words", 12), ("lower", False), ("filters", "#")])
-def test_setting_against_the_tokenizers_own_is_refused(tmp_path, key, value):
+def test_setting_that_contradicts_the_tokenizer_is_refused(tmp_path, key, value):
     h5, _, _ = case("nested", tmp_path)
-    with pytest.raises(BuildError, match=f"{key} is {value!r} as given") as caught:
+    with pytest.raises(BuildError, match=f"{key} is given as {value!r}") as caught:
         build(h5, tokenizer(tmp_path), tmp_path / "b", labels=THREE, **{key: value})
-    assert "leave" in str(caught.value)
+    assert f"leave out {key}" in str(caught.value)
     assert not (tmp_path / "b").exists()
 
 
-def test_setting_that_agrees_with_the_tokenizers_is_taken(tmp_path):
+def test_setting_that_equals_the_tokenizers_is_accepted(tmp_path):
     h5, _, _ = case("nested", tmp_path)
     options = {"labels": THREE, "num_words": 10, "say": lambda line: None}
     manifest = build(h5, tokenizer(tmp_path), tmp_path / "b", **options).manifest
     assert (manifest.tokenizer.num_words, manifest.embedding.count) == (10, 9)
 
 
-def test_mode_whole_with_float16_is_a_contradiction(tmp_path, words):
+def test_mode_whole_with_float16_is_refused(tmp_path, words):
     h5, _, _ = case("nested", tmp_path)
-    with pytest.raises(BuildError, match="mode whole has no vectors in MongoDB"):
+    with pytest.raises(BuildError, match="mode whole stores no vectors in MongoDB"):
         build(h5, words, tmp_path / "b", labels=THREE, mode="whole", dtype="float16")
 
 
-def test_disk_without_room_is_noticed_before_the_dump(tmp_path, words, monkeypatch):
+def test_full_disk_is_detected_before_the_dump(tmp_path, words, monkeypatch):
     h5, _, _ = case("nested", tmp_path)
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr("controller.model_build.dump.shutil.disk_usage", lambda path: usage)
-    with pytest.raises(BuildError, match=r"0\.1 kB are free: make room or give another --out"):
+    with pytest.raises(
+        BuildError, match=r"0\.1 kB are free: free some space or choose another --out"
+    ):
         build(h5, words, tmp_path / "b", labels=THREE, say=lambda line: None)
     assert not (tmp_path / "b").exists()
 
 
-def test_out_below_a_file_is_one_line(tmp_path, words):
+def test_out_below_a_file_is_a_one_line_error(tmp_path, words):
     h5, _, _ = case("nested", tmp_path)
     with pytest.raises(BuildError, match=r"Not a directory|File exists") as caught:
         build(h5, words, words / "below" / "b", labels=THREE)
     assert "\n" not in str(caught.value)
 
 
-def test_average_under_a_mask_is_refused_by_name(make_h5, small_layers, small_weights, words):
+def test_average_of_a_masked_input_is_refused(make_h5, small_layers, small_weights, words):
     small_layers[0]["config"]["mask_zero"] = True
     small_layers[1]["class_name"] = "GlobalAveragePooling1D"
     path = make_h5(small_layers, small_weights)
@@ -207,15 +209,15 @@ def test_average_under_a_mask_is_refused_by_name(make_h5, small_layers, small_we
         build(path, words, path.parent / "b", labels=["a", "b"])
 
 
-def test_softmax_layer_under_a_mask_is_refused_by_name(make_h5, small_layers, small_weights, words):
+def test_softmax_layer_of_a_masked_input_is_refused(make_h5, small_layers, small_weights, words):
     small_layers[0]["config"]["mask_zero"] = True
     small_layers.insert(1, {"class_name": "Softmax", "config": {"name": "soft", "axis": -1}})
     path = make_h5(small_layers, small_weights)
-    with pytest.raises(BuildError, match=r"layer 1 \(Softmax 'soft'\) .* it takes a mask"):
+    with pytest.raises(BuildError, match=r"layer 1 \(Softmax 'soft'\) .* its input has a mask"):
         build(path, words, path.parent / "b", labels=["a", "b"])
 
 
-def test_mask_into_a_nested_model_is_refused_where_it_would_count(
+def test_mask_that_crosses_into_a_nested_model_is_refused_if_it_has_an_effect(
     make_h5, small_layers, small_weights, words
 ):
     small_layers[0]["config"]["mask_zero"] = True
@@ -229,5 +231,7 @@ def test_mask_into_a_nested_model_is_refused_where_it_would_count(
         for name, shape in shapes.items():
             group[f"memory/{name}:0"] = np.zeros(shape, np.float32)
         group.attrs["weight_names"] = [f"memory/{name}:0".encode() for name in shapes]
-    with pytest.raises(BuildError, match=r"layer 1\.0 \(LSTM 'memory'\).*edge of a nested model"):
+    with pytest.raises(
+        BuildError, match=r"layer 1\.0 \(LSTM 'memory'\).*boundary of a nested model"
+    ):
         build(path, words, path.parent / "b", labels=["a", "b"])

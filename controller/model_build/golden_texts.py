@@ -1,12 +1,12 @@
-"""The texts whose scores every bundle carries and every deploy has to reproduce.
+"""The texts of the golden outputs: every bundle stores their scores, every deploy checks them.
 
-Standard library only: the trainer of the sample model imports this in an environment that holds
-Keras and nothing of the laptop's.
+Standard library only: the training script of the sample model imports this in an environment with
+Keras and without the controller's packages.
 
-The texts are chosen for what has gone wrong in public deployments of such models, not for their
-manners: a one-word insult (the article author's own network never saw the last word, so it scored
-like an empty comment), capitals and punctuation (tokenizer rules), words outside the index,
-no known word at all, and more tokens than the sequence holds (truncation side).
+The texts cover what has gone wrong in public deployments of such models: a one-word insult (the
+network of the article's author never saw the last word, so it scored like an empty comment),
+capitals and punctuation (tokenizer rules), words outside the word index, no known word at all, and
+more tokens than the sequence length (the side that is cut).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEFAULT_TEXTS: tuple[str, ...] = (
     "COCKSUCKER BEFORE YOU PISS AROUND ON MY WORK",
     "qzxvkj wqpfzj",
     "?!",
-    # Longer than the sequence, with the telling word first and then last: shows which end is cut.
+    # Longer than the sequence length, with the insult first and then last: shows which end is cut.
     "idiot " + " ".join([_LONG_POLITE] * 8),
     " ".join([_LONG_POLITE] * 8) + " idiot",
 )

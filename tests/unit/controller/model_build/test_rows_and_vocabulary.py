@@ -1,4 +1,4 @@
-"""Rows are read one by one, wherever HDF5 put them, and only those that can be asked for."""
+"""Rows are read one by one for every HDF5 layout, and only those that a text can refer to."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from controller.model_build.embedding import as_float16, open_rows, vocabulary
 from controller.model_build.errors import BuildError
+from controller.model_build.rows import as_float16, open_rows
+from controller.model_build.vocabulary import vocabulary
 from controller.model_build.word_index import WordIndex
 from tox_com_det.model.tokenizer import TokenizerRules
 
@@ -15,7 +16,7 @@ MATRIX = np.random.default_rng(3).normal(size=(1000, 7)).astype(np.float32)
 
 
 def rows_of(tmp_path, **how):
-    """Every row of MATRIX, read back from a file in which it was stored in a certain way."""
+    """Every row of MATRIX, read from a file with a given storage layout."""
     path = tmp_path / "matrix.h5"
     with h5py.File(path, "w", userblock_size=how.pop("userblock_size", 0)) as file:
         file.create_dataset("m", data=MATRIX, **how)
@@ -38,7 +39,7 @@ def rows_of(tmp_path, **how):
         ({"dtype": "<f8"}, ["rows.f4"]),
     ],
 )
-def test_rows_are_equal_however_they_are_stored(tmp_path, how, copied):
+def test_rows_are_equal_for_every_storage_layout(tmp_path, how, copied):
     rows, scratch = rows_of(tmp_path, **how)
     np.testing.assert_array_equal(rows, MATRIX)
     assert scratch == copied
@@ -52,7 +53,7 @@ def test_row_that_is_not_finite_is_named(tmp_path):
         file["m"] = broken
     with h5py.File(path) as file, open_rows(file["m"], path, tmp_path) as rows:
         assert rows[4] == MATRIX[4].tobytes()
-        with pytest.raises(BuildError, match="row 5 of the embedding holds NaN"):
+        with pytest.raises(BuildError, match="row 5 of the embedding contains NaN"):
             rows[5]
 
 
@@ -71,20 +72,20 @@ def test_num_words_0_is_no_limit_as_in_keras():
     assert len(vocabulary(index_of({"a": 1, "b": 2}), TokenizerRules(num_words=0), rows=9)) == 2
 
 
-def test_words_beyond_the_matrix_name_one_and_the_option():
+def test_words_beyond_the_matrix_are_an_error_that_names_the_option():
     words = index_of({"a": 1, "b": 2, "c": 3, "d": 4})
     with pytest.raises(BuildError, match=r"2 words such as 'd' \(index 4\).*--num-words 3"):
         vocabulary(words, TokenizerRules(), rows=3)
 
 
-def test_words_beyond_the_matrix_do_not_matter_where_num_words_cuts_them_off():
+def test_words_beyond_the_matrix_are_ignored_if_num_words_cuts_them_off():
     words = index_of({"a": 1, "b": 2, "c": 9})
     chosen = vocabulary(words, TokenizerRules(num_words=3), rows=3)
     assert list(chosen) == [("a", 1), ("b", 2)]
     assert (chosen.unreachable, chosen.unused_rows) == (1, 0)
 
 
-def test_index_without_any_reachable_word():
+def test_word_index_without_a_reachable_word_is_refused():
     with pytest.raises(BuildError, match="no word of the index is below num_words=2"):
         vocabulary(index_of({"a": 5}), TokenizerRules(num_words=2), rows=10)
 
@@ -96,5 +97,5 @@ def test_float16_is_the_nearest_number(value):
 
 
 def test_number_beyond_float16_is_refused():
-    with pytest.raises(BuildError, match="row 3 holds numbers beyond 65504"):
+    with pytest.raises(BuildError, match="row 3 contains a number beyond 65504"):
         as_float16(np.array([1.0, 7e4], "<f4").tobytes(), "row 3")
