@@ -55,19 +55,12 @@ def roles_of(project: Path) -> list[Path]:
 
 def readme_of(role: Path) -> str:
     """Return the README's text for the role in this directory."""
-    entry = _load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]
-    parts = [
-        NOTE,
-        f"# {role.name}",
-        _prose(entry["short_description"]) + ".",
-        _prose(" ".join(_lines(entry.get("description", [])))),
-        f"By itself: `ansible-playbook site.yml --tags {role.name}`.",
-        "## Variables",
-        _table(
-            ("name", "type", "default", "meaning"),
-            (_option(name, option) for name, option in entry.get("options", {}).items()),
-        ),
-    ]
+    entries = _load(role / "meta" / "argument_specs.yml")["argument_specs"]
+    parts = [NOTE, f"# {role.name}"]
+    if "main" in entries:
+        parts += _main(role, entries["main"])
+    else:
+        parts += _entry_points(entries)
     templates = [
         (f"`/{source.removesuffix('.j2')}`", f"`templates/{source}`", checked)
         for source, checked in sorted(_templates(role))
@@ -83,6 +76,51 @@ def readme_of(role: Path) -> str:
         )
         parts += ["## Handlers", _table(("handler", "notified as"), rows)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _main(role: Path, entry: dict) -> list[str]:
+    """Return the sections of a role with an entry point main."""
+    if role.name in _played(role.parents[1]):
+        use = f"Run it alone: `ansible-playbook site.yml --tags {role.name}`."
+    else:
+        use = "Other roles depend on it or include it; it has no tag of its own."
+    return [
+        _prose(entry["short_description"]) + ".",
+        _description(entry),
+        use,
+        *_variables("## Variables", entry),
+    ]
+
+
+def _played(project: Path) -> set[str]:
+    """Return the names of the roles that playbooks run."""
+    plays = [play for path in (project / "playbooks").glob("*.yml") for play in _load(path)]
+    return {entry["role"] for play in plays for entry in play.get("roles", [])}
+
+
+def _entry_points(entries: dict[str, dict]) -> list[str]:
+    """Return the sections of a role that only other roles include."""
+    parts = ["Other roles include it (`include_role` with `tasks_from`)."]
+    for name, entry in entries.items():
+        parts += [
+            f"## {name}",
+            _prose(entry["short_description"]) + ".",
+            _description(entry),
+            *_variables("", entry),
+        ]
+    return parts
+
+
+def _description(entry: dict) -> str:
+    return _prose(" ".join(_lines(entry.get("description", []))))
+
+
+def _variables(title: str, entry: dict) -> list[str]:
+    options = entry.get("options", {})
+    if not options:
+        return []
+    rows = (_option(name, option) for name, option in options.items())
+    return [title, _table(("name", "type", "default", "meaning"), rows)]
 
 
 def _option(name: str, option: dict) -> tuple[str, str, str, str]:

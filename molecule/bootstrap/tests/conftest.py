@@ -1,4 +1,4 @@
-"""A brand-new server with sshd on a port of its own, and an inventory made from the example."""
+"""A brand-new server with sshd on a custom port, and an inventory created from the example."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SSH_PORT = 2222
 
 
 def call(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run a command of the tests and take what it says as text."""
+    """Run a command and capture its output as text."""
     return subprocess.run(command, capture_output=True, text=True, **{"check": False, **more})  # noqa: S603 (commands are built here)
 
 
 @dataclass(frozen=True)
 class Server:
-    """The container, asked through its engine: whatever sshd says, the tests see inside."""
+    """The container, inspected through its engine, so independently of sshd."""
 
     engine: Engine
     container: str
@@ -42,8 +42,8 @@ class Server:
         command = self.engine.command("exec", "-i", self.container, "sh", "-c", script)
         return call(command, input=given)
 
-    def lets_in(self, user: str, key: Path | None = None) -> bool:
-        """Whether sshd lets this user in with a key, in a new connection."""
+    def allows_login(self, user: str, key: Path | None = None) -> bool:
+        """Whether this user can log in with a key in a new connection."""
         command = ["ssh", "-n", "-p", str(SSH_PORT), "-i", str(key or self.key)]
         for option in (
             "BatchMode=yes",
@@ -56,14 +56,14 @@ class Server:
         command += [f"{user}@{self.address}", "true"]
         return call(command).returncode == 0
 
-    def is_closed_for_root(self) -> bool:
-        """Whether the settings' file is there."""
+    def has_restricted_sshd(self) -> bool:
+        """Whether the sshd drop-in file of role sshd exists."""
         return self.inside("test -e /etc/ssh/sshd_config.d/00-tox_com_det.conf").returncode == 0
 
 
 @dataclass(frozen=True)
 class Canary:
-    """Secrets that nobody else has, so that wherever one is found, it leaked."""
+    """Unique secrets: wherever one is found, it leaked."""
 
     password: str
     hash: str
@@ -76,15 +76,15 @@ class Canary:
 
 @dataclass
 class Laptop:
-    """The person's side: an inventory made as its README says, and the commands that use it."""
+    """The controller: an inventory created from the example, and the commands that use it."""
 
     work: Path
     inventory: Path
     vault_password_file: Path
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     def environment(self, **more: str) -> dict[str, str]:
-        known = {
+        fixed = {
             "ANSIBLE_INVENTORY": str(self.inventory),
             "ANSIBLE_VAULT_PASSWORD_FILE": str(self.vault_password_file),
             "ANSIBLE_LOG_PATH": str(self.work / "ansible.log"),
@@ -93,19 +93,19 @@ class Laptop:
             "ANSIBLE_NOCOLOR": "1",
         }
         base = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "MOLECULE_"))}
-        return {**base, **known, **more}
+        return {**base, **fixed, **more}
 
     def run(
         self, program: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Type one command in the checkout; what it says is kept for the search."""
+        """Run one command in the checkout and keep its output for the leak tests."""
         done = call(
             [str(BIN / program), *arguments],
             cwd=PROJECT,
             env=self.environment(**(environment or {})),
             stdin=subprocess.DEVNULL,
         )
-        self.said.append(done.stdout + done.stderr)
+        self.output.append(done.stdout + done.stderr)
         return done
 
     def bootstrap(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -117,12 +117,12 @@ class Laptop:
 
 @pytest.fixture(scope="session")
 def canary() -> Canary:
-    # A letter in front: no option, no number.
+    # Starts with a letter, so it is neither an option nor a number.
     password = f"canary-{secrets.token_hex(12)}"
-    made = call(["openssl", "passwd", "-6", "-stdin"], input=password, check=True)
+    hashed = call(["openssl", "passwd", "-6", "-stdin"], input=password, check=True)
     return Canary(
         password,
-        made.stdout.strip(),
+        hashed.stdout.strip(),
         f"vault-{secrets.token_hex(12)}",
         f"rootpw-{secrets.token_hex(12)}",
     )
@@ -130,12 +130,12 @@ def canary() -> Canary:
 
 @pytest.fixture(scope="session")
 def server(canary, tmp_path_factory) -> Server:
-    """A server as a provider hands it over: root with password or key, sshd on another port."""
+    """A server as delivered by a provider: root with password or key, sshd on another port."""
     state = PROJECT / ".nanode/bootstrap"
     record = json.loads((state / "instance.json").read_text())
     engine = find_engine(inspect_host(), os.environ.get("NANODE_ENGINE"))
-    asked = ("inspect", "--format={{.NetworkSettings.IPAddress}}", record["container"])
-    shown = call(engine.command(*asked), check=True)
+    query = ("inspect", "--format={{.NetworkSettings.IPAddress}}", record["container"])
+    shown = call(engine.command(*query), check=True)
     address = shown.stdout.strip()
     known_hosts = tmp_path_factory.mktemp("ssh") / "known_hosts"
     host_key = (state / "known_hosts").read_text().split(maxsplit=1)[1]
@@ -154,7 +154,7 @@ def server(canary, tmp_path_factory) -> Server:
 
 @pytest.fixture(scope="session")
 def laptop(server, canary, tmp_path_factory) -> Laptop:
-    """`cp -r inventory/example inventory/mine` and the commands of its vault.yml.example."""
+    """Run `cp -r inventory/example inventory/mine` and the commands in its vault.yml.example."""
     work = tmp_path_factory.mktemp("laptop")
     mine = work / "mine"
     shutil.copytree(PROJECT / "inventory/example", mine)
@@ -169,7 +169,7 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
         "ansible_ssh_common_args": (
             f"-o UserKnownHostsFile={server.known_hosts} -o IdentitiesOnly=yes"
         ),
-        # What a container is spared: inventory/local says the same.
+        # Settings for a container, as in inventory/local.
         "base_swap_enabled": False,
         "base_reboot": "never",
         "python_provider": "system",
@@ -178,8 +178,8 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
     write_json(mine / "hosts.yml", {"tox_com_det": {"hosts": {"bootstrap": host}}})
     group = mine / "group_vars/tox_com_det"
     vault = (group / "vault.yml.example").read_text()
-    vault = vault.replace("the password that sudo will ask for", f'"{canary.password}"')
-    vault = vault.replace("what 'openssl passwd -6' printed for it", f'"{canary.hash}"')
+    vault = vault.replace("the sudo password", f'"{canary.password}"')
+    vault = vault.replace("its hash as printed by 'openssl passwd -6'", f'"{canary.hash}"')
     (group / "vault.yml").write_text(vault)
     done = found.run("ansible-vault", "encrypt", str(group / "vault.yml"))
     assert done.returncode == 0, done.stderr
@@ -189,7 +189,7 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
 
 @pytest.fixture
 def other_key(tmp_path) -> Path:
-    """A key that is not the one of the inventory."""
+    """A key other than the inventory's."""
     key = tmp_path / "other"
     made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "other", "-f", str(key)]
     call(made, check=True)
@@ -197,5 +197,5 @@ def other_key(tmp_path) -> Path:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write JSON, which is YAML, so that nothing needs quoting by hand."""
+    """Write the document as JSON, which is valid YAML and needs no manual quoting."""
     path.write_text(json.dumps(document) + "\n")

@@ -1,4 +1,4 @@
-"""Nobody locks himself out, and no secret is left lying about. In the order of a server's life."""
+"""Nobody is locked out and no secret is leaked. The tests follow the life of a server, in order."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def wrong_key(other_key: Path) -> str:
 
 
 def last_message(text: str) -> str:
-    """What the last failed task says."""
+    """Return the message of the last failed task."""
     return [line for line in text.splitlines() if '"msg"' in line or "msg:" in line][-1]
 
 
 @contextmanager
 def watched_processes(server, canary):
-    """Look through all processes, here and on the server, while the block runs."""
-    places = {
-        "laptop": [sys.executable, "-c", SAMPLER],
+    """Scan all processes of the controller and the server for secrets while the block runs."""
+    commands = {
+        "controller": [sys.executable, "-c", SAMPLER],
         "server": server.engine.command("exec", "-i", server.container, "python3", "-c", SAMPLER),
     }
     running = {}
-    for place, command in places.items():
+    for place, command in commands.items():
         running[place] = subprocess.Popen(  # noqa: S603 (built above)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -47,15 +47,15 @@ def watched_processes(server, canary):
         found[place] = sampler.communicate(timeout=60)[0]
 
 
-def assert_nobody_was_shown(found):
-    assert set(found) == {"laptop", "server"}
+def assert_no_secret_was_visible(found):
+    assert set(found) == {"controller", "server"}
     for place, text in found.items():
         lines = text.splitlines()
         assert not [line for line in lines if line.startswith("LEAK")], place
-        assert int(lines[-1].split()[1]) > 20, f"too few looks on the {place}: {lines}"
+        assert int(lines[-1].split()[1]) > 20, f"too few scans on the {place}: {lines}"
 
 
-def test_a_password_without_sshpass_is_one_line(laptop, tmp_path):
+def test_a_password_without_sshpass_gives_one_line(laptop, tmp_path):
     bare = tmp_path / "bin"
     bare.mkdir()
     for tool in Path("/usr/bin").iterdir():
@@ -68,93 +68,96 @@ def test_a_password_without_sshpass_is_one_line(laptop, tmp_path):
     assert "install sshpass (apt-get install sshpass)" in last_message(done.stdout)
 
 
-def test_a_missing_vault_password_stops_before_anything_is_asked(laptop):
+def test_a_missing_vault_password_stops_before_the_first_connection(laptop):
     done = laptop.bootstrap(ANSIBLE_VAULT_PASSWORD_FILE="")
     assert done.returncode != 0
     assert "vault" in (done.stdout + done.stderr).lower()
 
 
-def test_a_key_that_nobody_knows_is_one_line(laptop, other_key):
+def test_an_unauthorized_key_gives_one_line(laptop, other_key):
     done = laptop.bootstrap("-e", f"ansible_ssh_private_key_file={other_key}")
     assert done.returncode != 0
-    assert "neither root nor deploy gets into bootstrap" in last_message(done.stdout)
+    assert "neither root nor deploy can log in to bootstrap" in last_message(done.stdout)
 
 
-def test_a_check_of_a_brand_new_server_touches_nothing(laptop, server):
+def test_check_mode_changes_nothing_on_a_brand_new_server(laptop, server):
     done = laptop.bootstrap("--check", "--diff")
     assert done.returncode == 0, done.stdout
     assert "+PermitRootLogin no" in done.stdout
     assert server.inside("id deploy").returncode != 0
-    assert not server.is_closed_for_root()
+    assert not server.has_restricted_sshd()
 
 
-def test_a_wrong_key_stops_before_root_is_closed(laptop, server, other_key):
+def test_a_wrong_key_stops_before_root_login_is_disabled(laptop, server, other_key):
     done = laptop.bootstrap("-e", wrong_key(other_key))
     assert done.returncode != 0
-    said = last_message(done.stdout)
-    assert f"deploy does not get into bootstrap with the key {server.key}" in said
-    assert "Permission denied" in said
-    assert "put its public half into sudo_user_authorized_keys" in said
-    assert not server.is_closed_for_root()
-    assert server.lets_in("root")
-    # What did not prove itself is gone.
+    message = last_message(done.stdout)
+    assert f"deploy cannot log in to bootstrap with the key {server.key}" in message
+    assert "Permission denied" in message
+    assert "add its public half to sudo_user_authorized_keys" in message
+    assert not server.has_restricted_sshd()
+    assert server.allows_login("root")
+    # The unconfirmed change was reverted.
     assert server.inside("test -e /etc/sudoers.d/tox_com_det").returncode != 0
 
 
-def test_a_wrong_sudo_password_stops_before_root_is_closed(laptop, server, tmp_path):
+def test_a_wrong_sudo_password_stops_before_root_login_is_disabled(laptop, server, tmp_path):
     wrong = tmp_path / "wrong.json"
     wrong.write_text(json.dumps({"ansible_become_password": "not the one of the hash"}))
     done = laptop.bootstrap("-e", f"@{wrong}")
     assert done.returncode != 0
-    said = last_message(done.stdout)
-    assert "deploy gets into bootstrap, but sudo refuses him (Incorrect sudo password)" in said
-    assert not server.is_closed_for_root()
-    assert server.lets_in("root")
+    message = last_message(done.stdout)
+    assert "deploy can log in to bootstrap, but sudo fails (Incorrect sudo password)" in message
+    assert not server.has_restricted_sshd()
+    assert server.allows_login("root")
 
 
-def test_settings_that_shut_the_sudo_user_out_are_taken_back(laptop, server):
-    # A line that sshd has not read yet shuts him out at the reload, after the first proof.
+def test_settings_that_lock_the_sudo_user_out_are_reverted(laptop, server):
+    # sshd reads this line when it reloads, after the login was verified for the first time.
     server.inside("sed -i '1i DenyUsers deploy' /etc/ssh/sshd_config")
     done = laptop.bootstrap()
     assert done.returncode != 0
-    said = last_message(done.stdout)
-    assert "deploy does not get into bootstrap" in said
-    assert "sshd's settings are as they were before" in said
-    assert not server.is_closed_for_root()
-    assert server.lets_in("root")
+    message = last_message(done.stdout)
+    assert "deploy cannot log in to bootstrap" in message
+    assert "sshd's previous settings are restored" in message
+    assert not server.has_restricted_sshd()
+    assert server.allows_login("root")
     server.inside("sed -i '/^DenyUsers/d' /etc/ssh/sshd_config; systemctl reload ssh")
 
 
-def test_the_server_takes_back_by_itself_what_a_lost_connection_left(laptop, server):
-    # No connection is kept open: once root is closed and the user shut out, nobody can come back.
+def test_the_server_reverts_by_itself_after_a_lost_connection(laptop, server):
+    # No connection is kept open: with root login disabled and the user locked out, no login works.
     server.inside("sed -i '1i DenyUsers deploy' /etc/ssh/sshd_config")
     done = laptop.bootstrap(
-        "-e", "sudo_user_take_back_seconds=15", ANSIBLE_SSH_ARGS="-o ControlMaster=no"
+        "-e", "lockout_guard_timeout=15", ANSIBLE_SSH_ARGS="-o ControlMaster=no"
     )
     assert done.returncode != 0
-    said = last_message(done.stdout)
-    assert "sshd's settings will, by the server itself within 15 seconds, be as they were" in said
+    message = last_message(done.stdout)
+    assert (
+        "sshd's previous settings will be restored by the server itself within 15 seconds"
+        in message
+    )
     deadline = time.monotonic() + 30
-    while server.is_closed_for_root() and time.monotonic() < deadline:
+    while server.has_restricted_sshd() and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert not server.is_closed_for_root()
-    assert server.lets_in("root")
+    assert not server.has_restricted_sshd()
+    assert server.allows_login("root")
     server.inside("sed -i '/^DenyUsers/d' /etc/ssh/sshd_config; systemctl reload ssh")
 
 
-def test_a_proof_that_comes_too_late_is_none(laptop, server):
-    # The server began to take the change back while the run went on.
-    done = laptop.bootstrap("-e", "sudo_user_take_back_seconds=1")
+def test_a_verification_after_the_timeout_is_rejected(laptop, server):
+    # The server starts to revert the change while the run continues.
+    done = laptop.bootstrap("-e", "lockout_guard_timeout=1")
     assert done.returncode != 0
-    assert "the proof took longer than 1 seconds" in last_message(done.stdout)
-    assert not server.is_closed_for_root()
-    assert server.lets_in("root")
+    assert "verification took longer than 1 seconds" in last_message(done.stdout)
+    assert not server.has_restricted_sshd()
+    assert server.allows_login("root")
 
 
-def test_root_is_closed_once_the_sudo_user_is_proven(laptop, server, canary, tmp_path):
+def test_root_login_is_disabled_once_the_sudo_user_is_verified(laptop, server, canary, tmp_path):
     arguments = ["-v", "--diff"]
     if shutil.which("sshpass"):
-        # As a provider hands it over: a password and no key.
+        # As delivered by a provider: a password and no key.
         server.inside("mv /root/.ssh/authorized_keys /root/.ssh/aside")
         password = tmp_path / "root_password"
         password.write_text(canary.root_password + "\n")
@@ -163,10 +166,10 @@ def test_root_is_closed_once_the_sudo_user_is_proven(laptop, server, canary, tmp
         done = laptop.bootstrap(*arguments)
     server.inside("mv /root/.ssh/aside /root/.ssh/authorized_keys")
     assert done.returncode == 0, done.stdout
-    assert_nobody_was_shown(found)
-    assert server.is_closed_for_root()
-    assert not server.lets_in("root")
-    assert server.lets_in("deploy")
+    assert_no_secret_was_visible(found)
+    assert server.has_restricted_sshd()
+    assert not server.allows_login("root")
+    assert server.allows_login("deploy")
     effective = server.inside("sshd -T").stdout.splitlines()
     assert {
         "permitrootlogin no",
@@ -174,47 +177,49 @@ def test_root_is_closed_once_the_sudo_user_is_proven(laptop, server, canary, tmp
         "kbdinteractiveauthentication no",
         f"port {SSH_PORT}",
     } <= set(effective)
-    assert server.inside("systemctl is-active tox_com_det-take-back").returncode != 0
-    # The guard clears up while it ends, when it is no longer "active".
-    left = "/run/tox_com_det-take-back"
+    assert server.inside("systemctl is-active tox_com_det-lockout-guard").returncode != 0
+    # The guard removes its state while it ends, when it is no longer "active".
+    left = "/run/tox_com_det-lockout-guard"
     gone = f"for _ in $(seq 50); do test -e {left} || exit 0; sleep 0.1; done; exit 1"
     assert server.inside(gone).returncode == 0
 
 
-def test_bootstrap_again_goes_on_as_the_sudo_user_and_changes_nothing(laptop):
+def test_a_second_bootstrap_logs_in_as_the_sudo_user_and_changes_nothing(laptop):
     done = laptop.bootstrap()
     assert done.returncode == 0, done.stdout
-    assert "deploy gets into bootstrap already: going on as deploy, not as root" in done.stdout
+    assert (
+        "deploy can already log in to bootstrap: continuing as deploy, not as root" in done.stdout
+    )
     assert "changed=0" in done.stdout
 
 
-def test_new_keys_without_ones_own_are_taken_back(laptop, server, other_key):
+def test_new_keys_without_the_current_one_are_reverted(laptop, server, other_key):
     done = laptop.bootstrap("-e", wrong_key(other_key))
     assert done.returncode != 0
-    assert "deploy does not get into bootstrap" in last_message(done.stdout)
-    assert server.lets_in("deploy")
-    assert not server.lets_in("deploy", other_key)
+    assert "deploy cannot log in to bootstrap" in last_message(done.stdout)
+    assert server.allows_login("deploy")
+    assert not server.allows_login("deploy", other_key)
 
 
-def test_the_whole_server_shows_no_secret_and_keeps_the_way_in(laptop, server, canary):
+def test_site_yml_shows_no_secret_and_keeps_the_login(laptop, server, canary):
     with watched_processes(server, canary) as found:
         done = laptop.run("ansible-playbook", "site.yml", "-v", "--diff")
         assert done.returncode == 0, done.stdout[-4000:]
         for tasks in (["build-model"], ["restore-embeddings"], ["deploy-model"], ["status"]):
             done = laptop.run("fab", *tasks)
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert_nobody_was_shown(found)
-    assert not server.lets_in("root")
-    assert server.lets_in("deploy")
-    opened = server.inside("firewall-cmd --zone=public --list-all").stdout
-    assert f"{SSH_PORT}/tcp" in opened
+    assert_no_secret_was_visible(found)
+    assert not server.allows_login("root")
+    assert server.allows_login("deploy")
+    allowed = server.inside("firewall-cmd --zone=public --list-all").stdout
+    assert f"{SSH_PORT}/tcp" in allowed
 
 
 def test_no_secret_is_left_on_the_server(server, canary):
     needles = "\n".join(canary.needles()) + "\n"
     places = "/etc /opt /srv /root /home /var /run /tmp /usr/local /dev/shm"
     found = server.inside(f"grep -rlaF -D skip -f - {places} 2>/dev/null", needles)
-    # The hash is where the system keeps it, and in the copy that it keeps of it.
+    # The system keeps the hash in these two files.
     assert set(found.stdout.split()) <= {"/etc/shadow", "/etc/shadow-"}
     journal = server.inside("journalctl --no-pager --all --output=verbose > /run/journal.txt; "
                             "wc -l < /run/journal.txt; grep -aFf - /run/journal.txt; "
@@ -225,28 +230,32 @@ def test_no_secret_is_left_on_the_server(server, canary):
     assert canary.hash in server.inside("cat /etc/shadow").stdout
 
 
-def test_no_secret_is_left_on_the_laptop(laptop, canary):
-    said = "".join(laptop.said)
+def test_no_secret_is_left_on_the_controller(laptop, canary):
+    output = "".join(laptop.output)
     log = (laptop.work / "ansible.log").read_text()
-    assert len(said) > 10_000
+    assert len(output) > 10_000
     assert len(log) > 10_000
     facts = list((laptop.work / "facts").iterdir())
     assert facts
-    leaks = [name for name, text in (("said", said), ("log", log)) if shows(text, canary)]
+    leaks = [
+        name for name, text in (("output", output), ("log", log)) if leaks_a_secret(text, canary)
+    ]
     places = [*facts, PROJECT / "build", PROJECT / ".nanode", laptop.inventory]
     places += [Path.home() / ".ansible", Path.home() / ".bash_history"]
     for place in places:
         for path in [place] if place.is_file() else place.rglob("*"):
-            if path.is_file() and shows(path.read_bytes().decode(errors="replace"), canary):
+            if path.is_file() and leaks_a_secret(
+                path.read_bytes().decode(errors="replace"), canary
+            ):
                 leaks.append(str(path))
     assert leaks == []
 
 
-def shows(text: str, canary) -> bool:
+def leaks_a_secret(text: str, canary) -> bool:
     return any(needle in text for needle in canary.needles())
 
 
-def test_the_databases_password_is_in_no_diff(laptop, tmp_path):
+def test_the_database_password_is_in_no_diff(laptop, tmp_path):
     given = tmp_path / "uri.json"
     uri = "mongodb://app:canary-of-the-uri@127.0.0.1:27017"
     given.write_text(json.dumps({"flask_app_mongodb_uri": uri}))
@@ -257,7 +266,7 @@ def test_the_databases_password_is_in_no_diff(laptop, tmp_path):
     assert "canary-of-the-uri" not in done.stdout + done.stderr
 
 
-def test_fab_without_the_vaults_password_is_one_line(laptop):
+def test_fab_without_the_vault_password_gives_one_line(laptop):
     done = laptop.run("fab", "status", environment={"ANSIBLE_VAULT_PASSWORD_FILE": ""})
     assert done.returncode != 0
     assert "set ANSIBLE_VAULT_PASSWORD_FILE" in done.stdout + done.stderr

@@ -188,7 +188,8 @@ def a_default_that_is_repeated_elsewhere_is_the_specified_one(tree: Tree) -> Ite
 def public_names_begin_with_the_role(tree: Tree) -> Iterator[str]:
     for role in tree.roles:
         for name in sorted({*role.spec, *role.defaults} - SITE_WIDE):
-            if not name.startswith(f"{role.name}_"):
+            # With __ it is an argument that other roles pass to an entry point.
+            if not _is_of(role.name, name):
                 yield f"roles/{role.name}: {name} does not begin with {role.name}_"
 
 
@@ -426,9 +427,13 @@ def tags_are_the_names_of_roles(tree: Tree) -> Iterator[str]:
 
 @rule
 def every_role_is_in_a_playbook(tree: Tree) -> Iterator[str]:
-    played = {entry["role"] for play in tree.plays for entry in play.roles}
+    """By itself, or because another role includes it or depends on it."""
+    used = {entry["role"] for play in tree.plays for entry in play.roles}
     for role in tree.roles:
-        if role.name not in played:
+        used |= set(role.dependencies)
+        used |= {str(t.arguments.get("name")) for t in role.tasks if t.module in ROLE_INCLUDES}
+    for role in tree.roles:
+        if role.name not in used:
             yield f"roles/{role.name} is in no playbook"
 
 

@@ -144,11 +144,19 @@ class Role:
 
     @cached_property
     def spec(self) -> dict[str, dict]:
-        """The options of meta/argument_specs.yml by name."""
-        entry = (load_plain(self.path / "meta/argument_specs.yml").get("argument_specs") or {}).get(
-            "main"
-        )
-        return (entry or {}).get("options") or {}
+        """The options of meta/argument_specs.yml by name, those of all entry points."""
+        entries = load_plain(self.path / "meta/argument_specs.yml").get("argument_specs") or {}
+        return {
+            name: option
+            for entry in entries.values()
+            for name, option in (entry.get("options") or {}).items()
+        }
+
+    @cached_property
+    def dependencies(self) -> list[str]:
+        """The names of the roles that run before this one (meta/main.yml)."""
+        listed = load_plain(self.path / "meta/main.yml").get("dependencies") or []
+        return [entry["role"] if isinstance(entry, dict) else entry for entry in listed]
 
     @cached_property
     def defaults(self) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible.errors import AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -91,6 +93,13 @@ def test_the_firewall_opens_the_ports_of_sshd(system: str):
         ["http", "https"],
         ["22/tcp", "2222/tcp"],
     )
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_sudo_finds_toxctl(system: str):
+    """RHEL's own secure_path leaves /usr/local/sbin out."""
+    (path,) = re.findall(r"secure_path=(\S+)", rendered("etc/sudoers.d/tox_com_det.j2", system))
+    assert "/usr/local/sbin" in path.split(":")
 
 
 def test_sudo_does_not_ignore_the_file():

@@ -59,7 +59,7 @@ def test_a_readme_tells_variables_files_handlers_and_the_tag(tmp_path: Path):
     for line in (
         "# web",
         "A server.",
-        "By itself: `ansible-playbook site.yml --tags web`.",
+        "Run it alone: `ansible-playbook site.yml --tags web`.",
         "| `python_provider` | str | `own` | Which Python. One of `own`, `system`. |",
         "| `web_port` | int | `80` | TCP port. |",
         "| `web_release` | str | not set | Release, where not the system's. |",

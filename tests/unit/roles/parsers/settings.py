@@ -139,8 +139,11 @@ def sudoers(text: str) -> str:
     """Return the name of the only user that the file grants sudo."""
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     rule = r"([a-z_][a-z0-9_-]*) ALL=\(ALL\) (NOPASSWD: )?ALL"
-    if len(lines) != 1 or not (match := re.fullmatch(rule, lines[0])):
-        raise ParseError(f"{lines!r} is not one rule for one user")
+    if not lines or not (match := re.fullmatch(rule, lines[-1])):
+        raise ParseError(f"{lines!r} does not end with a rule for one user")
+    path = rf"Defaults:{match[1]} secure_path=(/[a-z/]+)(:/[a-z/]+)*"
+    if len(lines) != 2 or not re.fullmatch(path, lines[0]):
+        raise ParseError(f"{lines!r} is not one secure_path and one rule for one user")
     if not text.endswith("\n"):
         raise ParseError("the last line has no newline")
     return match[1]

@@ -1,0 +1,112 @@
+"""The lockout guard restores what was changed, unless the change is confirmed in time.
+
+The script runs here without a user and without a service; molecule/bootstrap runs it as a unit.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from role_tree import PROJECT
+
+SCRIPT = PROJECT / "roles/lockout_guard/files/lockout-guard"
+LONG = "600"
+# Debian's sh is dash, that of CentOS 7 and EL9 is bash.
+SHELLS = pytest.mark.parametrize("start", ["/bin/sh", "/bin/bash --posix"], indirect=True)
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A file that is changed after the guard was armed."""
+    path = tmp_path / "sshd_config"
+    path.write_text("before\n")
+    path.chmod(0o640)
+    return path
+
+
+@pytest.fixture
+def created(tmp_path: Path) -> Path:
+    """A file that is created after the guard was armed."""
+    return tmp_path / "sudoers"
+
+
+@pytest.fixture
+def start(
+    request: pytest.FixtureRequest, tmp_path: Path, changed: Path, created: Path
+) -> Iterator[Start]:
+    """Start the guard, wait until it is armed, and change both files."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def guard(seconds: str) -> subprocess.Popen[bytes]:
+        shell = getattr(request, "param", "/bin/sh")
+        command = [*shell.split(), str(SCRIPT), str(tmp_path / "state"), seconds, "", ""]
+        process = subprocess.Popen([*command, str(changed), str(created)])  # noqa: S603 (fixed words)
+        running.append(process)
+        wait_for(lambda: (tmp_path / "state/armed").exists())
+        changed.write_text("after\n")
+        changed.chmod(0o600)
+        created.write_text("after\n")
+        return process
+
+    yield guard
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("the guard did not react")
+
+
+@SHELLS
+def test_a_request_restores_both_files_at_once(start: Start, changed: Path, created: Path):
+    guard = start(LONG)
+    guard.send_signal(signal.SIGUSR1)
+    assert guard.wait(timeout=60) == 0
+    assert changed.read_text() == "before\n"
+    assert changed.stat().st_mode & 0o777 == 0o640
+    assert not created.exists()
+
+
+@SHELLS
+def test_a_confirmed_change_stays(start: Start, changed: Path, created: Path):
+    guard = start(LONG)
+    guard.send_signal(signal.SIGTERM)
+    assert guard.wait(timeout=60) == 0
+    assert changed.read_text() == created.read_text() == "after\n"
+
+
+def test_a_change_that_nobody_confirms_is_reverted(
+    start: Start, changed: Path, created: Path, tmp_path: Path
+):
+    start("2")
+    wait_for(lambda: changed.read_text() == "before\n" and not created.exists())
+    assert (tmp_path / "state/expired").exists()
+
+
+def test_a_run_that_writes_after_the_timeout_is_reverted_again(
+    start: Start, changed: Path, tmp_path: Path
+):
+    start("2")
+    wait_for(lambda: changed.read_text() == "before\n")
+    changed.write_text("too late\n")
+    wait_for(lambda: changed.read_text() == "before\n")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGUSR1, signal.SIGTERM])
+def test_no_copy_is_left(start: Start, tmp_path: Path, ending: signal.Signals):
+    guard = start(LONG)
+    guard.send_signal(ending)
+    guard.wait(timeout=60)
+    assert not (tmp_path / "state").exists()
