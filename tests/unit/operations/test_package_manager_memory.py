@@ -17,10 +17,11 @@ REPOSITORIES = ("etc/yum.repos.d/CentOS-Base.repo.j2", "etc/yum.repos.d/epel.rep
 def test_swap_comes_before_the_first_package_task():
     before = roles_in_order("secure.yml")
     for name in before[: before.index("base")]:
+        assert role(name).dependencies == []
         assert not [one for one in role(name).tasks if one.module in PACKAGE_MODULES]
     main = [one for one in role("base").tasks if one.file.name == "main.yml"]
     order = [one.name for one in main]
-    swap = order.index("Make swap before the first package task")
+    swap = order.index("Create swap before the first package task")
     packages = next(i for i, one in enumerate(main) if one.module in PACKAGE_MODULES)
     assert swap < order.index("Refresh the package lists") < packages
     assert main[swap].data["when"] == "base_swap_enabled"
@@ -32,7 +33,7 @@ def test_lists_are_not_fetched_behind_ones_back(system: str):
     timers = evaluate(values["__package_sources_timers"], values)
     wanted = {"centos7": ["yum-makecache.timer"], "el9": ["dnf-makecache.timer"], "debian12": []}
     assert timers == wanted[system]
-    off = task("package_sources", "Turn off fetching package lists in the background").arguments
+    off = task("package_sources", "Disable background refreshes of package lists").arguments
     assert (off["enabled"], off["state"]) == (False, "stopped")
 
 

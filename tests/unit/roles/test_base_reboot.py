@@ -1,53 +1,115 @@
-"""A server is rebooted where the kernel, the C library or systemd was updated since it started."""
+"""A server is rebooted if the kernel, the C library or systemd was updated since it booted."""
 
 from __future__ import annotations
 
-import subprocess
+from fnmatch import fnmatch
 
 import pytest
 from rendering import SYSTEMS, TREE, VARIANTS, evaluate, variables
 
 (BASE,) = (role for role in TREE.roles if role.name == "base")
-REBOOT = {task.name: task for task in BASE.tasks if task.file.name == "reboot.yml"}
-SEE = REBOOT["See whether the kernel, the C library or systemd is newer than what runs"]
-DO = REBOOT["Reboot into it"]
-LISTED = (
-    "printf '%s\\n' '10 glibc-2.17-317.el7' '99999999999 systemd-219-78.el7' "
-    "'package kernel is not installed'"
+TASKS = {task.name: task for task in BASE.tasks}
+REBOOT = TASKS["Reboot the server"]
+BOOTED = 1_700_000_000
+FACTS = {"date_time": {"epoch": str(BOOTED + 3600)}, "uptime_seconds": 3600}
+# As yum-utils of EL7 and dnf-utils of EL9 print it.
+EL7 = (
+    "Core libraries or services have been updated:\n"
+    "  systemd -> 219-78.el7_9.9\n"
+    "  kernel -> 3.10.0-1160.119.1.el7\n"
+    "\nReboot is required to ensure that your system benefits from these updates.\n"
+    "\nMore information:\nhttps://access.redhat.com/solutions/27943\n"
+)
+EL9 = (
+    "Core libraries or services have been updated since boot-up:\n"
+    "  * glibc\n  * kernel\n"
+    "\nReboot is required to fully utilize these updates.\n"
+    "More information: https://access.redhat.com/solutions/27943\n"
+)
+CURRENT = (
+    "No core libraries or services have been updated since boot-up.\n"
+    "Reboot should not be necessary.\n"
 )
 
 
-def test_only_what_was_installed_since_the_start_is_named():
-    command = evaluate(SEE.data["ansible.builtin.shell"]["cmd"], {"__base_install_times": LISTED})
-    done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
-        ["/bin/bash", "-c", str(command)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["systemd-219-78.el7"]
+def updated(system: str, registered: dict[str, object]) -> object:
+    """Return what base reports as updated since the boot."""
+    values = variables(BASE, system, VARIANTS[0])
+    values.update(registered, ansible_facts={**SYSTEMS[system], **FACTS})
+    return evaluate(values["__base_updated_since_boot"], values)
 
 
 @pytest.mark.parametrize(
-    ("choice", "newer", "reboots"),
+    ("system", "printed", "names"),
+    [
+        ("centos7", EL7, ["systemd -> 219-78.el7_9.9", "kernel -> 3.10.0-1160.119.1.el7"]),
+        ("el9", EL9, ["glibc", "kernel"]),
+        ("el9", CURRENT, []),
+    ],
+)
+def test_el_reports_what_needs_restarting_names(system: str, printed: str, names: list[str]):
+    assert updated(system, {"__base_needs_restarting": {"stdout": printed}}) == names
+
+
+@pytest.mark.parametrize(
+    ("result", "failed"),
+    [
+        ({"rc": 0, "stdout": CURRENT}, False),
+        ({"rc": 1, "stdout": EL9}, False),
+        ({"rc": 1, "stdout": "", "stderr": "Traceback (most recent call last):"}, True),
+        ({"rc": 2, "stdout": ""}, True),
+    ],
+)
+def test_a_failure_of_needs_restarting_is_not_taken_for_a_reboot(
+    result: dict[str, object], failed: bool
+):
+    condition = "{{ " + TASKS["Run needs-restarting"].data["failed_when"] + " }}"
+    assert evaluate(condition, {"__base_needs_restarting": result}) is failed
+
+
+def test_debian_reports_only_what_was_installed_since_the_boot():
+    files = [
+        {"path": "/var/lib/dpkg/info/libc6:amd64.list", "mtime": BOOTED - 1.5},
+        {"path": "/var/lib/dpkg/info/systemd.list", "mtime": BOOTED + 1.5},
+        {"path": "/run/reboot-required", "mtime": BOOTED + 60.0},
+    ]
+    found = updated("debian12", {"__base_package_files": {"files": files}})
+    assert found == ["systemd", "reboot-required"]
+
+
+def test_debian_watches_kernel_library_systemd_and_the_request_of_a_package():
+    arguments = TASKS["Find the package lists of the kernel, the C library and systemd"].arguments
+    assert arguments["paths"] == ["/var/lib/dpkg/info", "/run"]
+    for name in (
+        "linux-image-6.1.0-26-amd64.list",
+        "libc6:amd64.list",
+        "systemd.list",
+        "reboot-required",
+    ):
+        assert any(fnmatch(name, pattern) for pattern in arguments["patterns"])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_nothing_is_updated_if_nothing_was_checked(system: str):
+    assert updated(system, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "names", "reboots"),
     [
         ("auto", [], False),
         ("auto", ["kernel-3.10.0-1160.119.1.el7"], True),
         ("always", [], True),
     ],
 )
-def test_it_is_rebooted_when_it_has_to_be(choice: str, newer: list[str], reboots: bool):
-    values = {"base_reboot": choice, "__base_newer": {"stdout_lines": newer}}
-    assert evaluate("{{ " + DO.data["when"] + " }}", values) is reboots
+def test_the_server_reboots_when_it_is_required(choice: str, names: list[str], reboots: bool):
+    values = {"base_reboot": choice, "__base_updated_since_boot": names}
+    assert evaluate("{{ " + REBOOT.data["when"] + " }}", values) is reboots
 
 
-def test_never_does_not_even_look():
-    (included,) = (task for task in BASE.tasks if task.name == "Reboot where an update asks for it")
+def test_never_does_not_even_check():
+    included = TASKS["Reboot if updates require it"]
     assert evaluate("{{ " + included.data["when"] + " }}", {"base_reboot": "never"}) is False
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_every_system_says_when_kernel_library_and_systemd_were_installed(system: str):
-    command = str(variables(BASE, system, VARIANTS[0])["__base_install_times"])
-    kernel, library = ("linux-image", "libc6") if system == "debian12" else ("kernel", "glibc")
-    assert all(word in command for word in (kernel, library, "systemd"))
 
 
 def test_the_local_nanode_is_never_rebooted():
