@@ -1,33 +1,37 @@
-"""Says how to give a vault's password before Ansible only says that there is none."""
+"""Explains how to provide a vault password, where Ansible only reports that there is none."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 
+if TYPE_CHECKING:
+    from ansible.playbook import Playbook
+
 DOCUMENTATION = """
 name: vault_password
 type: aggregate
-short_description: Says how to give a vault's password
+short_description: Explains how to provide a vault password
 description:
-  - Stops a run whose inventory has a vault, but that was given no password for it, with one line
-    that names the ways to give one.
+  - If the inventory contains a vault and no password was given, stops the run with one line that
+    lists the ways to provide it.
 """
 HEADER = b"$ANSIBLE_VAULT;"
 
 
-def vaults(sources: Iterable[str]) -> list[Path]:
-    """Encrypted files of an inventory.
+def encrypted_files(sources: Iterable[str]) -> list[Path]:
+    """Find the encrypted files of an inventory.
 
     Args:
         sources: files and directories of the inventory, as given to `-i`.
 
     Returns:
-        Paths of files that begin with Ansible's header of a vault.
+        Paths of the files that begin with Ansible's vault header.
     """
     found = []
     for source in map(Path, sources):
@@ -41,21 +45,21 @@ def vaults(sources: Iterable[str]) -> list[Path]:
 
 
 class CallbackModule(CallbackBase):
-    """Looks when a playbook starts, before any variable of a host is read."""
+    """Checks at the start of a playbook, before any host variable is read."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "vault_password"
     CALLBACK_NEEDS_ENABLED = True
 
-    def v2_playbook_on_start(self, playbook) -> None:
-        """End the run with exit code 1 where a vault's password is missing."""
+    def v2_playbook_on_start(self, playbook: Playbook) -> None:
+        """Exit with code 1 if a vault password is missing."""
         if playbook._loader._vault.secrets:
             return
         sources = context.CLIARGS.get("inventory") or constants.DEFAULT_HOST_LIST
-        found = vaults(source for source in sources if "," not in source)
+        found = encrypted_files(source for source in sources if "," not in source)
         if found:
             sys.exit(
-                f"{found[0]} is a vault, and its password is missing: type --ask-vault-pass, or "
+                f"{found[0]} is a vault, and its password is missing: use --ask-vault-pass, or "
                 "write it to a file and export ANSIBLE_VAULT_PASSWORD_FILE=.vault-password"
             )

@@ -41,7 +41,7 @@ def test_a_server_that_is_fine_passes():
     ("variables", "words"),
     [
         ({"mongdb_version": "4.0"}, ["mongdb_version (did you mean mongodb_version?)"]),
-        ({"__preflight_id": "arch"}, ["is not supported. These are: ", "debian 12"]),
+        ({"__preflight_id": "arch"}, ["is not supported. Supported systems: ", "debian 12"]),
         (
             {"__preflight_python": "2.7", "__preflight_core": "2.19.1"},
             ["ansible-core 2.19.1 cannot manage Python 2.7", "make venv"],
@@ -52,16 +52,20 @@ def test_a_server_that_is_fine_passes():
             ["1500 MiB with swap", "base_swap_enabled: true"],
         ),
         (
-            {"__preflight_has": {"stdout": "MemTotal:980\nSwapTotal:0\nDiskFree:100\nAvx:1\n"}},
-            ["has 100 MiB free below /", "du -xh"],
+            {
+                "__preflight_resources": {
+                    "stdout": "MemTotal:980\nSwapTotal:0\nDiskFree:100\nAvx:1\n"
+                }
+            },
+            ["has 100 MiB free on /", "du -xh"],
         ),
         (
             {
-                "__preflight_has": {"stdout": "MemTotal:980\nSwapTotal:0\nDiskFree:9000\n"},
+                "__preflight_resources": {"stdout": "MemTotal:980\nSwapTotal:0\nDiskFree:9000\n"},
                 "mongodb_provider": "mongodb-org",
                 "mongodb_version": "7.0",
             },
-            ["MongoDB 7.0 needs a processor with AVX", 'mongodb_version: "4.4"'],
+            ["MongoDB 7.0 needs a CPU with AVX", 'mongodb_version: "4.4"'],
         ),
         (
             {

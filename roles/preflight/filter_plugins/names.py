@@ -1,14 +1,14 @@
-"""Which names of an inventory no role knows."""
+"""Find variables of an inventory that are no option of any role."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import yaml
 
-# Ansible's own: connection variables, facts and what it knows about the play.
+# Defined by Ansible: connection variables, facts and magic variables.
 OWN_PREFIXES = ("ansible_", "vault_", "molecule_", "__")
 OWN_NAMES = frozenset(
     {
@@ -28,38 +28,38 @@ OWN_NAMES = frozenset(
         "role_path",
     }
 )
-# Of this project, but of no role: who bootstrap.yml logs in as, and what the fab tasks take.
+# Options outside the roles: the login of bootstrap.yml and a setting of the fab tasks.
 OTHER_NAMES = frozenset({"bootstrap_user", "deploy_hooks_dir"})
 
 
 def unknown_names(names: Iterable[str], options: Iterable[str]) -> list[str]:
-    """Names that are not known, each with the known one that it is closest to.
+    """Return unknown variable names, each with the closest known name.
 
     Args:
-        names: names of variables as a host has them.
-        options: names that roles take, and the user's own.
+        names: names of a host's variables.
+        options: names of the roles' options and of the user's own variables.
 
     Returns:
-        One text per unknown name, sorted; empty if all are known.
+        One text per unknown name, sorted; empty if all names are known.
     """
     known = sorted(OTHER_NAMES.union(options))
-    told = []
+    found = []
     for name in sorted(set(names) - set(known) - OWN_NAMES):
         if name.startswith(OWN_PREFIXES):
             continue
         close = difflib.get_close_matches(name, known, n=1)
-        told.append(f"{name} (did you mean {close[0]}?)" if close else name)
-    return told
+        found.append(f"{name} (did you mean {close[0]}?)" if close else name)
+    return found
 
 
 def role_options(roles: str) -> list[str]:
-    """Every option of every role, out of the specifications.
+    """Return every option of every role, as listed in the argument specifications.
 
     Args:
-        roles: directory of the roles.
+        roles: path of the roles directory.
 
     Returns:
-        Names, sorted, each once.
+        Unique names, sorted.
     """
     found: set[str] = set()
     for path in Path(roles).glob("*/meta/argument_specs.yml"):
@@ -70,8 +70,8 @@ def role_options(roles: str) -> list[str]:
 
 
 class FilterModule:
-    """Ansible's way to find the filters of this file."""
+    """Registers the filters of this file with Ansible."""
 
-    def filters(self) -> dict:
-        """Filters by name."""
+    def filters(self) -> dict[str, Callable[..., list[str]]]:
+        """Return the filters by name."""
         return {"role_options": role_options, "unknown_names": unknown_names}

@@ -11,7 +11,7 @@ import re
 import pytest
 from role_tasks import PROJECT, judge, role, task
 
-ASSERT = task("preflight", "Stop at an Ansible that cannot manage this system")
+ASSERT = task("preflight", "Check that this Ansible can manage the server")
 
 
 def verdict(ansible: str, python: str):

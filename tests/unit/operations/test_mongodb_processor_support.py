@@ -8,13 +8,14 @@ from __future__ import annotations
 import pytest
 from role_tasks import judge, role, roles_in_order, task
 
-ASSERT = task("preflight", "Stop at a processor that the chosen MongoDB does not run on")
+ASSERT = task("preflight", "Check that the CPU supports the selected MongoDB version")
 
 
 def verdict(avx: bool, system: str = "9", **inventory: object):
     seen = "MemTotal:1024" + ("\nAvx:1" if avx else "")
     return judge(
-        ASSERT, {"__preflight_has": {"stdout": seen}, "__preflight_version": system, **inventory}
+        ASSERT,
+        {"__preflight_resources": {"stdout": seen}, "__preflight_version": system, **inventory},
     )
 
 
@@ -22,7 +23,7 @@ def verdict(avx: bool, system: str = "9", **inventory: object):
 def test_without_avx_a_version_that_needs_it_is_refused_and_the_one_that_runs_is_named(version):
     said = verdict(False, mongodb_version=version)
     assert not said.good
-    assert f"MongoDB {version} needs a processor with AVX" in said.message
+    assert f"MongoDB {version} needs a CPU with AVX" in said.message
     assert 'mongodb_version: "4.4"' in said.message
 
 
@@ -45,5 +46,5 @@ def test_with_avx_every_version_is_let_through():
 def test_it_is_asked_before_anything_is_changed():
     assert "mongodb" in roles_in_order("install.yml")
     assert roles_in_order("preflight.yml") == ["preflight"]
-    asked = task("preflight", "Read the server's memory, swap, disk and processor")
+    asked = task("preflight", "Read memory, swap, disk space and CPU features")
     assert "grep -qw avx /proc/cpuinfo" in asked.data["ansible.builtin.raw"]

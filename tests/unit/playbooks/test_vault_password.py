@@ -52,5 +52,5 @@ def test_with_the_password_the_run_goes_on(inventory, tmp_path):
         "playbooks/preflight.yml",
         ANSIBLE_VAULT_PASSWORD_FILE=str(tmp_path / "password"),
     )
-    assert "TASK [preflight : Ask the server what it is]" in done.stdout
+    assert "TASK [preflight : Read the operating system and the Python version]" in done.stdout
     assert "is a vault" not in done.stderr
