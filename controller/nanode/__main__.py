@@ -5,85 +5,40 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from controller.nanode import NanodeError, NoContainerError, centos7
-from controller.nanode.host import find_engine, inspect_host
+from controller.nanode.engine import Engine, find_engine
+from controller.nanode.host import Host, inspect_host
 from controller.nanode.image import ensure_image
-from controller.nanode.instance import create, destroy, recorded
+from controller.nanode.instance import Files, recorded
+from controller.nanode.lifecycle import create, destroy
+from controller.ports import LOOPBACK
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NO_CONTAINER = 3
 SYSTEMS = ("debian12", "centos7")
+COMMANDS = {
+    "create": "start the local Nanode, or leave it as it is if it is running",
+    "url": "print the address of its service",
+    "destroy": "remove it",
+    "check": "say whether a container can run on this host; exit code 3: no, and why",
+}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; errors are one line on standard error and exit code 1.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors are one line on standard error.
 
-    `check` says on standard output why no container can run here, with exit code 3.
+    Returns:
+        The exit code: 0, 1 for an error, 3 if no container can run on this host, for which `check`
+        prints the reason on standard output.
     """
-    parser = argparse.ArgumentParser(prog="python -m controller.nanode", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (
-        ("create", "start it, or find it running"),
-        ("url", "print where its service answers"),
-        ("destroy", "remove it"),
-        ("check", "say whether a container can run here (exit code 3: no, and why)"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--name", default="nanode", help="its name in the inventory")
-        command.add_argument("--state", type=Path, help="directory of its key and records")
-        command.add_argument("--inventory", type=Path, help="inventory file to write")
-        if name in ("create", "check"):
-            command.add_argument("--system", choices=SYSTEMS, default=SYSTEMS[0])
-            command.add_argument("--image", help="an image that is here, instead of making one")
-        if name == "create":
-            command.add_argument(
-                "--volume",
-                action="append",
-                default=[],
-                metavar="HOST:CONTAINER[:OPTIONS]",
-                help="a directory of this host that it sees; may be given again",
-            )
-    asked = parser.parse_args(arguments)
-    state = (asked.state or CHECKOUT / ".nanode" / asked.name).absolute()
-    inventory = (asked.inventory or CHECKOUT / "inventory/local/nanode.yml").absolute()
+    options = _parser().parse_args(arguments)
     try:
-        if asked.command == "url":
-            print(f"http://127.0.0.1:{recorded(state).http_port}")
-            return 0
-        host = inspect_host()
-        engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
-        if asked.command in ("check", "create") and asked.system == "centos7":
-            centos7.require_cgroup_v1(host)
-            image = centos7.ensure_image(
-                engine, asked.image, _say if asked.command == "create" else _say_aside
-            )
-        if asked.command == "check":
-            print(f"Yes, with {engine.name}.")
-            return 0
-        if asked.command == "destroy":
-            places = {"name": asked.name, "checkout": CHECKOUT, "state": state}
-            removed = destroy(engine, inventory=inventory, **places)
-            print("Removed " + ", ".join(removed) if removed else "Nothing to remove.")
-            return 0
-        say = _say
-        if asked.system == "debian12":
-            image = asked.image or ensure_image(engine, say)
-        create(
-            engine,
-            host,
-            image,
-            name=asked.name,
-            checkout=CHECKOUT,
-            state=state,
-            inventory=inventory,
-            say=say,
-            volumes=tuple(asked.volume),
-            capabilities=centos7.CAPABILITIES if asked.system == "centos7" else (),
-        )
+        _run(options)
     except NoContainerError as error:
-        if asked.command == "check":
+        if options.command == "check":
             print(error.reason)
         else:
             print(f"nanode: {error}", file=sys.stderr)
@@ -94,11 +49,83 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m controller.nanode", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--name", default="nanode", help="its name in the inventory")
+        command.add_argument("--state", type=Path, help="directory of its key and its record")
+        command.add_argument("--inventory", type=Path, help="inventory file to write")
+        if name in ("create", "check"):
+            command.add_argument(
+                "--system", choices=SYSTEMS, default=SYSTEMS[0], help="default: %(default)s"
+            )
+            command.add_argument("--image", help="use this image instead of building one")
+        if name == "create":
+            command.add_argument(
+                "--volume",
+                action="append",
+                default=[],
+                metavar="HOST:CONTAINER[:OPTIONS]",
+                help="a directory of this host for the container; can be repeated",
+            )
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    files = Files(
+        CHECKOUT,
+        (options.state or CHECKOUT / ".nanode" / options.name).absolute(),
+        (options.inventory or CHECKOUT / "inventory/local/nanode.yml").absolute(),
+    )
+    if options.command == "url":
+        print(f"http://{LOOPBACK}:{recorded(files.state).http_port}")
+        return
+    host = inspect_host()
+    engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
+    if options.command == "check":
+        _check(engine, host, options)
+    elif options.command == "destroy":
+        removed = destroy(engine, name=options.name, files=files)
+        print("Removed " + ", ".join(removed) if removed else "Nothing to remove.")
+    else:
+        _create(engine, host, files, options)
+
+
+def _check(engine: Engine, host: Host, options: argparse.Namespace) -> None:
+    if options.system == "centos7":
+        centos7.require_cgroup_v1(host)
+        # Standard output is for the answer.
+        centos7.ensure_image(engine, options.image, _say_on_standard_error)
+    print(f"Yes, with {engine.name}.")
+
+
+def _create(engine: Engine, host: Host, files: Files, options: argparse.Namespace) -> None:
+    capabilities: tuple[str, ...] = ()
+    if options.system == "centos7":
+        centos7.require_cgroup_v1(host)
+        image = centos7.ensure_image(engine, options.image, _say)
+        capabilities = centos7.CAPABILITIES
+    else:
+        image = options.image or ensure_image(engine, _say)
+    create(
+        engine,
+        host,
+        image,
+        name=options.name,
+        files=files,
+        say=_say,
+        volumes=tuple(options.volume),
+        capabilities=capabilities,
+    )
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _say_aside(line: str) -> None:
+def _say_on_standard_error(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What this host allows a container: facts from thin probes, and what they lack for each engine."""
+"""What this host allows containers: facts from short probes, and what an engine lacks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.nanode.run import last_line, run
+
 # Bits of CapEff: for the mounts and namespaces of a container, and for its network.
 CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_NET_ADMIN": 12}
 PROBE_SECONDS = 30
@@ -17,26 +19,26 @@ PROBE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Abilities:
-    """What the calling process may do, as far as a container needs it.
+    """What the calling process may do, as far as containers need it.
 
     Attributes:
         user: name of the user.
         root: whether that is root.
-        engines: the engines that are installed; None where it answers, else its complaint.
-        here: whether podman runs its containers in this very system: not on a Mac, where it has
-            a virtual machine, and not over a remote connection.
+        engines: error of each installed engine, None for one that answers.
+        local: whether podman runs its containers on this system, and not in a virtual machine (as
+            on a Mac) or over a remote connection.
         capabilities: those of `CAPABILITIES` that the process has.
-        namespaces: None if a mount namespace with a new mount can be made, else the complaint.
+        namespaces: error of creating a mount namespace with a new mount, None if it works.
         user_ids: whether the user has subordinate ids (/etc/subuid and /etc/subgid).
         uid_mapper: whether newuidmap is installed.
-        cgroup_version: 1, 2, or 0 where no tree is mounted.
-        cgroup_writable: whether groups with a memory limit can be made, by this user.
+        cgroup_version: 1, 2, or 0 if no tree is mounted.
+        cgroup_writable: whether this user can create groups with a memory limit.
     """
 
     user: str
     root: bool
     engines: dict[str, str | None]
-    here: bool
+    local: bool
     capabilities: frozenset[str]
     namespaces: str | None
     user_ids: bool
@@ -47,44 +49,44 @@ class Abilities:
 
 @dataclass(frozen=True)
 class Lack:
-    """What is missing, and what to do about it."""
+    """What is missing, and how to fix it."""
 
     what: str
     remedy: str
 
 
 def missing_for(engine: str, facts: Abilities) -> Lack | None:
-    """The first ability that an installed engine lacks here, None if it lacks none."""
+    """The first ability that an installed engine lacks on this host, None if it lacks none."""
     if engine == "docker":
-        # What a container may do is its daemon's affair, not this process's.
-        return _silent(engine, facts, "start its daemon, or join the group 'docker'")
-    if facts.here:
+        # The rights of docker's daemon count, not those of this process.
+        return _no_answer(engine, facts, "start its daemon, or join the group 'docker'")
+    if facts.local:
         lack = _missing_as_root(facts) if facts.root else _missing_as_user(facts)
         if lack is not None:
             return lack
-    return _silent(engine, facts, "see what 'podman info' says")
+    return _no_answer(engine, facts, "run 'podman info' for details")
 
 
-def _silent(engine: str, facts: Abilities, remedy: str) -> Lack | None:
-    complaint = facts.engines.get(engine)
-    if complaint is None:
+def _no_answer(engine: str, facts: Abilities, remedy: str) -> Lack | None:
+    error = facts.engines.get(engine)
+    if error is None:
         return None
-    return Lack(f"{engine} is installed but does not answer ({complaint})", remedy)
+    return Lack(f"{engine} is installed but does not answer ({error})", remedy)
 
 
 def _missing_as_root(facts: Abilities) -> Lack | None:
-    outside = "start this sandbox with more rights (for a container: --privileged)"
+    remedy = "start this sandbox with more privileges (for a container: --privileged)"
     for name in CAPABILITIES:
         if name not in facts.capabilities:
-            return Lack(f"root lacks {name} here", outside)
+            return Lack(f"root lacks {name}", remedy)
     if facts.namespaces is not None:
-        return Lack(f"a mount namespace is not permitted here ({facts.namespaces})", outside)
+        return Lack(f"creating a mount namespace is not permitted ({facts.namespaces})", remedy)
     if facts.cgroup_version == 0:
         return Lack(
-            "no cgroup tree is mounted at /sys/fs/cgroup, so no memory limit can be set", outside
+            "no cgroup tree is mounted at /sys/fs/cgroup, so memory cannot be limited", remedy
         )
     if not facts.cgroup_writable:
-        return Lack("/sys/fs/cgroup is not writable, so no memory limit can be set", outside)
+        return Lack("/sys/fs/cgroup is not writable, so memory cannot be limited", remedy)
     return None
 
 
@@ -92,43 +94,43 @@ def _missing_as_user(facts: Abilities) -> Lack | None:
     user = facts.user
     if not facts.user_ids:
         return Lack(
-            f"podman is not set up for {user}, who is not root: no range of ids in /etc/subuid "
-            "and /etc/subgid",
-            f"run 'make up' as root, or once 'sudo usermod --add-subuids 100000-165535 "
+            f"podman is not set up for {user}, who is not root: no id range in /etc/subuid and "
+            "/etc/subgid",
+            "run 'make up' as root, or once 'sudo usermod --add-subuids 100000-165535 "
             f"--add-subgids 100000-165535 {user}'",
         )
     if not facts.uid_mapper:
         return Lack(
             f"podman is not set up for {user}, who is not root: newuidmap is not installed",
-            "run 'make up' as root, or install it (Debian: 'sudo apt-get install uidmap')",
+            "run 'make up' as root, or install it (on Debian: 'sudo apt-get install uidmap')",
         )
     if facts.namespaces is not None:
         return Lack(
-            f"{user}, who is not root, may not make a user namespace ({facts.namespaces})",
+            f"{user}, who is not root, may not create a user namespace ({facts.namespaces})",
             "run 'make up' as root",
         )
     if facts.cgroup_version != 2 or not facts.cgroup_writable:
         tree = f"cgroup v{facts.cgroup_version}" if facts.cgroup_version else "no cgroup tree"
         return Lack(
-            f"{user}, who is not root, cannot limit memory here ({tree}, the memory controller "
-            "is not delegated)",
+            f"{user}, who is not root, cannot limit memory ({tree}, the memory controller is not "
+            "delegated)",
             "run 'make up' as root",
         )
     return None
 
 
 def inspect_abilities(engines: tuple[str, ...]) -> Abilities:
-    """Probe this host; nothing is changed, each probe is a file read or a short command."""
+    """Probe this host with file reads and short commands; nothing is changed."""
     root = os.geteuid() == 0
     user = _user()
     version, writable = _cgroup(Path("/sys/fs/cgroup"), root)
     return Abilities(
         user=user,
         root=root,
-        engines={name: engine_complaint(name) for name in engines if shutil.which(name)},
-        here=sys.platform == "linux" and not os.environ.get("CONTAINER_HOST"),
+        engines={name: _error([name, "info"]) for name in engines if shutil.which(name)},
+        local=sys.platform == "linux" and not os.environ.get("CONTAINER_HOST"),
         capabilities=frozenset(name for name, bit in CAPABILITIES.items() if has_capability(bit)),
-        namespaces=_namespace_complaint(root),
+        namespaces=_namespace_error(root),
         user_ids=all(has_range(Path(path), user) for path in ("/etc/subuid", "/etc/subgid")),
         uid_mapper=shutil.which("newuidmap") is not None,
         cgroup_version=version,
@@ -136,13 +138,8 @@ def inspect_abilities(engines: tuple[str, ...]) -> Abilities:
     )
 
 
-def engine_complaint(name: str) -> str | None:
-    """None if the engine answers, else the last line of what it says."""
-    return _complaint([name, "info"])
-
-
 def has_capability(bit: int, status: Path = Path("/proc/self/status")) -> bool:
-    """Whether this process has a capability; False where the system does not know them."""
+    """Whether this process has a capability; False on a system without capabilities."""
     try:
         lines = status.read_text().splitlines()
     except OSError:
@@ -152,7 +149,7 @@ def has_capability(bit: int, status: Path = Path("/proc/self/status")) -> bool:
 
 
 def has_range(path: Path, user: str) -> bool:
-    """Whether a file such as /etc/subuid gives this user, by name or number, some ids."""
+    """Whether a file such as /etc/subuid has an id range for this user, by name or number."""
     try:
         lines = path.read_text().splitlines()
     except OSError:
@@ -168,16 +165,16 @@ def _user() -> str:
         return str(os.geteuid())
 
 
-def _namespace_complaint(root: bool) -> str | None:
+def _namespace_error(root: bool) -> str | None:
     if shutil.which("unshare") is None:
-        return None  # not known: the engine itself will tell
-    # Inside a mount namespace of its own, so /tmp out here stays as it is.
+        return None  # unknown: the engine reports it
+    # In a mount namespace of its own, so this system's /tmp stays as it is.
     new = ["--mount"] if root else ["--user", "--map-root-user", "--mount"]
-    return _complaint(["unshare", *new, "mount", "-t", "tmpfs", "tmpfs", "/tmp"])  # noqa: S108 (in a namespace of its own)
+    return _error(["unshare", *new, "mount", "-t", "tmpfs", "tmpfs", "/tmp"])  # noqa: S108 (in a namespace of its own)
 
 
 def _cgroup(tree: Path, root: bool) -> tuple[int, bool]:
-    """Version of the cgroup tree, and whether this user may make groups that limit memory."""
+    """Version of the cgroup tree, and whether this user can create groups that limit memory."""
     if (tree / "cgroup.controllers").exists():
         if root:
             return 2, os.access(tree, os.W_OK)
@@ -193,20 +190,14 @@ def _cgroup(tree: Path, root: bool) -> tuple[int, bool]:
     return 0, False
 
 
-def _complaint(command: list[str]) -> str | None:
+def _error(command: list[str]) -> str | None:
+    """The last line of a command's error, None if it succeeds."""
     try:
-        done = subprocess.run(  # noqa: S603 (fixed commands)
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=PROBE_SECONDS,
-        )
+        done = run(command, timeout=PROBE_SECONDS)
     except subprocess.TimeoutExpired:
         return f"no answer within {PROBE_SECONDS} s"
     except OSError as error:
         return error.strerror or str(error)
     if done.returncode == 0:
         return None
-    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return last_line(done, f"exit code {done.returncode}")

@@ -1,7 +1,7 @@
 """The image of the local Nanode: Debian 12 with systemd, Python and sshd, cached by its recipe.
 
-Where a registry answers, the distribution's own image is the base; elsewhere the image is made
-from Debian's packages with mmdebstrap. Both ways end in the same package list.
+If a registry answers, the image is built on the distribution's own one; otherwise it is built from
+Debian's packages with mmdebstrap. Both have the same packages.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.nanode import NanodeError
-from controller.nanode.host import Engine, apt_install
+from controller.nanode.engine import Engine, apt_install
+from controller.nanode.run import last_line, must, run
 
 REPOSITORY = "localhost/tox-com-det-nanode"
 BASE_IMAGE = "docker.io/library/debian:12"
@@ -34,22 +35,22 @@ PACKAGES = (
     "iproute2",
     "ca-certificates",
     "curl",
-    # /etc/protocols: without it firewalld dies with INVALID_PROTOCOL: esp
+    # /etc/protocols: without it firewalld fails with INVALID_PROTOCOL: esp
     "netbase",
 )
-# Certificate authorities that this host's owner added; without them https fails from inside on a
-# network with an authority of its own.
+# Certificate authorities added to this host; behind a proxy with an authority of its own, https
+# fails in the container without them.
 EXTRA_AUTHORITIES = Path("/usr/local/share/ca-certificates")
-# Every instance makes its own host keys at its first start (nanode.instance).
+# Every instance generates its own host keys at its first start (nanode.lifecycle).
 AFTER_INSTALL = "update-ca-certificates >/dev/null && rm -f /etc/ssh/ssh_host_*"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what is in the image.
+    """Everything that decides what is in the image.
 
     Attributes:
-        packages: Debian packages on top of the smallest root.
+        packages: Debian packages in addition to the minimal system.
         authorities: extra certificate authorities, file name and PEM text.
     """
 
@@ -57,7 +58,7 @@ class Recipe:
     authorities: tuple[tuple[str, bytes], ...]
 
     def tag(self) -> str:
-        """The image's name; another recipe has another name."""
+        """The image's name, different for every recipe."""
         digest = hashlib.sha256(repr((SUITE, self.packages, AFTER_INSTALL)).encode())
         for name, text in self.authorities:
             digest.update(name.encode() + b"\0" + text + b"\0")
@@ -73,7 +74,7 @@ def read_recipe(authorities: Path = EXTRA_AUTHORITIES) -> Recipe:
 
 
 def containerfile() -> str:
-    """The build on top of a registry's base image."""
+    """The build on top of the registry's image."""
     packages = " ".join(PACKAGES)
     return (
         f"FROM {BASE_IMAGE}\n"
@@ -87,7 +88,7 @@ def containerfile() -> str:
 
 
 def debootstrap_command(recipe: Recipe, authorities: Path, tarball: Path) -> list[str]:
-    """The mmdebstrap command that makes the root as a tar file."""
+    """The mmdebstrap command that writes the root file system as a tar file."""
     hooks = [
         f"--customize-hook=copy-in {authorities / name} /usr/local/share/ca-certificates"
         for name, _ in recipe.authorities
@@ -105,14 +106,18 @@ def debootstrap_command(recipe: Recipe, authorities: Path, tarball: Path) -> lis
 
 
 def ensure_image(engine: Engine, say: Callable[[str], None]) -> str:
-    """The name of the image, made if this host does not have it yet.
+    """The name of the image, which is built if this host does not have it yet.
+
+    Args:
+        engine: the container engine.
+        say: receives one line per step.
 
     Raises:
-        NanodeError: neither a registry nor Debian's packages can be had from here.
+        NanodeError: neither a registry nor Debian's packages are available.
     """
     recipe = read_recipe()
     tag = recipe.tag()
-    if _run(engine.command("image", "inspect", tag)).returncode == 0:
+    if run(engine.command("image", "inspect", tag)).returncode == 0:
         return tag
     with tempfile.TemporaryDirectory(prefix="tox-com-det-image-") as directory:
         work = Path(directory)
@@ -125,22 +130,28 @@ def ensure_image(engine: Engine, say: Callable[[str], None]) -> str:
     return tag
 
 
-def _from_registry(engine: Engine, tag: str, work: Path, say: Callable[[str], None]) -> bool:
-    say(f"Asking a registry for {BASE_IMAGE} ...")
+def pull(engine: Engine, image: str, say: Callable[[str], None]) -> bool:
+    """Pull an image from its registry; returns whether the registry had it."""
+    say(f"Pulling {image} ...")
     try:
-        pulled = _run(engine.command("pull", "--quiet", BASE_IMAGE), timeout=PULL_SECONDS)
+        pulled = run(engine.command("pull", "--quiet", image), timeout=PULL_SECONDS)
     except subprocess.TimeoutExpired:
-        pulled = None
-    if pulled is None or pulled.returncode:
+        return False
+    return pulled.returncode == 0
+
+
+def _from_registry(engine: Engine, tag: str, work: Path, say: Callable[[str], None]) -> bool:
+    if not pull(engine, BASE_IMAGE, say):
         say("No registry answers.")
         return False
     (work / "Containerfile").write_text(containerfile())
-    say("Building the image on top of it ...")
+    say("Building the image of the local Nanode on top of it ...")
     command = engine.command("build", "-t", tag, "-f", str(work / "Containerfile"), str(work))
-    built = _run(command)
+    built = run(command)
     if built.returncode:
         raise NanodeError(
-            f"the image does not build: {_last_line(built)}; run '{' '.join(command)}'"
+            f"building the image {tag} failed: {last_line(built)}: "
+            "check that Debian's package mirror is reachable, then rerun 'make up'"
         )
     return True
 
@@ -151,33 +162,23 @@ def _from_packages(
     if shutil.which("mmdebstrap") is None:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise NanodeError(
-                f"{BASE_IMAGE} cannot be pulled and mmdebstrap is not here to make an image from "
-                "Debian's packages: run 'sudo apt-get install mmdebstrap', then 'make up' again"
+                f"{BASE_IMAGE} cannot be pulled, and mmdebstrap, which builds an image from "
+                "Debian's packages, is not installed: run 'sudo apt-get install mmdebstrap', then "
+                "rerun 'make up'"
             )
         apt_install(("mmdebstrap",))
-    say("Making the image from Debian's packages (about a minute, once) ...")
+    say("Building the image from Debian's packages (about a minute, once) ...")
     tarball = work / "root.tar"
-    made = _run(debootstrap_command(recipe, work / "authorities", tarball))
+    made = run(debootstrap_command(recipe, work / "authorities", tarball))
     if made.returncode:
-        raise NanodeError(f"mmdebstrap failed: {_last_line(made)}; is Debian's mirror reachable?")
+        raise NanodeError(
+            f"mmdebstrap failed: {last_line(made)}: check that Debian's package mirror is "
+            "reachable, then rerun 'make up'"
+        )
     changes = ["--change", 'CMD ["/sbin/init"]']
     if engine.name == "podman":
         changes += ["--change", "STOPSIGNAL SIGRTMIN+3"]
-    imported = _run(engine.command("import", *changes, str(tarball), tag))
-    if imported.returncode:
-        raise NanodeError(f"{engine.name} cannot import the image: {_last_line(imported)}")
-
-
-def _run(command: list[str], timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 (commands are built here)
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-        stdin=subprocess.DEVNULL,
+    must(
+        engine.command("import", *changes, str(tarball), tag),
+        f"{engine.name} cannot import the image",
     )
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    return (done.stderr.strip().splitlines() or ["no reason given"])[-1]

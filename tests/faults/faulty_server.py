@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from controller.deploy import predict
 from controller.deploy.paths import ROOT
-from controller.nanode.host import Engine, find_engine, inspect_host
+from controller.nanode.engine import Engine, find_engine
+from controller.nanode.host import inspect_host
 from controller.nanode.instance import Instance, recorded
 from tox_com_det.model.manifest import Manifest
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from controller.nanode.host import Engine, find_engine, inspect_host
+from controller.nanode.engine import Engine, find_engine
+from controller.nanode.host import inspect_host
 
 PROJECT = Path(os.environ.get("MOLECULE_PROJECT_DIRECTORY", Path(__file__).parents[3]))
 BIN = Path(sys.executable).parent

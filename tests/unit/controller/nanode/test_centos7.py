@@ -1,4 +1,4 @@
-"""A CentOS 7 Nanode: where it can boot, and out of which image."""
+"""A CentOS 7 Nanode: where it can boot, and from which image."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from controller.nanode import NoContainerError, __main__, centos7, instance
-from controller.nanode.host import Engine, Host
+from controller.nanode import NoContainerError, __main__, centos7, image, instance
+from controller.nanode.engine import Engine
+from controller.nanode.host import Host
 from controller.nanode.instance import Instance
 
 ONE = Host(True, ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"), 1 << 20, 1 << 20, True)
 TWO = Host(False, (), 1 << 20, 1 << 20, True)
 PODMAN = Engine("podman")
-MADE = Instance("centos7", "tox-com-det-centos7-abc123", 8080, 2222)
+CREATED = Instance("centos7", "tox-com-det-centos7-abc123", 8080, 2222)
 
 
 class Podman:
-    """An engine that has these images and a registry that answers or not."""
+    """An engine with some images and a registry that answers or not."""
 
     def __init__(self, images: set[str], registry: bool) -> None:
-        self.images, self.registry, self.asked = images, registry, []
+        self.images, self.registry = images, registry
+        self.commands: list[list[str]] = []
+        self.repository = ""
 
     def __call__(self, command: list[str], timeout: float | None = None):
-        self.asked.append(command[1:])
+        self.commands.append(command[1:])
+        if command[1] == "build":
+            self.repository = Path(command[-1], centos7.REPOSITORY_FILE).read_text()
         good = {
             "image": command[-1] in self.images,
             "pull": self.registry,
@@ -33,19 +38,33 @@ class Podman:
         return subprocess.CompletedProcess(command, 0 if good else 1, "", "")
 
 
-def run(*options: str) -> list[str]:
+@pytest.fixture
+def podman(monkeypatch):
+    """A function that puts an engine in place."""
+
+    def put(images: set[str], registry: bool) -> Podman:
+        fake = Podman(images, registry)
+        monkeypatch.setattr(centos7, "run", fake)
+        monkeypatch.setattr(image, "run", fake)
+        return fake
+
+    monkeypatch.delenv(centos7.IMAGE_VARIABLE, raising=False)
+    return put
+
+
+def command_of(*capabilities: str) -> list[str]:
     return instance.run_command(
-        PODMAN, ONE, MADE, "image", Path("/checkout"), ("/a:/b:ro",), options
+        PODMAN, ONE, CREATED, "image", Path("/checkout"), ("/a:/b:ro",), capabilities
     )
 
 
-def test_a_host_without_cgroup_v1_cannot_boot_it():
+def test_host_without_cgroup_v1_is_refused():
     centos7.require_cgroup_v1(ONE)
-    with pytest.raises(NoContainerError, match="systemd 219 boots only where the host has cgroup"):
+    with pytest.raises(NoContainerError, match="systemd 219 only boots on a host with cgroup v1"):
         centos7.require_cgroup_v1(TWO)
 
 
-def test_check_says_why_it_is_skipped(monkeypatch, capsys):
+def test_check_prints_the_reason(monkeypatch, capsys):
     monkeypatch.setattr(__main__, "inspect_host", lambda: TWO)
     monkeypatch.setattr(__main__, "find_engine", lambda host, wanted: PODMAN)
     assert __main__.main(["check", "--system", "centos7"]) == __main__.NO_CONTAINER
@@ -54,52 +73,54 @@ def test_check_says_why_it_is_skipped(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("by", ["option", "environment"])
-def test_an_image_that_is_here_is_taken_without_a_registry(monkeypatch, by):
-    podman = Podman({"localhost/mine:7"}, registry=False)
-    monkeypatch.setattr(centos7, "_run", podman)
+def test_requested_image_is_used_without_a_registry(monkeypatch, podman, by):
+    fake = podman({"localhost/mine:7"}, registry=False)
     if by == "environment":
         monkeypatch.setenv(centos7.IMAGE_VARIABLE, "localhost/mine:7")
-    asked = "localhost/mine:7" if by == "option" else None
-    assert centos7.ensure_image(PODMAN, asked, print) == "localhost/mine:7"
-    assert [words[0] for words in podman.asked] == ["image"]
+    requested = "localhost/mine:7" if by == "option" else None
+    assert centos7.ensure_image(PODMAN, requested, print) == "localhost/mine:7"
+    assert [words[0] for words in fake.commands] == ["image"]
 
 
-def test_an_image_that_is_named_and_not_here_is_a_reason_to_skip(monkeypatch):
-    monkeypatch.setattr(centos7, "_run", Podman(set(), registry=True))
-    with pytest.raises(NoContainerError, match="no image localhost/none here"):
+def test_requested_image_that_is_missing_is_a_reason_to_skip(podman):
+    podman(set(), registry=True)
+    with pytest.raises(NoContainerError, match="no image localhost/none on this host"):
         centos7.ensure_image(PODMAN, "localhost/none", print)
 
 
-def test_no_registry_and_no_image_is_a_reason_to_skip(monkeypatch):
-    monkeypatch.delenv(centos7.IMAGE_VARIABLE, raising=False)
-    monkeypatch.setattr(centos7, "_run", Podman(set(), registry=False))
+def test_no_registry_and_no_image_is_a_reason_to_skip(podman):
+    podman(set(), registry=False)
     with pytest.raises(NoContainerError, match=r"no registry has docker\.io/library/centos:7"):
         centos7.ensure_image(PODMAN, None, print)
 
 
-def test_the_registrys_image_is_built_upon(monkeypatch):
-    monkeypatch.delenv(centos7.IMAGE_VARIABLE, raising=False)
-    podman = Podman(set(), registry=True)
-    monkeypatch.setattr(centos7, "_run", podman)
+def test_image_is_built_on_the_registrys(podman):
+    fake = podman(set(), registry=True)
     assert centos7.ensure_image(PODMAN, None, lambda line: None) == centos7.BUILT_IMAGE
-    assert [words[0] for words in podman.asked] == ["image", "pull", "build"]
+    assert [words[0] for words in fake.commands] == ["image", "pull", "build"]
+    assert fake.repository == centos7.repository()
 
 
-def test_the_image_is_left_with_its_own_repositories_for_the_roles_to_mend():
+def test_image_keeps_its_own_repositories_for_the_roles_to_fix():
     text = centos7.containerfile()
-    assert text.index("yum -y install") < text.index(centos7.RESTORED)
+    assert text.index("yum -y install") < text.index(centos7.RESTORE_REPOSITORIES)
+
+
+def test_packages_come_from_the_vault_with_their_signatures_checked():
+    text = centos7.repository()
     assert "baseurl=https://vault.centos.org/7.9.2009/os/$basearch/" in text
-    assert "gpgcheck=1" in text
+    assert "baseurl=https://vault.centos.org/7.9.2009/updates/$basearch/" in text
+    assert text.count("gpgcheck=1") == 2
 
 
-def test_its_container_sees_the_volumes_and_may_make_device_nodes():
-    command = run(*centos7.CAPABILITIES)
+def test_container_has_the_volumes_and_may_create_device_nodes():
+    command = command_of(*centos7.CAPABILITIES)
     assert "--volume=/a:/b:ro" in command
     assert "--cap-add=MKNOD" in command
-    assert "--cap-add=MKNOD" not in run()
+    assert "--cap-add=MKNOD" not in command_of()
 
 
-def test_volumes_and_image_are_words_of_the_command_line(monkeypatch, tmp_path):
+def test_volumes_and_image_are_options_of_the_command_line(monkeypatch, tmp_path):
     made = {}
     monkeypatch.setattr(__main__, "inspect_host", lambda: TWO)
     monkeypatch.setattr(__main__, "find_engine", lambda host, wanted: PODMAN)

@@ -1,4 +1,4 @@
-"""How the local Nanode is made: the decisions, without an engine."""
+"""How the local Nanode is created: the decisions, without an engine."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from controller.nanode import NanodeError, __main__, host, image, instance
-from controller.nanode.host import Engine, Host
-from controller.nanode.instance import Instance
+from controller.nanode import NanodeError, __main__, engine, host, image, instance, lifecycle
+from controller.nanode.engine import Engine
+from controller.nanode.host import Host
+from controller.nanode.instance import Files, Instance
 
 PLAIN = Host(False, (), 1 << 20, 1 << 20, may_raise_limits=True)
 NANODE = Instance("nanode", "tox-com-det-nanode-abc123", 8080, 2222)
 
 
-def start(engine: Engine, facts: Host) -> list[str]:
-    return instance.run_command(engine, facts, NANODE, "image:tag", Path("/checkout"))
+def start(chosen: Engine, facts: Host) -> list[str]:
+    return instance.run_command(chosen, facts, NANODE, "image:tag", Path("/checkout"))
 
 
-def test_the_container_has_one_gigabyte_and_no_swap_on_top():
+def test_container_has_one_gibibyte_of_memory_and_no_swap():
     command = start(Engine("podman"), PLAIN)
     assert "--memory=1g" in command
     assert "--memory-swap=1g" in command
@@ -31,7 +32,7 @@ def test_ports_are_published_on_loopback_only():
     assert published == ["--publish=127.0.0.1:8080:80", "--publish=127.0.0.1:2222:22"]
 
 
-def test_limits_stay_below_the_callers_own_where_it_may_not_raise_them():
+def test_limits_never_exceed_those_of_a_caller_that_may_not_raise_them():
     bound = Host(False, (), 20000, 96000, may_raise_limits=False)
     assert host.ulimit_arguments(bound) == [
         "--ulimit=nofile=20000:20000",
@@ -40,14 +41,14 @@ def test_limits_stay_below_the_callers_own_where_it_may_not_raise_them():
     assert host.ulimit_arguments(PLAIN) == []
 
 
-def test_version_1_controllers_are_mounted_so_that_systemd_can_limit_units():
+def test_cgroup_v1_controllers_are_mounted_for_systemds_limits():
     facts = Host(True, ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"), 1, 1, True)
     command = start(Engine("podman"), facts)
     assert "--volume=/sys/fs/cgroup/memory:/sys/fs/cgroup/memory:rw" in command
     assert "--volume=/sys/fs/cgroup/pids:/sys/fs/cgroup/pids:rw" in command
 
 
-def test_docker_gets_by_options_what_podman_does_for_systemd_by_itself():
+def test_docker_gets_options_for_systemd_that_podman_does_not_need():
     podman, docker = start(Engine("podman"), PLAIN), start(Engine("docker"), PLAIN)
     assert "--systemd=always" in podman
     assert "--systemd=always" not in docker
@@ -55,10 +56,10 @@ def test_docker_gets_by_options_what_podman_does_for_systemd_by_itself():
 
 
 @pytest.mark.parametrize(("hybrid", "arguments"), [(True, ("--runtime=runc",)), (False, ())])
-def test_a_hybrid_host_gets_runc_and_others_the_engines_default(hybrid, arguments):
+def test_podman_uses_runc_on_a_hybrid_host_and_its_default_elsewhere(hybrid, arguments):
     facts = Host(hybrid, (), 1, 1, True)
-    assert host._engine("podman", facts) == Engine("podman", arguments)
-    assert host._engine("docker", facts) == Engine("docker")
+    assert engine._engine("podman", facts) == Engine("podman", arguments)
+    assert engine._engine("docker", facts) == Engine("docker")
 
 
 def test_cgroups_are_read_from_the_host(tmp_path):
@@ -71,35 +72,36 @@ def test_cgroups_are_read_from_the_host(tmp_path):
     assert host.inspect_host(tmp_path).writable_cgroups == ()
 
 
-def test_the_command_that_installs_an_engine_is_this_systems(monkeypatch):
+def test_install_command_is_that_of_this_system(monkeypatch):
     monkeypatch.setattr(
-        host.shutil, "which", lambda name: "/usr/bin/dnf" if name == "dnf" else None
+        engine.shutil, "which", lambda name: "/usr/bin/dnf" if name == "dnf" else None
     )
-    assert "dnf install podman" in host.install_command()
-    monkeypatch.setattr(host.shutil, "which", lambda name: None)
-    assert host.install_command().startswith("see https://")
+    assert "dnf install podman" in engine.install_command()
+    monkeypatch.setattr(engine.shutil, "which", lambda name: None)
+    assert engine.install_command().startswith("see https://")
 
 
-def test_an_unknown_engine_is_refused():
+def test_unknown_engine_is_refused():
     with pytest.raises(NanodeError, match="'lxc' is unknown: set NANODE_ENGINE"):
-        host.find_engine(PLAIN, "lxc")
+        engine.find_engine(PLAIN, "lxc")
 
 
-def test_a_taken_port_is_passed_over_and_an_asked_one_is_reported(monkeypatch):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert host.free_port(port) > port
+def test_port_in_use_is_skipped_and_a_requested_one_is_an_error(monkeypatch):
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        port = used.getsockname()[1]
+        monkeypatch.delenv("NANODE_HTTP_PORT", raising=False)
+        assert lifecycle.port("NANODE_HTTP_PORT", port) > port
         monkeypatch.setenv("NANODE_HTTP_PORT", str(port))
-        with pytest.raises(NanodeError, match=f"port {port} on 127.0.0.1 is taken"):
-            instance._port("NANODE_HTTP_PORT", 8080)
+        with pytest.raises(NanodeError, match=f"port {port} on 127.0.0.1 is in use"):
+            lifecycle.port("NANODE_HTTP_PORT", 8080)
 
 
-def test_a_port_that_is_none_is_reported(monkeypatch):
+def test_request_that_is_not_a_port_is_an_error(monkeypatch):
     monkeypatch.setenv("NANODE_SSH_PORT", "ssh")
     with pytest.raises(NanodeError, match="NANODE_SSH_PORT=ssh is not a TCP port"):
-        instance._port("NANODE_SSH_PORT", 2222)
+        lifecycle.port("NANODE_SSH_PORT", 2222)
 
 
 def test_two_checkouts_have_two_containers():
@@ -108,7 +110,7 @@ def test_two_checkouts_have_two_containers():
     assert one != instance.container_name("nanode", Path("/two"))
 
 
-def test_the_image_is_cached_by_its_recipe(tmp_path):
+def test_image_is_cached_by_its_recipe(tmp_path):
     plain = image.read_recipe(tmp_path)
     assert plain.tag() == image.read_recipe(tmp_path).tag()
     (tmp_path / "own.crt").write_text("an authority\n")
@@ -116,14 +118,14 @@ def test_the_image_is_cached_by_its_recipe(tmp_path):
     assert image.Recipe(("vim",), ()).tag() != plain.tag()
 
 
-def test_both_ways_to_the_image_install_the_same_packages(tmp_path):
+def test_both_ways_to_build_the_image_install_the_same_packages(tmp_path):
     command = image.debootstrap_command(image.read_recipe(tmp_path), tmp_path, tmp_path / "x.tar")
     assert f"--include={','.join(image.PACKAGES)}" in command
     assert " ".join(image.PACKAGES) in image.containerfile()
 
 
-def test_the_inventory_is_strict_about_the_host_key(tmp_path):
-    text = instance.inventory_text(NANODE, tmp_path)
+def test_inventory_checks_the_host_key_strictly(tmp_path):
+    text = instance.inventory_text(NANODE, Files(Path("/checkout"), tmp_path, Path("/unused")))
     hosts = json.loads(text.partition("\n")[2])["tox_com_det"]["hosts"]
     assert hosts["nanode"]["ansible_port"] == 2222
     arguments = hosts["nanode"]["ansible_ssh_common_args"]
@@ -131,7 +133,7 @@ def test_the_inventory_is_strict_about_the_host_key(tmp_path):
     assert "StrictHostKeyChecking=yes" in arguments
 
 
-def test_an_error_is_one_line_and_exit_code_1(monkeypatch, capsys):
+def test_error_is_one_line_and_exit_code_1(monkeypatch, capsys):
     monkeypatch.setenv("NANODE_ENGINE", "lxc")
     assert __main__.main(["create"]) == 1
     said = capsys.readouterr().err
@@ -139,7 +141,7 @@ def test_an_error_is_one_line_and_exit_code_1(monkeypatch, capsys):
     assert said.count("\n") == 1
 
 
-def test_the_address_is_printed_and_its_absence_told(tmp_path, capsys):
+def test_address_is_printed_and_a_missing_record_is_an_error(tmp_path, capsys):
     assert __main__.main(["url", "--state", str(tmp_path)]) == 1
     assert "make up" in capsys.readouterr().err
     (tmp_path / "instance.json").write_text(json.dumps(vars(NANODE)))

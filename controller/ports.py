@@ -1,0 +1,74 @@
+"""Choose TCP ports on the loopback interface for the local Nanode and for `make serve`."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+LOOPBACK = "127.0.0.1"
+ATTEMPTS = 200
+_LAST = 65535
+
+
+class PortError(Exception):
+    """No port can be used; the message names the variable to set."""
+
+
+def problem(port: int) -> str | None:
+    """Why this process cannot listen on a loopback port ("is in use"); None if it can."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except PermissionError:
+            return "is reserved for root"
+        except OSError:
+            return "is in use"
+    return None
+
+
+def requested_or_free(variable: str, requested: str | None, preferred: int) -> int:
+    """The requested port, or the first free one from `preferred` on.
+
+    Args:
+        variable: the environment variable with the request, for errors.
+        requested: its value; None or "" if it is not set.
+
+    Raises:
+        PortError: the request is not a port or the port cannot be used, or no port is free.
+    """
+    if not requested:
+        return first_free(variable, preferred)
+    if not (requested.isascii() and requested.isdigit() and 0 < int(requested) <= _LAST):
+        raise PortError(f"{variable}={requested} is not a TCP port: set a number from 1 to {_LAST}")
+    reason = problem(int(requested))
+    if reason is not None:
+        raise PortError(
+            f"port {requested} on {LOOPBACK} {reason}: set {variable} to another port, or unset it"
+        )
+    return int(requested)
+
+
+def first_free(
+    variable: str, preferred: int, problem: Callable[[int], str | None] = problem
+) -> int:
+    """The first of `ATTEMPTS` ports from `preferred` on that can be used.
+
+    Raises:
+        PortError: none of them.
+    """
+    last = min(preferred + ATTEMPTS - 1, _LAST)
+    for port in range(preferred, last + 1):
+        if problem(port) is None:
+            return port
+    raise PortError(
+        f"no free port from {preferred} to {last} on {LOOPBACK}: set {variable} to a free one"
+    )
+
+
+def any_free() -> int:
+    """A free port, chosen by the system."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,150 @@
+"""A Nanode's life with an engine, ssh and ssh-keygen that only record what they are told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller.nanode import NanodeError, lifecycle
+from controller.nanode.engine import Engine
+from controller.nanode.host import Host
+from controller.nanode.instance import Files, container_name
+
+HOST = Host(False, (), 1 << 20, 1 << 20, may_raise_limits=True)
+# Records its arguments, and standard input for `tee`; $STATE answers `container inspect`.
+PODMAN = """
+echo "$*" >>"$LOG"
+case "$*" in
+"container inspect "*) [ -e "$STATE" ] && cat "$STATE" ;;
+*is-system-running) echo degraded ;;
+*" tee "*) cat >"$LOG.stdin" ;;
+*" test -e "*) [ -n "$SSHD_IS_READY" ] ;;
+*" cat "*) echo "ssh-ed25519 AAAA root@nanode" ;;
+esac
+"""
+SSH = 'echo "root@127.0.0.1: Permission denied (publickey)." >&2; exit 255'
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path / "checkout", tmp_path / "state", tmp_path / "inventory/nanode.yml")
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """What the engine was told so far, without the container's name."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, script in (("podman", PODMAN), ("ssh", SSH)):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    for name in ("sh", "cat", "ssh-keygen"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    log = tmp_path / "log"
+    for name, value in (
+        ("PATH", str(programs)),
+        ("LOG", str(log)),
+        ("STATE", str(tmp_path / "status")),
+        ("SSHD_IS_READY", ""),
+    ):
+        monkeypatch.setenv(name, value)
+    for name in ("NANODE_HTTP_PORT", "NANODE_SSH_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    container = container_name("nanode", tmp_path / "checkout")
+    return lambda: [line.replace(container, "NAME") for line in log.read_text().splitlines()]
+
+
+def create(files: Files) -> None:
+    lifecycle.create(Engine("podman"), HOST, "image", name="nanode", files=files, say=print)
+
+
+def test_create_starts_the_container_and_authorizes_a_new_key(
+    files: Files, commands: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    create(files)
+    told = commands()
+    started = next(line for line in told if line.startswith("run "))
+    assert started.endswith(" image /sbin/init")
+    inside = [line.partition("NAME ")[2] for line in told if line.startswith("exec ")]
+    assert inside == [
+        "systemctl is-system-running",
+        "mkdir -p -m 0700 /root/.ssh",
+        "tee /root/.ssh/authorized_keys",
+        "chmod 0600 /root/.ssh/authorized_keys",
+        "test -e /etc/ssh/ssh_host_ed25519_key.pub",
+        "ssh-keygen -A",
+        "test -e /usr/lib/systemd/system/sshd.service",
+        "systemctl reset-failed ssh",
+        "systemctl restart ssh",
+        "cat /etc/ssh/ssh_host_ed25519_key.pub",
+    ]
+    public = files.key.with_name("id_ed25519.pub").read_text()
+    assert (tmp_path / "log.stdin").read_text() == public
+    record = json.loads((files.state / "instance.json").read_text())
+    expected = f"[127.0.0.1]:{record['ssh_port']} ssh-ed25519 AAAA\n"
+    assert files.known_hosts.read_text() == expected
+    assert str(record["ssh_port"]) in files.inventory.read_text()
+
+
+def test_create_leaves_a_running_container_and_its_sshd_alone(
+    files: Files,
+    commands: Callable[[], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create(files)
+    before = len(commands())
+    key = files.key.read_text()
+    (tmp_path / "status").write_text("running\n")
+    monkeypatch.setenv("SSHD_IS_READY", "yes")
+    create(files)
+    told = commands()[before:]
+    assert not [line for line in told if line.startswith(("run ", "start ", "rm "))]
+    assert not [line for line in told if "restart" in line or "ssh-keygen" in line]
+    assert files.key.read_text() == key
+
+
+def test_stopped_container_is_started_again(
+    files: Files, commands: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    create(files)
+    (tmp_path / "status").write_text("exited\n")
+    create(files)
+    assert "start NAME" in commands()
+
+
+def test_container_without_a_record_is_replaced(
+    files: Files, commands: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "status").write_text("running\n")
+    create(files)
+    told = commands()
+    assert told.index("rm --force --volumes NAME") < [line[:4] for line in told].index("run ")
+
+
+def test_destroy_removes_container_key_and_inventory(
+    files: Files, commands: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    create(files)
+    (tmp_path / "status").write_text("running\n")
+    removed = lifecycle.destroy(Engine("podman"), name="nanode", files=files)
+    assert "rm --force --time=5 --volumes NAME" in commands()
+    assert removed[1:] == [str(files.inventory), str(files.state)]
+    assert not files.state.exists()
+    (tmp_path / "status").unlink()
+    assert lifecycle.destroy(Engine("podman"), name="nanode", files=files) == []
+
+
+def test_failed_command_is_one_line_with_the_command_to_try(
+    files: Files, commands: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "bin/podman").write_text(
+        '#!/bin/sh\n[ "$1" = run ] && echo "no such image" >&2\nexit 1\n'
+    )
+    with pytest.raises(NanodeError, match="does not start: no such image: try 'podman run ") as one:
+        create(files)
+    assert "\n" not in str(one.value)

@@ -1,0 +1,64 @@
+"""Loopback ports: the requested one or a one-line error, otherwise the first free one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from controller import ports
+from controller.ports import PortError
+
+
+@pytest.fixture
+def used() -> Iterator[int]:
+    """A port on which something listens."""
+    with socket.socket() as listener:
+        listener.bind((ports.LOOPBACK, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("requested", [None, ""])
+def test_port_in_use_is_skipped(used: int, requested: str | None) -> None:
+    assert ports.requested_or_free("SERVE_PORT", requested, used) > used
+
+
+def test_requested_port_is_used() -> None:
+    free = ports.any_free()
+    assert ports.requested_or_free("SERVE_PORT", str(free), 8080) == free
+
+
+def test_requested_port_that_is_in_use_is_a_one_line_error(used: int) -> None:
+    with pytest.raises(PortError) as failure:
+        ports.requested_or_free("SERVE_PORT", str(used), 8080)
+    assert str(failure.value) == (
+        f"port {used} on 127.0.0.1 is in use: set SERVE_PORT to another port, or unset it"
+    )
+
+
+@pytest.mark.parametrize("requested", ["http", "0", "65536", "-1", "²"])
+def test_request_that_is_not_a_port_is_refused(requested: str) -> None:
+    message = f"SERVE_PORT={requested} is not a TCP port: set a number from 1 to 65535"
+    with pytest.raises(PortError, match=message):
+        ports.requested_or_free("SERVE_PORT", requested, 8080)
+
+
+def test_reserved_port_has_its_own_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(PortError, match=r"port 80 on 127\.0\.0\.1 is reserved for root"):
+        ports.requested_or_free("SERVE_PORT", "80", 8080)
+
+
+def test_no_free_port_is_a_one_line_error() -> None:
+    with pytest.raises(PortError, match=r"no free port from 8080 to 8279 .*: set SERVE_PORT to"):
+        ports.first_free("SERVE_PORT", 8080, lambda port: "is in use")
+
+
+def test_search_ends_at_the_last_port() -> None:
+    with pytest.raises(PortError, match="no free port from 65500 to 65535"):
+        ports.first_free("SERVE_PORT", 65500, lambda port: "is in use")
