@@ -1,4 +1,4 @@
-"""Find variables of an inventory that are no option of any role."""
+"""Find inventory variables that are not an option of any role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vault without its password ends with the command that gives one, before anything is asked."""
+"""A missing vault password stops the run with the option that provides it, before any connection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ansible(program: str, *options: str, **environment: str) -> subprocess.Compl
     )
 
 
-def test_a_missing_password_is_told_with_the_way_to_give_it(inventory):
+def test_a_missing_password_names_the_option_that_provides_it(inventory):
     done = ansible("ansible-playbook", "-i", str(inventory), "playbooks/preflight.yml")
     assert done.returncode == 1
     assert "group_vars/all.yml is a vault, and its password is missing" in done.stderr
@@ -44,7 +44,7 @@ def test_a_missing_password_is_told_with_the_way_to_give_it(inventory):
     assert "TASK" not in done.stdout
 
 
-def test_with_the_password_the_run_goes_on(inventory, tmp_path):
+def test_with_the_password_the_run_continues(inventory, tmp_path):
     done = ansible(
         "ansible-playbook",
         "-i",
