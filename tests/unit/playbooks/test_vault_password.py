@@ -1,4 +1,4 @@
-"""A missing vault password stops the run with the option that provides it, before any connection."""
+"""A missing vault password stops the run with the option that provides it."""
 
 from __future__ import annotations
 
