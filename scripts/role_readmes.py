@@ -1,10 +1,10 @@
-"""Write the README of every role out of what Ansible itself reads: `make docs`.
+"""Write the README of every role from what Ansible itself reads: `make docs`.
 
 Usage: python scripts/role_readmes.py [--check]
 
 The variables come from meta/argument_specs.yml, the files from the tasks that use a template, the
-handlers from handlers/main.yml. With --check nothing is written: it exits 1 and names each README
-that is out of date.
+handlers from handlers/main.yml. With --check nothing is written; READMEs that are out of date are
+named, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ MARKUP = re.compile(r"\b([CVOU])\(((?:[^()]|\([^()]*\))*)\)")
 
 
 def main(arguments: list[str] | None = None, project: Path = PROJECT) -> int:
-    """Write the READMEs, or with --check compare them; the exit status is 1 if one is stale."""
+    """Write the READMEs, or with --check compare them and return 1 if one is out of date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, name what is stale")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, name the READMEs that are out of date"
+    )
     check = parser.parse_args(arguments).check
     stale = 0
     for role in roles_of(project):
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None, project: Path = PROJECT) -> int:
         stale += 1
         if check:
             where = readme.relative_to(project)
-            print(f"{where} does not say what the role does now: make docs", file=sys.stderr)
+            print(f"{where} is out of date: run `make docs`", file=sys.stderr)
         else:
             readme.write_text(text, encoding="utf-8")
             print(f"wrote {readme.relative_to(project)}")
@@ -174,7 +176,7 @@ def _prose(text: str) -> str:
 
 
 def _value(value: object) -> str:
-    """Return the value as it would stand in an inventory."""
+    """Return the value as an inventory would contain it."""
     if isinstance(value, str) and "{{" in value:
         return value
     if value == "":

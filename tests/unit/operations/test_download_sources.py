@@ -45,7 +45,7 @@ def test_every_address_of_a_role_stands_in_its_options_or_is_replaced_by_one():
             for name, value in content.items():
                 if not ADDRESS.search(str(value)):
                     continue
-                public = name.replace(f"{of.internal}system_", f"{of.name}_")
+                public = name.replace(f"{of.private_prefix}system_", f"{of.name}_")
                 assert public in of.spec or name in specified, f"{TREE.where(path)}: {name}"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import AnsibleEnvironment, Templar, generate_ansible_template_vars
-from role_rules import per_system
+from cross_checks.lookup import per_system
 from role_tree import PROJECT, Role, Tree
 
 # Facts as the setup module gives them; no more of them than the roles read.

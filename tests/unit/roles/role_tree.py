@@ -1,7 +1,6 @@
-"""The roles, playbooks and inventories as data: what the rules and the render tests read.
+"""The roles, playbooks and inventories as data, for the checks and the tests of templates.
 
-Nothing here judges. YAML is read with two things that a plain load loses: the line on which a
-mapping begins (`LINE`), and whether a scalar was quoted (`Quoted`).
+YAML is loaded with the line on which each mapping begins (`LINE`).
 """
 
 from __future__ import annotations
@@ -25,14 +24,8 @@ BRANCHES = ("block", "rescue", "always")
 KEYWORDS = {*AnsibleTask.fattributes, *Handler.fattributes, *Block.fattributes, *BRANCHES}
 
 
-class Quoted(str):
-    """A scalar that stood in quotes."""
-
-    __slots__ = ()
-
-
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that keeps lines and quotes, and takes Ansible's own tags for plain text."""
+    """SafeLoader that keeps lines, and reads Ansible's own tags as plain text."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[dict]:
@@ -42,17 +35,11 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[dict]:
     value[LINE] = node.start_mark.line + 1
 
 
-def _string(loader: _Loader, node: yaml.ScalarNode) -> str:
-    text = loader.construct_scalar(node)
-    return Quoted(text) if node.style in ("'", '"') else text
-
-
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-_Loader.add_constructor("tag:yaml.org,2002:str", _string)
 
 
 class PlainLoader(yaml.SafeLoader):
-    """SafeLoader that takes Ansible's own tags for plain text."""
+    """SafeLoader that reads Ansible's own tags as plain text."""
 
 
 for _loader in (_Loader, PlainLoader):
@@ -60,14 +47,14 @@ for _loader in (_Loader, PlainLoader):
 
 
 def load(path: Path) -> Any:
-    """Return the file's content with lines and quotes, None where there is no such file."""
+    """Return the file's content with lines, None if the file does not exist."""
     if not path.is_file():
         return None
     return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
 
 
 def load_plain(path: Path) -> dict:
-    """Return the mapping in the file as Ansible sees it, {} where there is none (or a vault)."""
+    """Return the mapping in the file as Ansible sees it, {} if there is none (or a vault)."""
     if not path.is_file():
         return {}
     content = yaml.load(path.read_text(encoding="utf-8"), PlainLoader)  # noqa: S506 (a SafeLoader)
@@ -76,12 +63,10 @@ def load_plain(path: Path) -> dict:
 
 @dataclass(frozen=True)
 class Task:
-    """A task, block or handler, with what stands around it."""
+    """A task, block or handler, with the file that it is in."""
 
     file: Path
     data: dict
-    comment: str
-    """The comment lines directly above it."""
 
     @property
     def name(self) -> str | None:
@@ -111,20 +96,14 @@ class Task:
 
 def tasks_in(path: Path) -> list[Task]:
     """Return every task of a file of tasks, those in blocks included."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return list(_walk(path, text.splitlines(), load(path) or []))
+    return list(_walk(path, load(path) or []))
 
 
-def _walk(path: Path, lines: list[str], tasks: list[dict]) -> Iterator[Task]:
+def _walk(path: Path, tasks: list[dict]) -> Iterator[Task]:
     for data in tasks:
-        above = []
-        for line in reversed(lines[: data[LINE] - 1]):
-            if not line.lstrip().startswith("#"):
-                break
-            above.insert(0, line.strip().lstrip("# "))
-        yield Task(path, data, " ".join(above))
+        yield Task(path, data)
         for branch in BRANCHES:
-            yield from _walk(path, lines, data.get(branch) or [])
+            yield from _walk(path, data.get(branch) or [])
 
 
 @dataclass(frozen=True)
@@ -138,8 +117,8 @@ class Role:
         return self.path.name
 
     @property
-    def internal(self) -> str:
-        """How the names begin that are nobody's business outside of the role."""
+    def private_prefix(self) -> str:
+        """The prefix of the role's private variables."""
         return f"__{self.name}_"
 
     @cached_property
@@ -197,17 +176,16 @@ class Play:
 
     @cached_property
     def tasks(self) -> list[Task]:
-        lines = self.file.read_text(encoding="utf-8").splitlines()
         return [
             task
             for part in ("pre_tasks", "tasks", "post_tasks", "handlers")
-            for task in _walk(self.file, lines, self.data.get(part) or [])
+            for task in _walk(self.file, self.data.get(part) or [])
         ]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The whole of it, below one directory."""
+    """All roles, playbooks, inventories and templates below one directory."""
 
     root: Path
     cache: dict = field(default_factory=dict, compare=False)
@@ -272,7 +250,7 @@ class Tree:
         return self.root / top / below[0] if top == "molecule" else None
 
     def where(self, path: Path, line: int | None = None) -> str:
-        """Return the place as a person reads it."""
+        """Return the place for a message."""
         return f"{path.relative_to(self.root)}" + (f":{line}" if line else "")
 
 
@@ -289,7 +267,7 @@ def _in_groups(groups: object) -> Iterator[tuple[str, object]]:
 
 
 def as_list(value: object) -> list:
-    """Return a list of what Ansible takes as one or as several."""
+    """Return a list of a value that Ansible accepts as one or as several."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

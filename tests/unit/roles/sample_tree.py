@@ -1,4 +1,4 @@
-"""A small project that keeps every rule: what the rules' own tests break, one thing at a time."""
+"""A small project without a violation. The tests of rules and checks break one thing at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = {
       tags: [web]
     - {role: proxy, tags: proxy}
   post_tasks:
-    - name: Tell the port
+    - name: Show the port
       ansible.builtin.debug:
         msg: "{{ web_port }} {{ __serve_started }}"
       tags: [always]
@@ -28,16 +28,16 @@ FILES = {
     "molecule/default/molecule.yml": "driver: {name: default}\n",
     "molecule/default/inventory/hosts.yml": "all: {}\n",
     "molecule/default/step.yml": """\
-- name: Take a step
+- name: Run a step
   hosts: all
   vars:
     port: 1
   tasks:
-    - name: Include what is done
+    - name: Include the tasks
       ansible.builtin.include_tasks: port.yml
 """,
     "molecule/default/port.yml": """\
-- name: Tell the port
+- name: Show the port
   ansible.builtin.debug:
     msg: "{{ port }}"
 """,
@@ -60,7 +60,7 @@ argument_specs:
     short_description: A proxy
     options:
       python_provider: &provider
-        description: Which Python.
+        description: Python provider.
         type: str
         choices: [own, system]
         default: own
@@ -71,7 +71,7 @@ argument_specs:
     name: python3
   when: python_provider | default('own') == 'system'
 
-- name: Tell the server of the proxy
+- name: Configure the server for the proxy
   ansible.builtin.include_role:
     name: web
     tasks_from: proxy.yml
@@ -80,7 +80,7 @@ argument_specs:
     web_port: 8080
 """,
     "roles/web/tasks/proxy.yml": """\
-- name: Tell the proxy
+- name: Show the proxy
   ansible.builtin.debug:
     msg: "{{ __web_proxy }}"
 """,
@@ -90,7 +90,7 @@ argument_specs:
     short_description: A server
     options:
       python_provider:
-        description: Which Python.
+        description: Python provider.
         type: str
         choices: [own, system]
         default: own
@@ -99,12 +99,12 @@ argument_specs:
         type: int
         default: 80
       web_users:
-        description: Who may come in.
+        description: Users who may log in.
         type: list
         elements: str
         default: []
       web_release:
-        description: Release, where not the system's.
+        description: Release, if not the system's.
         type: str
 """,
     "roles/web/defaults/main.yml": """\
@@ -133,15 +133,15 @@ __web_log_tasks: old_log.yml
 __web_log: /etc/httpd.conf
 """,
     "roles/web/tasks/log.yml": """\
-# The program has no checker of its own.
-- name: Write the log's settings
+# The program has no checker.
+- name: Write the log settings
   ansible.builtin.template:
     src: etc/web/log.conf.j2
     dest: "{{ __web_log }}"
     mode: "0644"
 """,
     "roles/web/tasks/old_log.yml": """\
-- name: Write the log's settings into the one file
+- name: Write the log settings into the main file
   ansible.builtin.blockinfile:
     path: "{{ __web_log }}"
     block: log on
@@ -149,17 +149,17 @@ __web_log: /etc/httpd.conf
 """,
     "templates/etc/web/log.conf.j2": "{{ ansible_managed | comment }}\nlog on\n",
     "roles/web/tasks/set_vars.yml": """\
-- name: Load what differs between systems
+- name: Load variables of the system
   ansible.builtin.include_vars:
     file: "{{ role_path }}/vars/{{ ansible_facts['os_family'] }}.yml"
 """,
     "roles/web/tasks/main.yml": """\
-- name: Refuse what is too old
+- name: Require a supported release
   ansible.builtin.assert:
     that: __web_release is version('1', '>=')
     fail_msg: "{{ ansible_facts['distribution'] }} is too old"
 
-- name: Keep a log
+- name: Configure logging
   ansible.builtin.include_tasks: "{{ __web_log_tasks }}"
 
 - name: Install the server
@@ -170,15 +170,15 @@ __web_log: /etc/httpd.conf
 - name: Configure the server
   when: __web_installed is not failed
   block:
-    # The program has no checker of its own.
+    # The program has no checker.
     - name: Write the settings
       ansible.builtin.template:
         src: etc/web/web.conf.j2
         dest: "{{ __web_etc }}/web.conf"
         mode: "0644"
-      notify: Use the new settings
+      notify: Restart web
 
-- name: Write who may come in
+- name: Write the users
   ansible.builtin.template:
     src: etc/web/users.json.j2
     dest: "{{ __web_etc }}/users.json"
@@ -191,7 +191,7 @@ __web_log: /etc/httpd.conf
   ansible.builtin.service:
     name: web
     state: restarted
-  listen: Use the new settings
+  listen: Restart web
 """,
     "templates/etc/web/web.conf.j2": """\
 {{ ansible_managed | comment }}
@@ -210,7 +210,7 @@ port {{ web_port }}
 
 
 def write_sample(root: Path) -> None:
-    """Write the project below the directory."""
+    """Write the project into the directory."""
     for name, text in FILES.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
