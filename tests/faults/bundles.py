@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.deploy.model import build_bundle
+from controller.deploy.model_builder import build_bundle
 from controller.deploy.paths import SAMPLE_MODEL
 from controller.model_build.dump import DATABASE, write_dump
 from tox_com_det.model.manifest import HEAD_FILE, Manifest, content_version

@@ -41,9 +41,10 @@ def copied(out: Path, fatal: bool = False) -> Path:
             shutil.copy2(source, out / name, follow_symlinks=False)
     (out / "build").mkdir()
     (out / "build/wheels").symlink_to(BUILD / "wheels")
-    init = out / "app/tox_com_det/__init__.py"
-    version = f'__version__ = "0.1.1.dev{random.SystemRandom().randrange(10**9)}"'
-    init.write_text(re.sub(r'^__version__ = ".*"$', version, init.read_text(), flags=re.MULTILINE))
+    version = out / "app/tox_com_det/version.py"
+    line = f'__version__ = "0.2.1.dev{random.SystemRandom().randrange(10**9)}"'
+    text = re.sub(r'^__version__ = ".*"$', line, version.read_text(), flags=re.MULTILINE)
+    version.write_text(text)
     if fatal:
         wsgi = out / "app/tox_com_det/wsgi.py"
         wsgi.write_text(wsgi.read_text() + FATAL)

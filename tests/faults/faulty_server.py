@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from controller.deploy import predict
+from controller.deploy.commands import TOXCTL
 from controller.deploy.paths import ROOT
 from controller.nanode.engine import Engine, find_engine
 from controller.nanode.host import inspect_host
@@ -64,7 +65,7 @@ class FaultyServer:
         engine = find_engine(inspect_host(), os.environ.get("NANODE_ENGINE"))
         server = cls(engine, instance, "python3")
         config = json.loads(server.inside("cat /etc/tox_com_det/server.json"))
-        server.python = config["slotctl"].split()[0]
+        server.python = config["python"]
         server.config = config
         return server
 
@@ -95,19 +96,15 @@ class FaultyServer:
             timeout=180,
         )
 
-    def slotctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Call the slot tool."""
-        return self.run(*self.config["slotctl"].split(), *arguments)
-
-    def releasectl(self, *arguments: str) -> dict[str, Any]:
-        """Call the release tool and return the last of its lines."""
-        done = self.run(*self.config["releasectl"].split(), *arguments)
-        assert done.stdout, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+    def toxctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call toxctl as an administrator does on the server."""
+        return self.run(TOXCTL, *arguments)
 
     def attempts(self) -> list[dict[str, Any]]:
-        """The audit's last lines, the newest first."""
-        return self.releasectl("history", "-n", "5")["result"]["attempts"]
+        """The last entries of the audit log, the newest first."""
+        done = self.toxctl("--json", "history", "-n", "5")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])["result"]["attempts"]
 
     def state(self) -> dict[str, Any]:
         """See inside.py."""
@@ -240,7 +237,7 @@ class FaultyServer:
         assert not state["activation"], f"an activation is under way: {state}"
         assert self.is_ready(), "it is not ready"
         wait(self.has_route, "this host's way to the container")
-        predict.ask_known(self.url, manifest.golden_outputs, manifest.labels, version)
+        predict.compare_golden(self.url, manifest.golden_outputs, manifest.labels, version)
 
     def has_route(self) -> bool:
         """Whether many connections in a row find the container.

@@ -76,9 +76,7 @@ class Known:
             if not isinstance(got, int | float) or not math.isfinite(got):
                 return f"{label} is {got}"
             if abs(got - wanted) > model["tolerance"]:
-                return (
-                    f"{label} of {text[:30]!r} is {got:.5f}, {name} is known to give {wanted:.5f}"
-                )
+                return f"{label} of {text[:30]!r} is {got:.5f}, expected of {name} {wanted:.5f}"
         return ""
 
 

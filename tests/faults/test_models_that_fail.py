@@ -29,13 +29,13 @@ def pids(server: FaultyServer) -> tuple[int, int]:
     ("name", "make", "words"),
     [
         pytest.param(
-            "head that answers wrongly", Bundles.wrong, "known answer", marks=pytest.mark.quick
+            "head that answers wrongly", Bundles.wrong, "golden output", marks=pytest.mark.quick
         ),
         ("head that gives NaN", Bundles.not_a_number, "not a number"),
         pytest.param(
             "head that needs 600 MB", Bundles.hungry, "while it loaded", marks=pytest.mark.quick
         ),
-        ("manifest of another model", Bundles.mixed, "is not the manifest's"),
+        ("manifest of another model", Bundles.mixed, "does not match its manifest"),
     ],
     ids=["wrong", "nan", "memory", "mixed"],
 )  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_model_that_comes_past_the_check(
     directory = f"{server.config['models_dir']}/{read(bundle)['model_version']}"
     with fault(
         f"{make.__name__.replace('_', ' ')} past the check",
-        "its release put on the server by hand, slotctl activate --model",
+        "its release put on the server by hand, toxctl activate --model",
     ) as scene:
         before = pids(server)
         for file in ("manifest.json", "head.onnx"):
@@ -74,9 +74,9 @@ def test_a_model_that_comes_past_the_check(
                 'install -d "$1"; install -m 0644 "/run/$2" "$1/$2"; rm "/run/$2"', directory, file
             )
         server.inside('touch "$1/.complete"', directory)
-        done = server.slotctl("activate", "--model", directory, "--deadline", "30")
+        done = server.toxctl("activate", "--model", directory, "--deadline", "30")
         assert done.returncode == 1, done.stdout
-        scene.tell(f"slotctl: {done.stderr.splitlines()[0]}")
+        scene.tell(done.stderr.splitlines()[0])
         assert pids(server) == before, "the database or the old slot was started again"
         scene.still_serves()
         server.inside('rm -rf "$1"', directory)
@@ -115,15 +115,15 @@ def test_a_candidate_that_crashes_a_second_after_confirm(
 ) -> None:
     with fault(
         "crash a second after confirm",
-        "SIGKILL to the new slot's main process a second after all known answers came through the "
-        "flipped link",
+        "SIGKILL to the new slot's main process a second after all golden outputs matched through "
+        "the flipped link",
         may_fail=fails_for_a_moment,
     ) as scene:
         attempt = scene.laptop.start("fab", *scene.deploy(scene.next))
         attempt.wait_for(WATCHED)
         time.sleep(1)
         crash = server.when("flipped-for", "1", "kill-main", "live").struck()["at"]
-        scene.failed(attempt.wait(), "after the flip")
+        scene.failed(attempt.wait(), "after the switch")
         scene.still_serves()
         scene.row.healthy = back_seconds(scene, crash)
         assert scene.row.healthy < BACK_SECONDS
@@ -145,7 +145,7 @@ def test_a_candidate_that_hangs_after_the_switch(fault: Fault, server: FaultySer
         rate=HANG_RATE,
     ) as scene:
         strike = server.when("flipped-for", "1", "hang", "live")
-        scene.bad(*scene.deploy(scene.next), words="after the flip")
+        scene.bad(*scene.deploy(scene.next), words="after the switch")
         struck.update(strike.struck())
         scene.still_serves()
         scene.row.healthy = asked_again_seconds(scene, struck["at"])
@@ -170,7 +170,7 @@ def test_an_app_that_ends_itself_a_second_after_the_switch(
     ) as scene:
         app = server.state()["confirmed"]["app"]
         done = scene.bad(
-            "deploy-app", words="after the flip", laptop=scene.laptop.in_checkout(fatal)
+            "deploy-app", words="after the switch", laptop=scene.laptop.in_checkout(fatal)
         )
         assert "journal" in done.said
         scene.still_serves()

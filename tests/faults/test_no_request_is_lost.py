@@ -52,7 +52,7 @@ def test_everything_that_is_done_to_a_server(
     with fault(
         "none: all that is done to a server",
         "deploy-model of two new models (one with other words), the same again, rollback, "
-        "deploy-app of a changed app, rollback, nginx reload, slotctl activate --force, site.yml "
+        "deploy-app of a changed app, rollback, nginx reload, toxctl activate --force, site.yml "
         "with another setting and back, prune, rollback --release",
         rate=RATE,
     ) as scene:
@@ -74,7 +74,7 @@ def test_everything_that_is_done_to_a_server(
         assert server.state()["confirmed"]["app"] == app
 
         server.inside("nginx -t; systemctl reload nginx")
-        done = server.slotctl("activate", "--force")
+        done = server.toxctl("activate", "--force")
         assert done.returncode == 0, done.stderr
         server.serves(first)
         for texts in (31, 32):

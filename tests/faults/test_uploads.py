@@ -66,7 +66,7 @@ def test_a_model_whose_upload_is_cut_goes_on_where_it_stopped(
         laptop = scene.laptop.through(proxy)
         proxy.rate = RATE
         proxy.cut_after = cut = size * percent // 100
-        scene.bad(*scene.deploy(bundle), words="type the same again", laptop=laptop)
+        scene.bad(*scene.deploy(bundle), words="rerun the command, it resumes", laptop=laptop)
         assert proxy.was_cut.is_set()
         scene.still_serves()
         there = uploaded(server)
@@ -93,7 +93,7 @@ def test_a_dump_whose_upload_is_cut_goes_on_where_it_stopped(
         proxy.rate = RATE
         proxy.cut_after = cut = size // 2
         words = ("restore-embeddings", "--bundle", str(bundle))
-        scene.bad(*words, words="type the same again", laptop=laptop)
+        scene.bad(*words, words="rerun the command, it resumes", laptop=laptop)
         assert proxy.was_cut.is_set()
         scene.still_serves()
         there, before = uploaded(server), proxy.sent
