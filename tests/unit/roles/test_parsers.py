@@ -46,7 +46,7 @@ BROKEN = [
     ("gunicorn", "2", "'two'", "threads cannot be 'two'"),
     ("gunicorn", "2", "two", "NameError"),
     ("json", '"user"', '"usr"', "no user"),
-    ("json", "{\n", "\n", "not JSON"),
+    ("json", "{\n", "\n", "cannot be read"),
     ("mongod", "port", "prot", "net.prot is unknown"),
     ("mongod", "port: 1", "port: one", "net.port cannot be 'one'"),
     ("mongod", "  port: 1", "  port: 1\n port: 2", "expected <block end>"),

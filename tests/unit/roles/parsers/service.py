@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from unittest import mock
 
-from controller.deploy.errors import DeployError
-from controller.deploy.server import ServerConfig
 from parsers.error import ParseError
 from tox_com_det.settings import Settings, SettingsError
+from toxctl.config import load
+from toxctl.errors import ToxctlError
 
 
 def environment(text: str) -> Settings:
@@ -67,8 +68,11 @@ def gunicorn(text: str) -> dict[str, object]:
 
 def server_json(text: str) -> dict:
     """Return the JSON if the program that reads it accepts it."""
-    try:
-        ServerConfig.parse(text, "server")
-    except DeployError as error:
-        raise ParseError(str(error)) from None
+    with tempfile.NamedTemporaryFile("w", suffix="-server.json") as file:
+        file.write(text)
+        file.flush()
+        try:
+            load(file.name)
+        except ToxctlError as error:
+            raise ParseError(str(error)) from None
     return json.loads(text)
