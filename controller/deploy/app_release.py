@@ -26,7 +26,7 @@ from controller.deploy.sbom import NAME as SBOM
 from controller.deploy.sbom import sbom
 from controller.deploy.targets import TARGETS, Target, UnknownTarget, target
 
-__all__ = ["AppRelease", "build", "version_of"]
+__all__ = ["AppRelease", "build", "tar_path", "version_of"]
 
 PACKAGE = "tox_com_det"
 VERSION_LINE = re.compile(r'^__version__ = "([0-9A-Za-z.+]+)"$', re.MULTILINE)
@@ -53,13 +53,13 @@ def package_files(package: Path) -> list[Path]:
 def version_of(package: Path, lock: Path, system: Target) -> str:
     """Return `<__version__>-<12 hex over package files, lock and target>`.
 
-    Raises DeployError when the package or the lock is not there.
+    Raises DeployError: the package or the lock is missing.
     """
     init = package / "version.py"
     if not init.is_file():
-        raise DeployError(f"the app's package {package} is not there: is the checkout complete?")
+        raise DeployError(f"the app's package {package} is missing: is the checkout complete?")
     if not lock.is_file():
-        raise DeployError(f"there is no lock {lock}: make one, or choose another --target")
+        raise DeployError(f"there is no lock {lock}: run `make lock`, or choose another --target")
     match = VERSION_LINE.search(init.read_text(encoding="utf-8"))
     if not match:
         raise DeployError(f'{init} has no line __version__ = "..."')
@@ -72,13 +72,18 @@ def version_of(package: Path, lock: Path, system: Target) -> str:
     return f"{match[1]}-{digest.hexdigest()[:12]}"
 
 
+def tar_path(system: Target, version: str, out: Path = BUILD) -> Path:
+    """Return where the tar of a release is built."""
+    return out / "app" / system.name / f"{PACKAGE}-{version}.tar"
+
+
 def members(
-    package: Path, lock: Path, wheel_dir: Path, release: dict[str, str]
+    package: Path, lock: Path, wheel_dir: Path, release: dict[str, str], bill: bytes
 ) -> Iterator[tuple[str, bytes]]:
     """Yield (name in the tar, content) in the order they are written."""
     yield "release.json", (json.dumps(release, indent=1, sort_keys=True) + "\n").encode()
     yield "requirements.txt", lock.read_bytes()
-    yield SBOM, sbom(lock, PACKAGE, release["version"])
+    yield SBOM, bill
     for path in package_files(package):
         yield f"{PACKAGE}/{path.relative_to(package).as_posix()}", path.read_bytes()
     for path in sorted(wheel_dir.glob("*.whl")):
@@ -86,7 +91,7 @@ def members(
 
 
 def write_tar(tar: Path, content: Iterator[tuple[str, bytes]]) -> None:
-    """Write the tar under its name in one step; the same content gives the same bytes."""
+    """Write the tar and rename it in one step; the same content gives the same bytes."""
     partial = tar.with_name(tar.name + ".part")
     directories: set[str] = set()
     try:
@@ -103,7 +108,7 @@ def write_tar(tar: Path, content: Iterator[tuple[str, bytes]]) -> None:
 
 
 def member(name: str, size: int, directory: bool = False) -> tarfile.TarInfo:
-    """Return a tar header without anything of this machine: no time, root's, plain modes."""
+    """Return a tar header with nothing of this machine: no time, owned by root, plain modes."""
     info = tarfile.TarInfo(name)
     info.size, info.mtime = size, 0
     info.mode = 0o755 if directory else 0o644
@@ -127,12 +132,13 @@ def build(
 ) -> AppRelease:
     """Build the release for the target below `out`, or find it there.
 
-    Raises DeployError: no package, no lock, wheels not to be had.
+    Its bill of materials is in the tar, and beside it as `tox_com_det-<version>.cdx.json`.
+
+    Raises DeployError: no package, no lock, wheels that cannot be downloaded.
     """
     lock = requirements / f"{system.name}.txt"
     version = version_of(package, lock, system)
-    directory = out / "app" / system.name
-    tar = directory / f"{PACKAGE}-{version}.tar"
+    tar = tar_path(system, version, out)
     note = tar.with_suffix(".tar.sha256")
     if tar.is_file() and note.is_file():
         sha256 = sha256_of(tar)
@@ -140,9 +146,11 @@ def build(
             return AppRelease(version, str(tar), sha256, changed=False)
     wheel_dir = wheels.download(lock, system, out / "wheels" / f"app-{system.name}", run).directory
     print(f"app release: writing {tar.name}", file=sys.stderr, flush=True)
-    directory.mkdir(parents=True, exist_ok=True)
+    tar.parent.mkdir(parents=True, exist_ok=True)
     release = {"version": version, "target": system.name, "python": system.python}
-    write_tar(tar, members(package, lock, wheel_dir, release))
+    bill = sbom(lock, PACKAGE, version)
+    tar.with_suffix(".cdx.json").write_bytes(bill)
+    write_tar(tar, members(package, lock, wheel_dir, release, bill))
     sha256 = sha256_of(tar)
     note.write_text(sha256 + "\n", encoding="ascii")
     return AppRelease(version, str(tar), sha256, changed=True)
@@ -155,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.description = "Build the app's release (package, lock, wheels) for a server."
     parser.add_argument("--target", required=True, help=f"one of {', '.join(sorted(TARGETS))}")
-    parser.add_argument("--json", action="store_true", help="accepted for clarity: always JSON")
+    parser.add_argument("--json", action="store_true", help="the default and only form")
     options = parser.parse_args(arguments)
     try:
         release = build(target(options.target))

@@ -1,7 +1,7 @@
 """One attempt to change one server: its phases, their hooks and times, and how it ends.
 
-An attempt holds the server's lock through its session. However it ends, the audit gets its end:
-done, nothing, failed or interrupted from here, or written by the server when this laptop is gone.
+An attempt holds the deploy lock through its session. However it ends, the audit log records it:
+done, nothing, failed or interrupted by the laptop, or by the server if the laptop is gone.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from controller.deploy.connection import ConnectionLost
 from controller.deploy.errors import DeployError
 from controller.deploy.hooks import HookError, Hooks
-from controller.deploy.servers import Server
+from controller.deploy.remote import ConnectionLost
+from controller.deploy.server import Server
 from controller.deploy.session import Session
 
-__all__ = ["Attempt", "Interrupted", "attempt", "hooks_of"]
+__all__ = ["SWITCHING", "Attempt", "Interrupted", "attempt", "hooks_of"]
 
-GOES_ON = {
-    "prepare": "nothing was changed there",
-    "upload": "what was sent stays there, and the next try goes on from it",
-    "verify": "what is being checked there goes on to its end and switches nothing",
-    "activate": "the switch there goes on to its end by itself: the new version serves once it has "
-    "proven itself, otherwise the old one does",
-    "confirm": "the watch over the new version there goes on to its end by itself: it stays if it "
-    "does well, otherwise the old one is back at once",
-    "clean": "the change itself is done, only what is no longer needed may still be there",
+# What happens on the server after the laptop has left, by phase.
+AFTERMATH = {
+    "prepare": "nothing was changed on the server",
+    "upload": "the uploaded data is kept, and the next run resumes from it",
+    "verify": "the verification on the server runs to its end and switches nothing",
+    "activate": "the server completes the switch by itself: the new release goes live if it passes "
+    "its health checks, otherwise the previous release stays live",
+    "confirm": "the server watches the new release by itself: it stays live if it is healthy, "
+    "otherwise the server rolls back",
+    "clean": "the change itself is complete, only old releases may still have to be removed",
 }
 SWITCHING = ("activate", "confirm")
 
@@ -37,24 +38,26 @@ class Interrupted(DeployError):
 
 
 def hooks_of(server: Server, task: str, release: str) -> Hooks:
-    """Return the hooks that an attempt on this server has."""
+    """Return the hooks of an attempt on this server."""
     host = server.remote.host
     return Hooks(host.hooks_dir, task, server.name, release, server.url)
 
 
 class Attempt:
-    """An attempt that is under way."""
+    """A running attempt."""
 
-    def __init__(self, server: Server, task: str, release: str, goes_on: Mapping[str, str]) -> None:
+    def __init__(
+        self, server: Server, task: str, release: str, aftermath: Mapping[str, str]
+    ) -> None:
         self.server = server
         self.task = task
-        self.goes_on = {**GOES_ON, **goes_on}
-        self.result = "done"
+        self.aftermath = {**AFTERMATH, **aftermath}
+        self.outcome = "done"
         self.phase = ""
         self.seconds: dict[str, float] = {}
         self.began = self.entered = time.monotonic()
         self.hooks = hooks_of(server, task, release)
-        self.hooks.names()  # a name that is wrong is told before anything is done
+        self.hooks.names()  # an invalid name is reported before anything is done
         self.session = Session(server, task)
 
     def begin(self) -> None:
@@ -64,9 +67,11 @@ class Attempt:
         self.announce()
 
     def enter(self, phase: str) -> None:
-        """Leave the phase that was and enter the next one.
+        """Leave the current phase and enter the next one.
 
-        Raises HookError: a hook said no. DeployError: the lock is not ours any more.
+        Raises:
+            HookError: a hook failed.
+            DeployError: the lock was taken away.
         """
         if phase == self.phase:
             return
@@ -77,18 +82,18 @@ class Attempt:
         self.announce()
 
     def announce(self) -> None:
-        """Tell the server and the user which phase it is."""
+        """Report the phase to the server and to the user, and run the hook before it."""
         self.session.send({"phase": self.phase})
         self.server.say(self.phase)
         self.hooks.run("before", self.phase)
 
     def leave(self) -> None:
-        """Leave the last phase; HookError when the hook after it fails."""
+        """Leave the last phase; HookError if the hook after it fails."""
         self.after()
         self.phase = ""
 
     def after(self) -> None:
-        """Note how long the phase took, if one is on, and run the hook after it."""
+        """Note how long the current phase took, if there is one, and run the hook after it."""
         if not self.phase:
             return
         self.seconds[self.phase] = time.monotonic() - self.entered
@@ -100,47 +105,52 @@ class Attempt:
             self.server.say(f"warning: {error}")
 
     def note(self, **values: Any) -> None:
-        """Add to the audit's line."""
+        """Add to the audit log entry."""
         self.session.send({"note": values})
 
     def times(self) -> str:
-        """Return how long it took, in all and by phase."""
+        """Return how long it took, in total and by phase."""
         total = time.monotonic() - self.began
         parts = [f"{name} {seconds:.1f}" for name, seconds in self.seconds.items()]
         return f"{total:.1f} s: {', '.join(parts)}"
 
-    def cut(self, what: str) -> str:
-        """Return what happened in which phase, what goes on on the server, and the next command."""
-        again = f"type `fab {self.task}` again"
-        follow = f"see `fab status`, then {again}"
+    def stopped(self, what: str) -> str:
+        """Return what stopped the attempt, what continues on the server, and the next command."""
+        follow = f"see `fab status`, then rerun `fab {self.task}`"
         if self.phase in SWITCHING:
-            follow = "see `fab status`, and `fab rollback` brings back what was"
-        goes_on = self.goes_on.get(self.phase, "nothing is under way there")
+            follow = "see `fab status`; `fab rollback` returns to the previous release"
+        aftermath = self.aftermath.get(self.phase, "nothing is running on the server")
         where = f" in phase {self.phase}" if self.phase else ""
-        return f"{what}{where} of {self.task} on {self.server.name}; {goes_on}: {follow}"
+        return f"{what}{where} of {self.task} on {self.server.name}; {aftermath}: {follow}"
 
 
 @contextmanager
 def attempt(
-    server: Server, task: str, release: str, goes_on: Mapping[str, str] | None = None
+    server: Server, task: str, release: str, aftermath: Mapping[str, str] | None = None
 ) -> Iterator[Attempt]:
-    """Hold the server's lock for an attempt and write down how it ended.
+    """Hold the deploy lock for an attempt and record how it ended.
 
-    `goes_on`: phase -> what goes on there without this laptop, where that differs from GOES_ON.
-    Raises DeployError: locked by somebody else, or whatever ended the attempt.
+    Args:
+        server: the server to change.
+        task: name of the fab task, for the audit log and the messages.
+        release: for the hooks.
+        aftermath: phase -> what happens without this laptop, where it differs from AFTERMATH.
+
+    Raises:
+        DeployError: somebody else holds the lock, or whatever ended the attempt.
     """
-    now = Attempt(server, task, release, goes_on or {})
+    now = Attempt(server, task, release, aftermath or {})
     try:
         now.begin()
         yield now
         now.leave()
-        if not now.session.end(now.result, None):
-            server.say("warning: the end of this did not reach the server: see `fab status`")
+        if not now.session.end(now.outcome, None):
+            server.say("warning: the end of the attempt did not reach the server: see `fab status`")
     except ConnectionLost:
-        raise DeployError(now.cut("the connection broke off")) from None
+        raise DeployError(now.stopped("the connection was lost")) from None
     except KeyboardInterrupt:
-        words = now.cut("interrupted")
-        # A switch that goes on keeps the lock until its end, if only the server is left alone.
+        words = now.stopped("interrupted")
+        # A running switch keeps the lock until its end, provided that the session is left open.
         if now.phase not in SWITCHING:
             now.session.end("interrupted", words)
         raise Interrupted(words) from None

@@ -1,4 +1,4 @@
-"""A bundle on the laptop, checked before a byte of it is sent."""
+"""A bundle on the laptop, checked before any of it is uploaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tox_com_det.model.manifest import HEAD_FILE, Manifest, ManifestError
 __all__ = ["Bundle", "load_bundle", "sha256_of"]
 
 MANIFEST_FILE = "manifest.json"
-AGAIN = "fab build-model"
+REBUILD = "run `fab build-model`"
 
 
 def sha256_of(path: Path, length: int | None = None) -> str:
@@ -40,40 +40,40 @@ class Bundle:
 
     @property
     def model_files(self) -> list[Path]:
-        """What a model release consists of, the manifest first."""
+        """The files of a model release, the manifest first."""
         return [self.directory / MANIFEST_FILE, self.directory / HEAD_FILE]
 
     @property
     def dump_files(self) -> list[Path]:
-        """The dump in mongodump's form; DeployError when a file of it is missing."""
+        """The dump in mongodump's form; DeployError if a file of it is missing."""
         embedding = self.manifest.embedding
         base = self.directory / "dump" / embedding.database
         files = [base / f"{embedding.collection}{end}" for end in (".metadata.json", ".bson")]
         for path in files:
             if not path.is_file() or not path.stat().st_size:
-                raise DeployError(f"the bundle has no {path}: {AGAIN}")
+                raise DeployError(f"the bundle has no {path}: {REBUILD}")
         return files
 
 
 def load_bundle(directory: Path) -> Bundle:
     """Return the bundle in the directory.
 
-    Raises DeployError: not there, its manifest not in the form, a file missing or changed.
+    Raises DeployError: no bundle, an invalid manifest, a file missing or changed.
     """
     if not (directory / MANIFEST_FILE).is_file():
-        raise DeployError(f"there is no bundle in {directory}: {AGAIN}")
+        raise DeployError(f"there is no bundle in {directory}: {REBUILD}")
     try:
         manifest = Manifest.load(directory / MANIFEST_FILE)
     except ManifestError as error:
-        raise DeployError(f"the bundle's manifest is not usable ({error}): {AGAIN}") from None
+        raise DeployError(f"the bundle's manifest is invalid ({error}): {REBUILD}") from None
     for name, entry in manifest.files.items():
         path = directory / name
         if not path.is_file():
-            raise DeployError(f"the bundle has no {path}: {AGAIN}")
+            raise DeployError(f"the bundle has no {path}: {REBUILD}")
         found = sha256_of(path)
         if path.stat().st_size != entry.bytes or found != entry.sha256:
             raise DeployError(
-                f"{path} is not the manifest's (sha256 {found[:12]}..., "
-                f"wanted {entry.sha256[:12]}...): {AGAIN}"
+                f"{path} does not match its manifest (sha256 {found[:12]}..., "
+                f"expected {entry.sha256[:12]}...): {REBUILD}"
             )
     return Bundle(directory, manifest)

@@ -1,39 +1,57 @@
-"""How every fab task ends: done, or one line on stderr with the next command and exit code 1."""
+"""The decorators that make fab tasks: their options, their servers, and how they end.
+
+A task ends well, or with one line on stderr that names the next command, and exit code 1.
+"""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
+from typing import Any, Protocol
 
 from fabric import Connection
-from invoke import Context, task
+from invoke.context import Context
+from invoke.tasks import task
 
 from controller.deploy.attempt import Interrupted
-from controller.deploy.errors import DeployError
+from controller.deploy.errors import DeferredError, DeployError
+from controller.deploy.server import Server, servers
 
-__all__ = ["DRY_RUN", "HOST_OPTIONS", "product_task"]
+__all__ = ["DRY_RUN", "Action", "laptop_task", "server_task"]
 
-DRY_RUN = {"dry_run": "say what would be done, and do none of it"}
-
-HOST_OPTIONS = {
+DRY_RUN = {"dry_run": "report what would be done, change nothing"}
+HOSTS = {
     "inventory": "Ansible inventory (default: $ANSIBLE_INVENTORY, else ansible.cfg's)",
     "limit": "only these of its hosts, an Ansible pattern",
 }
 
 
-def interrupt(number: int, _frame: Any) -> None:
-    """Let SIGTERM and a terminal that closes end a task as Ctrl-C does."""
+COMMON = [
+    inspect.Parameter(option, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+    for option, default in (("dry_run", False), ("inventory", None), ("limit", None))
+]
+
+
+class Action(Protocol):
+    """What a task does on one server."""
+
+    def __call__(self, server: Server, *, dry_run: bool) -> object: ...
+
+
+def interrupt(number: int, _frame: FrameType | None) -> None:
+    """Make SIGTERM and a terminal that closes end a task as Ctrl-C does."""
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP for Ctrl-C as long as a task runs."""
+    """Treat SIGTERM and SIGHUP as Ctrl-C while a task runs."""
     old = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
@@ -50,33 +68,73 @@ def fail(message: str, details: str = "") -> None:
     raise SystemExit(1)
 
 
-def product_task(named: str | None = None, **options: str) -> Callable[[Callable[..., None]], Any]:
-    """Return a decorator that makes a fab task (`named`, or as the function) with help per option.
+def laptop_task(body: Callable[..., object], name: str | None = None, /, **options: str) -> Any:
+    """Return a fab task that calls `body` with its options.
 
-    A DeployError (or a BuildError of the model's builder) becomes one line, Ctrl-C another.
+    Args:
+        body: its parameters become the task's options, its docstring the help text.
+        name: of the task, by default that of the function.
+        options: help text per parameter.
+    """
+    title = name or body.__name__.replace("_", "-")
+
+    @functools.wraps(body)
+    def run(context: Context, *arguments: Any, **keywords: Any) -> None:
+        if isinstance(context, Connection):
+            fail("hosts come from the Ansible inventory: use --inventory or --limit, not -H")
+        try:
+            with ended_by_signals():
+                body(*arguments, **keywords)
+        except Interrupted as error:
+            print(file=sys.stderr)
+            fail(str(error))
+        except DeployError as error:
+            fail(str(error), error.details)
+        except BrokenPipeError:  # `fab status | head`: nothing reads the rest
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            fail(f"interrupted: see `fab status`, then rerun `fab {title}`")
+
+    first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    own = inspect.signature(body).parameters.values()
+    run.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]  # read by invoke
+    return task(run, name=title, help=options, auto_shortflags=False)
+
+
+def server_task(
+    name: str | None = None, /, **options: str
+) -> Callable[[Callable[..., Action]], Any]:
+    """Return a decorator that makes a fab task for every server of the inventory.
+
+    The function does what is done once, on the laptop, and returns what is to be done on each
+    server. The options --dry-run, --inventory and --limit are added to its own.
+
+    Args:
+        name: of the task, by default that of the function.
+        options: help text per parameter.
     """
 
-    def decorate(body: Callable[..., None]) -> Any:
-        @functools.wraps(body)
-        def run(context: Context, *arguments: Any, **keywords: Any) -> None:
-            if isinstance(context, Connection):
-                fail("hosts come from the Ansible inventory: use --inventory or --limit, not -H")
-            try:
-                with ended_by_signals():
-                    body(context, *arguments, **keywords)
-            except Interrupted as error:
-                print(file=sys.stderr)
-                fail(str(error))
-            except DeployError as error:
-                fail(str(error), error.details)
-            except BrokenPipeError:  # `fab status | head`: nobody reads any more
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise SystemExit(1) from None
-            except KeyboardInterrupt:
-                print(file=sys.stderr)
-                fail(f"interrupted: look at `fab status`, then type `fab {name}` again")
+    def decorate(prepare: Callable[..., Action]) -> Any:
+        @functools.wraps(prepare)
+        def body(dry_run: bool, inventory: str | None, limit: str | None, **own: Any) -> None:
+            on_each_server(prepare(**own), dry_run, inventory, limit)
 
-        name = named or body.__name__.replace("_", "-")
-        return task(run, name=name, help=dict(options), auto_shortflags=False)
+        own = inspect.signature(prepare).parameters.values()
+        body.__signature__ = inspect.Signature([*own, *COMMON])  # type: ignore[attr-defined]  # read by laptop_task
+        return laptop_task(body, name, **options, **DRY_RUN, **HOSTS)
 
     return decorate
+
+
+def on_each_server(action: Action, dry_run: bool, inventory: str | None, limit: str | None) -> None:
+    """Do it on one server after the other; a DeferredError is raised after the last of them."""
+    deferred: list[str] = []
+    for server in servers(inventory, limit):
+        try:
+            action(server, dry_run=dry_run)
+        except DeferredError as error:
+            deferred.append(str(error))
+    if deferred:
+        raise DeployError("; ".join(deferred))

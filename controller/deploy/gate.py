@@ -1,4 +1,4 @@
-"""The gate that every switch goes through: verify, activate and confirm, then clean."""
+"""The gate that every switch passes: verify, activate and confirm, then clean."""
 
 from __future__ import annotations
 
@@ -6,128 +6,148 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from controller.deploy import commands
 from controller.deploy.attempt import SWITCHING, Attempt
-from controller.deploy.connection import ConnectionLost
 from controller.deploy.errors import DeployError
-from controller.deploy.progress import megabytes
-from controller.deploy.servers import Server
-from controller.deploy.tools import ToolError, releasectl, slotctl
+from controller.deploy.remote import ConnectionLost
+from controller.deploy.remote_toxctl import ToxctlError
+from controller.deploy.server import Server
+from controller.progress import megabytes
 
-__all__ = ["activate", "refused", "release_words", "switch", "told", "verify"]
+__all__ = ["STAYS_LIVE", "app_and_model", "describe", "refusal", "switch", "verify"]
+
+STAYS_LIVE = "the previous release stays live"
 
 
 def release_options(model: str | None, app: str | None) -> list[str]:
-    """Return the options of both tools for what is to run; what is not given stays as it is."""
+    """Return toxctl's options for what is to run; what is not given stays as it is."""
     options = ["--model", model] if model else []
     return [*options, "--app", app] if app else options
 
 
-def release_words(release: Mapping[str, Any] | None) -> str:
-    """Return model and app of a confirmed state in words."""
+def describe(release: Mapping[str, Any] | None) -> str:
+    """Return the names of a release's model and app."""
     if not release:
         return "nothing"
     names = (posixpath.basename(str(release[key])) for key in ("model", "app"))
     return "model {} with app {}".format(*names)
 
 
-def told(release: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return app and model of a state for the audit."""
+def app_and_model(release: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return app and model of a release for the audit log."""
     return {key: (release or {}).get(key) for key in ("app", "model")}
 
 
-def verify(now: Attempt, model: str, app: str | None = None) -> None:
-    """Let the server prove the release beside what serves; ToolError when it is not good."""
+def verify(now: Attempt, model: str, app: str | None = None, complete: bool = False) -> None:
+    """Verify the release beside the live one; ToxctlError if it fails.
+
+    `complete`: a model that passes is marked as complete.
+    """
     now.enter("verify")
-    found = releasectl(now.server, "verify", *release_options(model, app)).answer()
+    options = [*release_options(model, app), *(["--complete"] if complete else [])]
+    found = now.server.toxctl("verify", *options).result()
     now.server.say(
-        f"{found['known_answers']} known answers come out (largest difference "
+        f"{found['golden_outputs']} golden outputs match (largest difference "
         f"{found['worst']:.1e}), {found['count']} words in {found['collection']}, "
         f"{megabytes(found['peak_bytes'])} of memory (limit {megabytes(found['limit_bytes'])})"
     )
 
 
 def activate(now: Attempt, model: str | None = None, app: str | None = None) -> dict[str, Any]:
-    """Switch, and watch it: slotctl's lines drive the phases and their hooks.
+    """Switch, and watch it: toxctl reports the phases, which run their hooks.
 
-    Returns slotctl's result. Raises DeployError: the old version serves (again), with the probe's
-    answer and the journal's lines in its details.
+    Returns toxctl's result. Raises DeployError: the previous release is live, with the health
+    check's answer and the journal's lines in its details.
     """
-    refused: list[DeployError] = []
+    failures: list[DeployError] = []
 
     def on_phase(phase: str) -> None:
-        if phase not in SWITCHING or refused:
+        if phase not in SWITCHING or failures:
             return
         try:
             now.enter(phase)
         except ConnectionLost:
             raise
         except DeployError as error:
-            refused.append(error)
-            now.server.say(f"{error}; going back")
-            now.server.remote.run_as(commands.slotctl(now.server.config, "stop"))
+            failures.append(error)
+            now.server.say(f"{error}; rolling back")
+            stop(now.server)
 
-    call = slotctl(now.server, "activate", *release_options(model, app), "--json")
+    call = now.server.toxctl("activate", *release_options(model, app))
     try:
-        result = call.answer(on_phase)
-    except ToolError as error:
-        reason = refused[0] if refused else error
-        raise DeployError(f"{reason}; {back_words(error.answer)}", error.details) from None
-    if not refused and result["changed"]:
+        result = call.result(on_phase)
+    except ToxctlError as error:
+        reason = failures[0] if failures else error
+        raise DeployError(f"{reason}; {rolled_back(error.answer)}", error.details) from None
+    if not failures and result["changed"]:
         try:
             now.leave()
         except DeployError as error:
-            refused.append(error)
-    if refused:  # the switch was over before it could be stopped
-        raise DeployError(f"{refused[0]}; {go_back(now.server, result.get('previous'))}")
+            failures.append(error)
+    if failures:  # the switch was complete before it could be stopped
+        raise DeployError(f"{failures[0]}; {return_to(now.server, result.get('previous'))}")
     return result
 
 
-def back_words(answer: Mapping[str, Any]) -> str:
-    """Return what a failed activation left, and how fast."""
-    back = answer.get("back_seconds")
-    if isinstance(back, int | float):
-        return f"the old version was back after {back:.1f} s"
-    return "the old version served all the time"
-
-
-def go_back(server: Server, previous: Mapping[str, Any] | None) -> str:
-    """Activate what was before a switch that is complete; return what came of it in words."""
-    if not previous:
-        return "nothing was live before, so the new version stays: `fab status`"
+def stop(server: Server) -> None:
+    """Make the running activation roll back; one that completes all the same is undone later."""
     try:
-        options = release_options(str(previous["model"]), str(previous["app"]))
-        slotctl(server, "activate", *options, "--json").answer()
+        server.toxctl("stop").result()
     except ConnectionLost:
         raise
     except DeployError as error:
-        return f"going back to {release_words(previous)} failed ({error}): `fab status`"
-    return f"{release_words(previous)} is live again"
+        server.say(f"warning: the activation could not be stopped ({error})")
 
 
-def refused(
-    what: str, server: Server, error: ToolError, left: str, commands_of: Mapping[str, str]
+def rolled_back(answer: Mapping[str, Any]) -> str:
+    """Return what a failed activation left, and how fast the rollback was."""
+    seconds = answer.get("back_seconds")
+    if isinstance(seconds, int | float):
+        return f"rolled back to the previous release after {seconds:.1f} s"
+    return "the previous release stayed live"
+
+
+def return_to(server: Server, previous: Mapping[str, Any] | None) -> str:
+    """Activate the release that was live before a complete switch; return what came of it."""
+    if not previous:
+        return "nothing was live before, so the new release stays live: see `fab status`"
+    try:
+        options = release_options(str(previous["model"]), str(previous["app"]))
+        server.toxctl("activate", *options).result()
+    except ConnectionLost:
+        raise
+    except DeployError as error:
+        return f"the rollback to {describe(previous)} failed ({error}): see `fab status`"
+    return f"rolled back to {describe(previous)}"
+
+
+def refusal(
+    what: str, server: Server, error: ToxctlError, left: str, next_steps: Mapping[str, str]
 ) -> DeployError:
-    """Return the line for a release that the server refused, with the next command for that kind.
+    """Return the line for a release that failed its verification.
 
-    `commands_of`: kind of failure -> next command, "" for all others. A command that the server's
-    own words name is not said twice.
+    Args:
+        what: the release.
+        server: where it failed.
+        error: toxctl's refusal.
+        left: the state of the server.
+        next_steps: kind of failure -> next command, "" for all others. A command that is already
+            in toxctl's own message is not repeated.
     """
-    command = commands_of.get(error.kind, commands_of[""])
-    named = command.partition("`")[2].partition("`")[0]
-    words = f"{what} was not put into service on {server.name} ({error}); {left}"
-    if not named or f"`{named}`" not in words:
-        words = f"{words}: {command}"
+    step = next_steps.get(error.kind, next_steps[""])
+    command = step.partition("`")[2].partition("`")[0]
+    words = f"{what} did not go live on {server.name} ({error}); {left}"
+    if not command or f"`{command}`" not in words:
+        words = f"{words}: {step}"
     return DeployError(words, error.details)
 
 
 def switch(now: Attempt, what: str, model: str | None = None, app: str | None = None) -> bool:
-    """Activate what was verified, or is live already, and clean up; return whether it changed."""
+    """Activate what was verified, or is already live, and clean up; return whether it changed."""
     now.note(to={"app": app, "model": model})
     result = activate(now, model, app)
-    now.note(to=told(result))
+    now.note(to=app_and_model(result))
     if not result["changed"]:
-        now.result = "nothing"
+        now.outcome = "nothing"
         return False
     clean(now)
     now.leave()
@@ -136,14 +156,14 @@ def switch(now: Attempt, what: str, model: str | None = None, app: str | None = 
 
 
 def clean(now: Attempt) -> None:
-    """Remove what no longer has to be kept; a failure here takes nothing back."""
+    """Remove what no longer has to be kept; a failure here undoes nothing."""
     now.enter("clean")
     try:
-        found = releasectl(now.server, "prune", "--auto", "--session", now.session.id).answer()
+        found = now.server.toxctl("prune", "--auto", "--session", now.session.id).result()
     except ConnectionLost:
         raise
     except DeployError as error:
-        now.server.say(f"warning: nothing was cleaned up ({error}): type `fab prune`")
+        now.server.say(f"warning: nothing was cleaned up ({error}): run `fab prune`")
         return
     if found["remove"]:
         names = ", ".join(f"{item['kind']} {item['name']}" for item in found["remove"])

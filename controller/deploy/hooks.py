@@ -1,7 +1,7 @@
-"""Programs of the user's own, run on the laptop before and after each phase of an attempt.
+"""The user's own programs, run on the laptop before and after each phase of an attempt.
 
-Executables named `before-upload`, `after-confirm` and so on, in the directory that the inventory's
-`deploy_hooks_dir` names. Exit code 0 means: go on.
+Executables named `before-upload`, `after-confirm` and so on, in the directory that the inventory
+names with `deploy_hooks_dir`. Any exit code but 0 stops the attempt.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ MOMENTS = ("before", "after")
 
 
 class HookError(DeployError):
-    """A hook said no, or could not be run."""
+    """A hook failed, or could not be run."""
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """The hooks of one attempt; `directory` None: there are none."""
+    """The hooks of one attempt; none if `directory` is None."""
 
     directory: Path | None
     task: str
@@ -34,9 +34,10 @@ class Hooks:
     url: str
 
     def names(self) -> list[str]:
-        """Return the names of the hooks that are there, in the order of the phases.
+        """Return the names of the hooks in the directory, in the order of the phases.
 
-        Raises HookError: no such directory, a hook for no phase, one that is not executable.
+        Raises HookError: no such directory, a hook for an unknown phase, one that is not
+        executable.
         """
         if self.directory is None:
             return []
@@ -44,26 +45,26 @@ class Hooks:
             found = {path.name for path in self.directory.iterdir()}
         except OSError as error:
             raise HookError(
-                f"the directory of hooks {self.directory} cannot be read ({error.strerror}): "
-                "look at deploy_hooks_dir of the inventory"
+                f"the hooks directory {self.directory} cannot be read ({error.strerror}): "
+                "check deploy_hooks_dir in the inventory"
             ) from None
         known = [f"{moment}-{phase}" for phase in PHASES for moment in MOMENTS]
         meant = sorted(name for name in found if name.startswith(("before-", "after-")))
         for name in meant:
             if name not in known:
                 raise HookError(
-                    f"the hook {self.directory / name} is for no phase: the phases are "
+                    f"the hook {self.directory / name} is for an unknown phase: the phases are "
                     f"{', '.join(PHASES)}"
                 )
             if not os.access(self.directory / name, os.X_OK):
                 raise HookError(
-                    f"the hook {self.directory / name} is not executable: "
-                    f"chmod +x {self.directory / name}"
+                    f"the hook {self.directory / name} is not executable: run "
+                    f"`chmod +x {self.directory / name}`"
                 )
         return [name for name in known if name in meant]
 
     def run(self, moment: str, phase: str) -> None:
-        """Run the hook of this moment, if there is one; HookError when it fails."""
+        """Run the hook of this moment, if there is one; HookError if it fails."""
         name = f"{moment}-{phase}"
         if self.directory is None or not (self.directory / name).exists():
             return
@@ -86,11 +87,11 @@ class Hooks:
             )
         except OSError as error:
             raise HookError(
-                f"the hook {path} cannot be run ({error.strerror}): mend it, then type the same "
-                "again"
+                f"the hook {path} cannot be run ({error.strerror}): fix it, then rerun "
+                f"`fab {self.task}`"
             ) from None
         if done.returncode:
             raise HookError(
-                f"the hook {path} ended with code {done.returncode}: see its lines above, then "
-                "type the same again"
+                f"the hook {path} failed with exit code {done.returncode}: see its output above, "
+                f"then rerun `fab {self.task}`"
             )

@@ -1,4 +1,4 @@
-"""The hosts of a deploy, out of the Ansible inventory and nothing else.
+"""The hosts of a deploy, from the Ansible inventory and nothing else.
 
 Asked through Ansible's public command line, `ansible <group> -m debug` (0.6 s; the in-process API
 takes 0.2 s but is not stable between releases), because only Ansible itself knows every form of an
@@ -23,6 +23,7 @@ from typing import Any
 
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import ROOT
+from controller.deploy.ssh_options import ssh_options
 
 __all__ = ["GROUP", "Host", "read_hosts"]
 
@@ -30,7 +31,7 @@ GROUP = "tox_com_det"
 ROLES = ROOT / "roles"
 NAMES = ROLES / "preflight" / "filter_plugins" / "names.py"
 
-# What is asked of each host: name here -> Jinja expression there.
+# What is asked of each host: name -> Jinja expression.
 ASKED = {
     # The callback sorts hosts by name.
     "place": f"groups['{GROUP}'].index(inventory_hostname)",
@@ -43,7 +44,7 @@ ASKED = {
     "common_args": "ansible_ssh_common_args | default('')",
     "extra_args": "ansible_ssh_extra_args | default('')",
     "hooks_dir": "deploy_hooks_dir | default('')",
-    # As role preflight asks; facts of a cache are nobody's typing error.
+    # As role preflight asks; facts of a cache are not names that a user typed.
     "names": "hostvars[inventory_hostname] | list | difference(ansible_facts | default({}) | list)",
     "own_names": "preflight_own_variables | default([])",
 }
@@ -51,7 +52,7 @@ ASKED = {
 
 @dataclass(frozen=True)
 class Host:
-    """How to log in to one server, and what the inventory says about deploys to it.
+    """How to log in to one server, and the inventory's settings for deploys to it.
 
     `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
     """
@@ -72,7 +73,7 @@ def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[H
 
     `inventory`: path or comma-separated list as for ansible-playbook; None: ANSIBLE_INVENTORY or
     ansible.cfg's default. `limit`: an Ansible pattern. Raises DeployError: no such inventory, not
-    readable, no vault password, no host, a host without an address, a variable that no role knows.
+    readable, no vault password, no host, a host without an address, an unknown variable.
     """
     source = inventory_source(inventory)
     done = subprocess.run(  # noqa: S603 (built here, no shell)
@@ -92,9 +93,9 @@ def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[H
 
 
 def inventory_source(inventory: str | None) -> str | None:
-    """Return the inventory as Ansible takes it from any directory; DeployError if it is not there.
+    """Return the inventory as Ansible takes it from any directory; DeployError if it is missing.
 
-    A relative path counts from where the user is, then from the checkout.
+    A relative path is looked up in the current directory, then in the checkout.
     """
     if inventory is None:
         return None
@@ -105,13 +106,13 @@ def inventory_source(inventory: str | None) -> str | None:
         if path.exists():
             return str(path)
     raise DeployError(
-        f"the inventory {inventory} is not there: name one with --inventory, "
+        f"the inventory {inventory} does not exist: choose one with --inventory, "
         "such as --inventory inventory/example"
     )
 
 
 def ansible_command(source: str | None, limit: str | None) -> list[str]:
-    """Return the call that makes Ansible say each host's connection variables as JSON."""
+    """Return the call that makes Ansible print each host's connection variables as JSON."""
     asked = ", ".join(f"'{name}': {expression}" for name, expression in ASKED.items())
     command = [sys.executable, "-m", "ansible", "adhoc", GROUP]
     command += ["-m", "ansible.builtin.debug"]
@@ -137,7 +138,7 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse_answers(stdout: str) -> dict[str, dict[str, Any]]:
-    """Return host -> what the debug module said of it; empty when there is no JSON."""
+    """Return host -> the debug module's answer; empty if there is no JSON."""
     start = stdout.find("{")
     if start < 0:
         return {}
@@ -154,7 +155,7 @@ def parse_answers(stdout: str) -> dict[str, dict[str, Any]]:
 
 
 def no_hosts(where: str, limit: str | None, code: int, stderr: str) -> DeployError:
-    """Return why Ansible named no host, in one line."""
+    """Return why Ansible found no host, in one line."""
     errors = [line for line in stderr.splitlines() if line.startswith("ERROR!")]
     words = " ".join(errors or [line for line in stderr.splitlines() if line.strip()][-1:])
     words = words.removeprefix("ERROR!").strip()
@@ -166,27 +167,27 @@ def no_hosts(where: str, limit: str | None, code: int, stderr: str) -> DeployErr
     if limit is not None:
         return DeployError(f"no host of group {GROUP} in {where} matches --limit {limit}")
     return DeployError(
-        f"{where} has no host in group {GROUP}: type `make up` for a local server, "
-        "or name another one with --inventory"
+        f"{where} has no host in group {GROUP}: run `make up` for a local server, "
+        "or choose another inventory with --inventory"
     )
 
 
 def vault_error(where: str, words: str) -> DeployError:
     """Return the line for a vault that cannot be opened."""
     return DeployError(
-        f"{where} holds vault secrets that cannot be read ({words}): "
+        f"{where} contains vault secrets that cannot be decrypted ({words}): "
         "set ANSIBLE_VAULT_PASSWORD_FILE to the file with the vault's password"
     )
 
 
 def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host]:
-    """Return place and host as Ansible says; DeployError when its variables make no connection."""
+    """Return a host's position and how to log in; DeployError if its variables do not suffice."""
     said = answer.get("msg")
     if answer.get("failed") or said is None:
         words = " ".join(str(said or answer).split())
         if "vault" in words.lower():
             raise vault_error(where, words)
-        raise DeployError(f"the variables of host {name} in {where} cannot be worked out: {words}")
+        raise DeployError(f"the variables of host {name} in {where} cannot be evaluated: {words}")
     values = json.loads(said) if isinstance(said, str) else said
     refuse_unknown(name, values["names"], values["own_names"], where)
     address, port = str(values["address"] or "").strip(), str(values["port"])
@@ -217,13 +218,13 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
 
 
 def refuse_unknown(name: str, names: list[str], own: list[str], where: str) -> None:
-    """Raise DeployError for variables that are a typing error, as role preflight does."""
+    """Raise DeployError for variables that no role uses, as role preflight does."""
     plugin = preflight_names()
     unknown = plugin.unknown_names(names, [*plugin.role_options(str(ROLES)), *own])
     if unknown:
         raise DeployError(
-            f"host {name} in {where}: no role knows {', '.join(unknown)}; correct the name in the "
-            "inventory (roles/*/README.md list them all), or name your own in "
+            f"host {name} in {where}: unknown variables: {', '.join(unknown)}; correct the names "
+            "in the inventory (roles/*/README.md list them all), or list your own in "
             "preflight_own_variables"
         )
 
@@ -233,7 +234,7 @@ def preflight_names() -> ModuleType:
     """Return the filters of role preflight, which Ansible loads by their path as well."""
     spec = importlib.util.spec_from_file_location("preflight_names", NAMES)
     if spec is None or spec.loader is None:
-        raise DeployError(f"{NAMES} is not there: this checkout is not whole")
+        raise DeployError(f"{NAMES} is missing: is the checkout complete?")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -242,19 +243,3 @@ def preflight_names() -> ModuleType:
 def local_path(path: str) -> Path:
     """Return a path of the inventory as ssh sees it when Ansible runs in the checkout."""
     return ROOT / Path(path).expanduser()
-
-
-def ssh_options(text: str) -> dict[str, str]:
-    """Return the -o options (keys in small letters) of ssh's arguments; -J counts as ProxyJump."""
-    words = iter(shlex.split(text))
-    options: dict[str, str] = {}
-    for word in words:
-        if word == "-J" or word.startswith("-J"):
-            options["proxyjump"] = word[2:] or next(words, "")
-        elif word.startswith("-o"):
-            key, _, value = (word[2:] or next(words, "")).strip().partition("=")
-            if not value:
-                key, _, value = key.partition(" ")
-            # ssh takes the first of two.
-            options.setdefault(key.strip().lower(), value.strip().strip('"'))
-    return options

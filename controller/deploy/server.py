@@ -1,85 +1,50 @@
-"""What a server says about itself in /etc/tox_com_det/server.json (written by role flask_app)."""
+"""The servers of the inventory, each with an open connection and what toxctl reports about it."""
 
 from __future__ import annotations
 
-import json
-import posixpath
-import shlex
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
 from typing import Any
 
-from controller.deploy.errors import DeployError
+from controller.deploy.connection import connect
+from controller.deploy.inventory import read_hosts
+from controller.deploy.remote import Remote
+from controller.deploy.remote_toxctl import ToxctlCall
+from controller.deploy.server_settings import ServerSettings
 
-__all__ = ["SERVER_JSON", "ServerConfig"]
-
-SERVER_JSON = "/etc/tox_com_det/server.json"
-FORMAT = 1
-AGAIN = "ansible-playbook site.yml --tags flask_app"
-OTHERS = {  # keys of slotctl and of people, of no use here
-    "format", "managed_by", "slots", "live_link", "slots_dir", "probe_url", "socket", "state_dir",
-    "python", "memory_max", "drain_seconds", "watch_seconds", "lock_file", "deploy_lock_file",
-}  # fmt: skip
-COMMANDS = ("slotctl", "releasectl")
-NUMBERS = ("http_port", "keep_releases", "keep_free_mb")
+__all__ = ["Server", "servers"]
 
 
-@dataclass(frozen=True)
-class ServerConfig:
-    """Paths and names on one server; see CONTRACT in docs."""
+class Server:
+    """One server with an open connection.
 
-    user: str
-    models_dir: str
-    dumps_dir: str
-    incoming_dir: str
-    releases_dir: str
-    app_link: str
-    wheel_target: str
-    slotctl: tuple[str, ...]
-    releasectl: tuple[str, ...]
-    unit: str
-    env_file: str
-    http_port: int
-    public_url: str | None
-    keep_releases: int
-    keep_free_mb: int
+    Attributes:
+        status: what `toxctl status --quick` reported when the connection was opened.
+        settings: the server's settings, out of the status.
+    """
 
-    @classmethod
-    def parse(cls, text: str, where: str) -> ServerConfig:
-        """Read the text of server.json; DeployError names a missing, wrong or unknown key."""
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise DeployError(f"{where}:{SERVER_JSON} is not JSON ({error}): {AGAIN}") from None
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise DeployError(f"{where}:{SERVER_JSON} is not in format {FORMAT}: {AGAIN}")
-        names = {item.name for item in fields(cls)}
-        missing, unknown = sorted(names - set(data)), sorted(set(data) - names - OTHERS)
-        if missing or unknown:
-            words = [f"no {key}" for key in missing] + [f"an unknown {key}" for key in unknown]
-            raise DeployError(f"{where}:{SERVER_JSON} has {', '.join(words)}: {AGAIN}")
-        values: dict[str, Any] = {name: data[name] for name in names}
-        for name, value in values.items():
-            if name in NUMBERS:
-                good = isinstance(value, int) and not isinstance(value, bool)
-            else:
-                good = bool(value) and isinstance(value, str)
-            if not good and not (name == "public_url" and value is None):
-                raise DeployError(f"{where}:{SERVER_JSON}: {name} is {value!r}: {AGAIN}")
-        for name in COMMANDS:
-            values[name] = tuple(shlex.split(values[name]))
-        return cls(**values)
+    def __init__(self, remote: Remote) -> None:
+        """Ask for the status; DeployError if the server has no toxctl, or an old one."""
+        self.remote = remote
+        self.name = remote.host.name
+        self.status: dict[str, Any] = self.toxctl("status", "--quick").result()
+        self.settings = ServerSettings.from_status(self.status, self.name)
 
-    def model_dir(self, version: str) -> str:
-        """Return the directory of a model release."""
-        return posixpath.join(self.models_dir, version)
+    @property
+    def url(self) -> str:
+        """The service's public address."""
+        return self.settings.url(self.remote.host.address)
 
-    def dump_dir(self, collection: str) -> str:
-        """Return the directory an uploaded dump is in until it is restored."""
-        return posixpath.join(self.dumps_dir, collection)
+    def toxctl(self, *arguments: str, stdin: Any = None) -> ToxctlCall:
+        """Start a verb of toxctl; `stdin` is sent to it as one JSON value."""
+        return ToxctlCall(self.remote, self.say, *arguments, stdin=stdin)
 
-    def url(self, address: str) -> str:
-        """Return where people reach the service, without a slash at the end."""
-        if self.public_url:
-            return self.public_url.rstrip("/")
-        host = f"[{address}]" if ":" in address else address
-        return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
+    def say(self, line: str) -> None:
+        """Print a line with the server's name before it."""
+        print(f"{self.name}: {line}", flush=True)
+
+
+def servers(inventory: str | None, limit: str | None) -> Iterator[Server]:
+    """Yield the inventory's servers one after the other, each connected while it is in use."""
+    for host in read_hosts(inventory, limit):
+        with connect(host) as remote:
+            yield Server(remote)

@@ -1,7 +1,7 @@
-"""An attempt's session on the server: it holds the lock and writes the line of the audit.
+"""An attempt's session on the server: it holds the deploy lock and writes the audit log.
 
-`releasectl session` runs there as long as its standard input is open. Whatever becomes of this
-laptop, the kernel gives the lock back, and the audit gets its end.
+`toxctl session` runs there as long as its standard input is open. Whatever happens to this laptop,
+the kernel releases the lock, and the audit log gets the attempt's end.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any
 
 from controller.deploy import commands
 from controller.deploy.errors import DeployError
-from controller.deploy.servers import Server
-from controller.deploy.tools import parse_line
+from controller.deploy.remote_toxctl import parse_line
+from controller.deploy.server import Server
+from controller.deploy.server_settings import PLAYBOOK
 
-__all__ = ["SILENT_SECONDS", "Session", "holder_words", "locked", "who"]
+__all__ = ["SILENT_SECONDS", "Session", "describe_holder", "is_silent", "locked", "who"]
 
-BEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
 SILENT_SECONDS = 30.0
 
 
@@ -32,44 +33,44 @@ def who() -> str:
     return f"{getpass.getuser()}@{socket.gethostname().split('.')[0]}"
 
 
-def holder_words(holder: Mapping[str, Any]) -> str:
-    """Return a holder of the lock in words: who, which task, since when, phase."""
+def describe_holder(holder: Mapping[str, Any]) -> str:
+    """Return who holds the deploy lock, with which task, since when and in which phase."""
     since = holder.get("since", "?")
     if isinstance(since, int | float):
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
     since = str(since).replace("T", " ").replace("Z", " UTC")
-    words = f"{holder.get('who', 'somebody')} with {holder.get('task', '?')} since {since}"
+    words = f"{holder.get('who', 'unknown')} with {holder.get('task', '?')} since {since}"
     return f"{words}, phase {holder['phase']}" if holder.get("phase") else words
 
 
 def is_silent(holder: Mapping[str, Any]) -> bool:
-    """Return whether the holder's laptop gives no sign of life any more."""
+    """Return whether the holder's laptop has stopped sending heartbeats."""
     silent = holder.get("silent")
     return isinstance(silent, int | float) and silent > SILENT_SECONDS
 
 
 def locked(name: str, holder: Mapping[str, Any]) -> DeployError:
-    """Return the line for a server that somebody else is deploying to."""
+    """Return the line for a server whose deploy lock somebody else holds."""
     if is_silent(holder):
-        rest = (
-            f"nothing was heard for {holder['silent']:.0f} s, its laptop is probably gone: "
+        hint = (
+            f"no heartbeat for {holder['silent']:.0f} s, its laptop is probably gone: run "
             "`fab unlock`"
         )
     else:
-        rest = "wait until that has ended, then type the same again (`fab status` shows it)"
-    return DeployError(f"{name} is locked by {holder_words(holder)}; {rest}")
+        hint = "wait until it has ended (see `fab status`), then rerun the command"
+    return DeployError(f"{name} is locked by {describe_holder(holder)}; {hint}")
 
 
 class Session:
-    """The lock and the audit line of one attempt on one server."""
+    """The deploy lock and the audit log entry of one attempt on one server."""
 
     def __init__(self, server: Server, task: str) -> None:
         self.server = server
         self.id = time.strftime("%Y%m%dT%H%M%S-", time.gmtime()) + secrets.token_hex(3)
-        self.process = server.remote.start(commands.releasectl(server.config, "session"))
+        self.process = server.remote.start(commands.toxctl("session"))
         self.writing = threading.Lock()
         self.over = threading.Event()
-        self.beat = threading.Thread(target=self.live, name="session", daemon=True)
+        self.heartbeat = threading.Thread(target=self.beat, name="session", daemon=True)
         self.send({"id": self.id, "task": task, "who": who()})
 
     def send(self, value: Mapping[str, Any]) -> None:
@@ -77,52 +78,52 @@ class Session:
         with self.writing:
             self.process.send(json.dumps(value))
 
-    def hear(self) -> dict[str, Any]:
-        """Return the session's next answer, {} when it has ended instead."""
+    def receive(self) -> dict[str, Any]:
+        """Return the session's next answer, {} if it has ended instead."""
         return next((parse_line(line) for line in self.process), {})
 
     def open(self) -> None:
-        """Wait until the lock is held; DeployError names who else has it."""
-        answer = self.hear()
+        """Wait until the lock is held; DeployError names its holder if it is somebody else."""
+        answer = self.receive()
         if "result" not in answer:
             done = self.process.wait()
             if answer.get("kind") == "locked":
                 raise locked(self.server.name, answer.get("holder") or {})
-            words = (answer.get("error") or done.stderr.strip() or "it said nothing").splitlines()
+            words = (answer.get("error") or done.stderr.strip() or "no output").splitlines()
             raise DeployError(
-                f"{self.server.name} gives no lock for a deploy ({words[-1]}): bring it up to date "
-                "with `ansible-playbook site.yml --tags flask_app`"
+                f"no deploy lock could be taken on {self.server.name} ({words[-1]}): {PLAYBOOK} "
+                "to upgrade it"
             )
-        self.beat.start()
+        self.heartbeat.start()
 
-    def live(self) -> None:
-        """Give a sign of life now and then, until the session is over."""
-        while not self.over.wait(BEAT_SECONDS):
+    def beat(self) -> None:
+        """Send a heartbeat now and then until the session is over."""
+        while not self.over.wait(HEARTBEAT_SECONDS):
             try:
                 self.send({})
             except DeployError:
-                return  # whoever uses the connection next sees it too
+                return  # the next user of the connection notices it too
 
     def check(self) -> None:
-        """Raise DeployError when the lock is not ours any more; ConnectionLost without a server."""
-        self.server.remote.ping()  # what the server sent before its answer to this is here then
+        """Raise DeployError if the lock was taken away, ConnectionLost if the server is gone."""
+        self.server.remote.ping()  # whatever the server sent before its answer has arrived by then
         if self.process.ended():
             raise DeployError(
-                f"the lock on {self.server.name} was taken away (`fab unlock`), so this stops "
-                "here: see `fab status`, then type the same again"
+                f"the deploy lock on {self.server.name} was released by `fab unlock`, so this "
+                "attempt stops: see `fab status`, then rerun the command"
             )
 
     def end(self, result: str, reason: str | None) -> bool:
-        """Write the audit's end and give the lock back; return whether that arrived."""
+        """Write the audit log's end and release the lock; return whether that arrived."""
         self.over.set()
         with suppress(DeployError):
             self.send({"end": {"result": result, "reason": reason}})
-            return "result" in self.hear() and self.process.wait().code == 0
+            return "result" in self.receive() and self.process.wait().code == 0
         return False
 
     def close(self) -> None:
-        """Let go of the session; without `end` the server writes that it was interrupted."""
+        """Let go of the session; without `end` the server records it as interrupted."""
         self.over.set()
         self.process.close()
-        if self.beat.is_alive():
-            self.beat.join(1)
+        if self.heartbeat.is_alive():
+            self.heartbeat.join(1)

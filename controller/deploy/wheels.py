@@ -45,19 +45,19 @@ def pip_command(lock: Path, system: Target, out: Path) -> list[str]:
 
 
 def run_pip(command: list[str]) -> None:
-    """Run pip; DeployError with its last error line when it fails."""
+    """Run pip; DeployError with its error line if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (built here, no shell)
     if done.returncode:
         raise DeployError(f"pip download failed: {pip_reason(done.stderr)}", done.stderr.strip())
 
 
 def pip_reason(stderr: str) -> str:
-    """Return the line of pip's errors that says most: the first ERROR, or that nobody answered."""
+    """Return the most useful line of pip's errors: the first ERROR, or an unreachable index."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     if any("NewConnectionError" in line or "Temporary failure in name" in line for line in lines):
-        return "the package index cannot be reached: check the network, then type the same again"
+        return "the package index cannot be reached: check the network, then rerun the command"
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
-    return errors[0] if errors else (lines[-1] if lines else "pip said nothing")
+    return errors[0] if errors else (lines[-1] if lines else "pip printed nothing")
 
 
 def fingerprint(lock: Path, system: Target) -> str:
@@ -66,8 +66,8 @@ def fingerprint(lock: Path, system: Target) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def there_already(out: Path, wanted: str) -> list[str] | None:
-    """Return the wheels in `out` when they are of this lock and untouched in number and size."""
+def already_downloaded(out: Path, wanted: str) -> list[str] | None:
+    """Return the wheels in `out` if they are of this lock, the same in number and size."""
     try:
         stamp = json.loads((out / STAMP).read_text(encoding="utf-8"))
         sizes = {path.name: path.stat().st_size for path in out.glob("*.whl")}
@@ -83,18 +83,18 @@ def download(
     out: Path,
     run: Callable[[list[str]], None] = run_pip,
 ) -> Wheels:
-    """Make `out` hold the lock's wheels for the target; nothing is asked when it does already.
+    """Make `out` hold the lock's wheels for the target; no network if it does already.
 
     Raises DeployError: lock missing, index unreachable, no wheel for the target, wrong hash.
     """
     if not lock.is_file():
-        raise DeployError(f"the lock {lock} is not there: see app/requirements for the known ones")
+        raise DeployError(f"the lock {lock} does not exist: app/requirements has one per target")
     wanted = fingerprint(lock, system)
-    names = there_already(out, wanted)
+    names = already_downloaded(out, wanted)
     if names is not None:
         return Wheels(out, names, changed=False)
     partial = out.with_name(out.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)  # may not be there
+    shutil.rmtree(partial, ignore_errors=True)  # may not exist
     partial.mkdir(parents=True)
     print(f"wheels: downloading {lock.name} for {system.name}", file=sys.stderr, flush=True)
     try:
@@ -104,10 +104,10 @@ def download(
             raise DeployError(f"pip downloaded nothing for {lock}: is the lock empty?")
         stamp = json.dumps({"lock": wanted, "wheels": sizes}, indent=1, sort_keys=True)
         (partial / STAMP).write_text(stamp + "\n", encoding="utf-8")
-        shutil.rmtree(out, ignore_errors=True)  # may not be there
+        shutil.rmtree(out, ignore_errors=True)  # may not exist
         partial.rename(out)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)  # may not be there
+        shutil.rmtree(partial, ignore_errors=True)  # may not exist
     return Wheels(out, sorted(sizes), changed=True)
 
 

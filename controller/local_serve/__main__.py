@@ -21,12 +21,13 @@ from pymongo.errors import PyMongoError
 
 from controller.deploy import predict
 from controller.deploy.errors import DeployError
-from controller.deploy.model import model_files
+from controller.deploy.model_builder import model_files
 from controller.local_serve import ServeError, plan
 from controller.local_serve.plan import LOOPBACK, Places
 from controller.local_serve.processes import ENDING_SIGNALS, Ended, Group, Running, raise_ended
 from controller.model_build.build import build
 from controller.model_build.errors import BuildError
+from controller.progress import print_scores
 from tox_com_det.model.manifest import Manifest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -179,13 +180,13 @@ def _app_ready(url: str) -> str | None:
 
 
 def _show_scores(url: str, manifest: Manifest) -> None:
-    known = manifest.golden_outputs
-    worst = predict.ask_known(url, known, manifest.labels, manifest.model_version)
+    golden = manifest.golden_outputs
+    worst = predict.compare_golden(url, golden, manifest.labels, manifest.model_version)
     print(
-        f"model {manifest.model_version} ({manifest.name}): {len(known.cases)} known answers "
-        f"come out, largest difference {worst:.1e}"
+        f"model {manifest.model_version} ({manifest.name}): {len(golden.cases)} golden outputs "
+        f"match, largest difference {worst:.1e}"
     )
-    predict.show([(text, predict.ask(url, text).scores) for text in predict.EXAMPLES])
+    print_scores([(text, predict.ask(url, text).scores) for text in predict.EXAMPLES])
 
 
 def _farewell(url: str, seconds: float, places: Places) -> str:

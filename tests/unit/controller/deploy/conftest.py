@@ -9,7 +9,7 @@ import pytest
 from fake_server import FakeServer
 from local_remote import LocalRemote
 
-from controller.deploy.model import build_bundle
+from controller.deploy.model_builder import build_bundle
 
 
 @pytest.fixture

@@ -1,20 +1,56 @@
-"""A server that is a directory of this machine, for the tasks' steps and the upload."""
+"""A server that is a directory of this machine, with the toxctl of this checkout.
+
+What a test does not answer itself is answered by the real toxctl: it places and discards real
+files below the directory.
+"""
 
 from __future__ import annotations
 
+import getpass
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from controller.deploy.connection import ConnectionLost, Done
+import toxctl_answers as good
+
+from controller.deploy.commands import TOXCTL
 from controller.deploy.inventory import Host
-from controller.deploy.server import ServerConfig
+from controller.deploy.remote import ConnectionLost, Done
+
+LOST = "the connection to nanode was lost"
+GONE = Done("", "", -1)  # the connection is lost during the command
+Answer = Done | Callable[[], Done]
+
+
+def lines(*values: object, code: int = 0, stderr: str = "") -> Done:
+    """What toxctl prints: each value as a line of JSON."""
+    return Done("".join(f"{json.dumps(value)}\n" for value in values), stderr, code)
+
+
+def result(value: object) -> Done:
+    """What toxctl prints when a verb succeeds."""
+    return lines({"result": value})
+
+
+def went_well(remote: LocalRemote, model: str, app: str = good.APP) -> None:
+    """Let every verb that is not about files answer as in a deploy that goes well."""
+    remote.answers |= {
+        "verify": result(good.VERIFIED),
+        "activate": lines(*good.activated(model, app)),
+        "prune": result(good.NOTHING_PRUNED),
+    }
+
+
+def error(message: str, kind: str = "other", **more: Any) -> Done:
+    """What toxctl prints when a verb fails."""
+    return lines({"error": message, "kind": kind, "details": "", **more}, code=1)
 
 
 class CutFile:
-    """A file on the server whose connection goes away after some bytes."""
+    """A file on the server whose connection is lost after some bytes."""
 
     def __init__(self, file: Any, remote: LocalRemote) -> None:
         self.file, self.remote = file, remote
@@ -33,31 +69,24 @@ class CutFile:
         self.file.write(self.remote.damage(data))
 
 
-def lines(*values: object, code: int = 0, stderr: str = "") -> Done:
-    """What a tool prints: each value as a line of JSON."""
-    return Done("".join(f"{json.dumps(value)}\n" for value in values), stderr, code)
-
-
-GONE = Done("", "", -1)  # the connection goes away under the command
-
-
 class LocalProcess:
-    """A command that is under way: its answer comes line by line once somebody asks for it."""
+    """A running command: its answer comes line by line once it is read."""
 
-    def __init__(self, answer: Callable[[], Done]) -> None:
+    def __init__(self, answer: Callable[[str], Done]) -> None:
         self.answer = answer
+        self.stdin = ""
         self.done: Done | None = None
         self.left: list[str] = []
         self.closed = False
 
     def result(self) -> Done:
         if self.done is None:
-            self.done = self.answer()
+            self.done = self.answer(self.stdin)
             self.left = self.done.stdout.splitlines()
         return self.done
 
     def send(self, line: str) -> None:
-        pass
+        self.stdin += f"{line}\n"
 
     def close_input(self) -> None:
         pass
@@ -67,7 +96,7 @@ class LocalProcess:
         while self.left:
             yield self.left.pop(0)
         if code < 0:
-            raise ConnectionLost("the connection to nanode broke off")
+            raise ConnectionLost(LOST)
 
     def ended(self) -> bool:
         return self.done is not None
@@ -87,23 +116,22 @@ class LocalProcess:
 
 
 class LocalSession(LocalProcess):
-    """`releasectl session`: `heard` has every line it was sent; `holder` is who else has the lock.
+    """`toxctl session`: `heard` has every line it was sent; `holder` is who else has the lock.
 
-    `taken` is somebody's `fab unlock`.
+    `taken`: somebody ran `fab unlock`.
     """
 
-    def __init__(self, holder: dict | None = None) -> None:
-        super().__init__(lambda: Done("", "", 0))
+    def __init__(self, holder: dict[str, Any] | None = None) -> None:
+        super().__init__(lambda _: Done("", "", 0))
         self.holder = holder
-        self.heard: list[dict] = []
-        self.answers: list[dict] = []
+        self.heard: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
         self.over = self.taken = False
 
     def send(self, line: str) -> None:
         value = json.loads(line)
         if not self.heard and self.holder:
-            error = {"error": "locked", "kind": "locked", "holder": self.holder}
-            self.answers.append(error)
+            self.answers.append({"error": "locked", "kind": "locked", "holder": self.holder})
             self.over = True
         elif not self.heard:
             self.answers.append({"result": {"id": value["id"]}})
@@ -125,105 +153,139 @@ class LocalSession(LocalProcess):
 
     @property
     def id_(self) -> str:
-        return self.heard[0]["id"]
+        return str(self.heard[0]["id"])
 
     @property
-    def end(self) -> dict | None:
+    def end(self) -> dict[str, Any] | None:
         return next((line["end"] for line in self.heard if "end" in line), None)
 
     @property
-    def notes(self) -> dict:
+    def notes(self) -> dict[str, Any]:
         return {key: value for line in self.heard for key, value in line.get("note", {}).items()}
 
 
 class LocalRemote:
-    """Runs commands below a root directory; `root` commands without sudo, so no chown.
+    """Runs toxctl below a root directory.
 
-    `calls` has every command; `answers` maps a word of a command to what it prints and returns.
+    Attributes:
+        calls: every call of toxctl, its verb first.
+        answers: a word of a call -> what it prints and returns; what was set last counts.
+        sent: bytes that were uploaded.
+        cut_after: the connection is lost after so many bytes of a write.
+        damage: what becomes of the data on its way.
+        free_bytes: what the server reports as free; None for the real number.
+        holder: who else holds the deploy lock.
+        lost: the server does not answer any more.
     """
 
     def __init__(self, root: Path) -> None:
-        self.host = Host("nanode", "127.0.0.1", 22, "deploy")
+        self.host = Host("nanode", "127.0.0.1", 22, getpass.getuser())
         self.root = root
         self.calls: list[list[str]] = []
-        self.answers: dict[str, Done | Callable[[], Done]] = {}
+        self.answers: dict[str, Answer] = {}
         self.sent = 0
         self.cut_after: int | None = None
         self.damage: Callable[[bytes], bytes] = lambda data: data
-        self.free_kib = 10_000_000
+        self.free_bytes: int | None = 10**10
         self.sessions: list[LocalSession] = []
-        self.holder: dict | None = None
+        self.shown: list[list[str]] = []
+        self.holder: dict[str, Any] | None = None
         self.lost = False
-        for name in ("models", "dumps", "incoming"):
+        for name in ("models", "dumps", "incoming", "releases", "state", "slots"):
             (root / name).mkdir(parents=True)
         self.server_json = {
             "format": 1,
             "user": "tox_com_det",
-            "models_dir": str(root / "models"),
-            "dumps_dir": str(root / "dumps"),
-            "incoming_dir": str(root / "incoming"),
-            "releases_dir": str(root / "releases"),
-            "app_link": "/opt/tox_com_det/current-app",
-            "wheel_target": "debian12",
-            "slotctl": "/usr/bin/python3.11 /opt/tox_com_det/bin/slotctl",
-            "releasectl": "/usr/bin/python3.11 /opt/tox_com_det/bin/releasectl",
+            "python": sys.executable,
             "unit": "tox_com_det@{slot}.service",
-            "env_file": "/etc/tox_com_det/app.env",
+            "slots": ["blue", "green"],
+            "socket": str(root / "{slot}.sock"),
+            "probe_url": "http://127.0.0.1:9",
             "http_port": 80,
             "public_url": None,
+            "wheel_target": "debian12",
+            "memory_max": "300M",
             "keep_releases": 5,
             "keep_free_mb": 2048,
+            "drain_seconds": 0,
+            "watch_seconds": 0,
+            "app_link": str(root / "current-app"),
+            "live_link": str(root / "live.sock"),
+            "env_file": str(root / "app.env"),
+            "lock_file": str(root / "lock"),
+            "deploy_lock_file": str(root / "deploy-lock"),
+            **{
+                f"{name}_dir": str(root / name)
+                for name in ("models", "dumps", "incoming", "releases", "state", "slots")
+            },
         }
+        self.answers["status"] = lambda: result(self.status())
 
-    @property
-    def config(self) -> ServerConfig:
-        return ServerConfig.parse(json.dumps(self.server_json), "nanode")
+    def status(self, **changes: Any) -> dict[str, Any]:
+        """What `toxctl status` reports."""
+        return good.status(config=self.server_json, **changes)
 
-    def run(self, command: str) -> Done:
-        if command.startswith("df "):
-            return Done(f"Filesystem\n/dev/sda 1 1 {self.free_kib} 1% /\n", "", 0)
-        if command.endswith("server.json"):
-            return Done(json.dumps(self.server_json), "", 0)
-        return self.execute(["sh", "-c", command])
+    def confirm(self, confirmed: dict[str, Any] | None) -> None:
+        """Let the server have this release live and confirmed."""
+        path = self.root / "state" / "confirmed.json"
+        if confirmed is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(json.dumps(confirmed))
+        self.answers["status"] = lambda: result(self.status(confirmed=confirmed))
 
-    def run_as(self, arguments: Sequence[str], user: str = "root", stream: bool = False) -> Done:
-        self.calls.append([user, *arguments])
-        answer = self.prepared(arguments)
-        if answer is not None:
-            return answer()
-        words = list(arguments)
-        if words[:2] == ["install", "-d"]:
-            words = ["mkdir", "-p", words[-1]]
-        # Only root may give files away.
-        words = [word.replace('chown root:root -- "$new"; ', "") for word in words]
-        return self.execute(words)
-
-    def prepared(self, arguments: Sequence[str]) -> Callable[[], Done] | None:
-        """Return what gives the test's answer to these words; what was set last counts."""
-        for word, answer in reversed(self.answers.items()):
-            if word in arguments:
-                return answer if callable(answer) else lambda done=answer: done
-        return None
-
-    def start(self, arguments: Sequence[str], user: str = "root") -> LocalProcess:
-        self.calls.append([user, *arguments])
-        if list(arguments)[-1] == "session":
+    def start(self, arguments: Sequence[str]) -> LocalProcess:
+        assert list(arguments[:2]) == [TOXCTL, "--json"], arguments
+        words = list(arguments[2:])
+        self.calls.append(words)
+        if words == ["session"]:
             self.sessions.append(LocalSession(self.holder))
             return self.sessions[-1]
+        prepared = self.prepared(words)
+        if prepared is not None:
+            return LocalProcess(lambda _: prepared() if callable(prepared) else prepared)
+        return LocalProcess(lambda stdin: self.toxctl(words, stdin))
+
+    def prepared(self, words: Sequence[str]) -> Answer | None:
+        """Return the test's answer to these words."""
+        return next(
+            (answer for word, answer in reversed(self.answers.items()) if word in words), None
+        )
+
+    def toxctl(self, words: Sequence[str], stdin: str) -> Done:
+        """Run the real toxctl."""
+        config = self.root / "server.json"
+        config.write_text(json.dumps(self.server_json))
+        done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
+            [sys.executable, "-m", "toxctl", "--config", str(config), "--json", *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        last = json.loads(done.stdout.splitlines()[-1])
+        if self.free_bytes is not None and "free_bytes" in last.get("result", {}):
+            last["result"]["free_bytes"] = self.free_bytes
+        return lines(last, code=done.returncode, stderr=done.stderr)
+
+    def show(self, arguments: Sequence[str]) -> Done:
+        self.shown.append(list(arguments))
         answer = self.prepared(arguments)
-        return LocalProcess(answer or (lambda: self.execute(list(arguments))))
+        assert answer is not None, arguments
+        return answer() if callable(answer) else answer
 
     def ping(self) -> None:
         if self.lost:
-            raise ConnectionLost("the connection to nanode broke off")
+            raise ConnectionLost(LOST)
 
     @property
     def session(self) -> LocalSession:
         return self.sessions[-1]
 
-    def execute(self, words: list[str]) -> Done:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 (words of the tests, no shell)
-        return Done(done.stdout, done.stderr, done.returncode)
+    @property
+    def parts(self) -> Path:
+        """The directory that uploads go to."""
+        return self.root / "incoming" / self.host.user
 
     def files(self) -> LocalRemote:
         return self
@@ -231,5 +293,6 @@ class LocalRemote:
     def open(self, filename: str, mode: str) -> CutFile:
         return CutFile(open(filename, mode), self)
 
-    def called(self, word: str) -> list[list[str]]:
-        return [call for call in self.calls if any(word in argument for argument in call)]
+    def called(self, verb: str) -> list[list[str]]:
+        """The calls of a verb."""
+        return [call for call in self.calls if call[0] == verb]

@@ -1,4 +1,4 @@
-"""The app's release: the same content has the same name and the same bytes."""
+"""The app's release: the same content gives the same name and the same bytes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def build(checkout: Path, pip: FakePip, out: str = "build") -> app_release.AppRe
     )
 
 
-def test_second_build_finds_what_the_first_made(checkout: Path, pip: FakePip) -> None:
+def test_second_build_reuses_the_first(checkout: Path, pip: FakePip) -> None:
     first = build(checkout, pip)
     second = build(checkout, pip)
     assert (first.changed, second.changed) == (True, False)
@@ -105,10 +105,24 @@ def test_tar_holds_package_lock_sbom_and_wheels_and_nothing_of_this_machine(
     assert bill == f"tox_com_det {release.version}"
 
 
+def test_sbom_lies_beside_the_tar_too(checkout: Path, pip: FakePip) -> None:
+    release = build(checkout, pip)
+    beside = Path(release.tar).with_name(f"tox_com_det-{release.version}.cdx.json")
+    assert beside.read_text() == f"tox_com_det {release.version}"
+
+
+def test_sbom_is_not_made_again_for_a_release_that_is_built(
+    checkout: Path, pip: FakePip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(checkout, pip)
+    monkeypatch.setattr(app_release, "sbom", lambda *_: pytest.fail("made again"))
+    assert build(checkout, pip).changed is False
+
+
 @pytest.mark.parametrize(
     "file", ["tox_com_det/__init__.py", "tox_com_det/sub/new.py", "requirements/debian12.txt"]
 )
-def test_every_change_of_what_runs_is_another_version(
+def test_every_change_of_what_runs_changes_the_version(
     checkout: Path, pip: FakePip, file: str
 ) -> None:
     first = build(checkout, pip)
@@ -125,7 +139,7 @@ def test_damaged_tar_is_built_again(checkout: Path, pip: FakePip) -> None:
     assert again.sha256 == first.sha256
 
 
-def test_failed_download_leaves_nothing_that_looks_done(checkout: Path, pip: FakePip) -> None:
+def test_failed_download_leaves_nothing_that_looks_complete(checkout: Path, pip: FakePip) -> None:
     def broken(command: list[str]) -> None:
         pip(command)
         raise DeployError("pip download failed: the package index cannot be reached")
@@ -140,7 +154,7 @@ def test_failed_download_leaves_nothing_that_looks_done(checkout: Path, pip: Fak
 
 def test_missing_lock_is_named(checkout: Path, pip: FakePip) -> None:
     (checkout / "requirements" / "debian12.txt").unlink()
-    with pytest.raises(DeployError, match=r"no lock .*debian12.txt"):
+    with pytest.raises(DeployError, match=r"no lock .*debian12.txt: run `make lock`"):
         build(checkout, pip)
 
 
@@ -170,7 +184,7 @@ def test_wheels_of_a_changed_lock_are_fetched_again(tmp_path: Path, pip: FakePip
     [
         ("WARNING: x\nERROR: no match\nERROR: second", "no match"),
         ("retry NewConnectionError\nERROR: no match", "index cannot be reached"),
-        ("", "pip said nothing"),
+        ("", "pip printed nothing"),
     ],
 )
 def test_pips_reason_is_one_line(stderr: str, words: str) -> None:

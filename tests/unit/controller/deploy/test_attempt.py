@@ -1,4 +1,4 @@
-"""Lock, audit, hooks and signs of life of one attempt."""
+"""The deploy lock, audit log, hooks and heartbeat of one attempt."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import threading
 from pathlib import Path
 
 import pytest
-import tools_answers as good
-from local_remote import LocalProcess, LocalRemote, lines
+import toxctl_answers as good
+from local_remote import LocalProcess, LocalRemote, lines, result, went_well
 
 from controller.deploy import gate, session
 from controller.deploy.attempt import Attempt, attempt
-from controller.deploy.connection import Done
 from controller.deploy.errors import DeployError
 from controller.deploy.hooks import HookError, Hooks
-from controller.deploy.servers import Server
+from controller.deploy.remote import Done
+from controller.deploy.server import Server
 
 
 @pytest.fixture
 def server(remote: LocalRemote) -> Server:
-    good.well(remote, "/srv/m/new", good.releases(confirmed=good.confirmed()))
+    went_well(remote, "/srv/m/new")
     return Server(remote)
 
 
@@ -33,33 +33,35 @@ HOLDER = {
 @pytest.mark.parametrize(
     ("silent", "words"),
     [
-        (2.0, "wait until that has ended, then type the same again"),
-        (31.4, "nothing was heard for 31 s, its laptop is probably gone: `fab unlock`"),
+        (2.0, "wait until it has ended (see `fab status`), then rerun the command"),
+        (31.4, "no heartbeat for 31 s, its laptop is probably gone: run `fab unlock`"),
     ],
 )
-def test_second_laptop_is_told_who_is_at_it(
+def test_second_laptop_is_told_who_holds_the_lock(
     server: Server, remote: LocalRemote, silent: float, words: str
 ) -> None:
     remote.holder = {**HOLDER, "silent": silent}
     who = "locked by anna@home with deploy-app since 2026-01-02 03:04:05 UTC, phase upload; "
     with pytest.raises(DeployError, match=re.escape(who + words)), attempt(server, "prune", ""):
-        pytest.fail("it went on")
+        pytest.fail("it continued")
     assert remote.session.phases == []
 
 
 def test_times_as_seconds_are_shown_as_times() -> None:
-    words = session.holder_words({"who": "a@b", "task": "prune", "since": 1767323045})
+    words = session.describe_holder({"who": "a@b", "task": "prune", "since": 1767323045})
     assert words == "a@b with prune since 2026-01-02 03:04:05 UTC"
 
 
-def test_server_without_sessions_names_the_playbook(server: Server, remote: LocalRemote) -> None:
-    old = LocalProcess(lambda: Done("", "python3: can't open file releasectl\n", 2))
-    remote.start = lambda words, user="root": old  # type: ignore[method-assign]  # a stand-in
+def test_session_that_does_not_start_names_the_playbook(
+    server: Server, remote: LocalRemote
+) -> None:
+    broken = LocalProcess(lambda _: Done("", "toxctl: cannot import session\n", 1))
+    remote.start = lambda arguments: broken  # type: ignore[method-assign]  # a stand-in
     with (
-        pytest.raises(DeployError, match=r"can't open file releasectl.*ansible-playbook site.yml"),
+        pytest.raises(DeployError, match=r"cannot import session.*ansible-playbook site.yml"),
         attempt(server, "prune", ""),
     ):
-        pytest.fail("it went on")
+        pytest.fail("it continued")
 
 
 def test_lock_that_was_taken_away_stops_before_the_next_phase(
@@ -71,12 +73,12 @@ def test_lock_that_was_taken_away_stops_before_the_next_phase(
             remote.session.taken = True
             now.enter("verify")
 
-    with pytest.raises(DeployError, match="the lock on nanode was taken away"):
+    with pytest.raises(DeployError, match="the deploy lock on nanode was released by `fab unlock`"):
         begin()
     assert remote.session.phases == ["prepare", "upload"]
 
 
-def test_connection_that_is_gone_is_seen_before_the_next_phase(
+def test_lost_connection_is_noticed_before_the_next_phase(
     server: Server, remote: LocalRemote
 ) -> None:
     def begin() -> None:
@@ -84,15 +86,17 @@ def test_connection_that_is_gone_is_seen_before_the_next_phase(
             remote.lost = True
             now.enter("upload")
 
-    with pytest.raises(DeployError, match="broke off in phase prepare of deploy-model"):
+    with pytest.raises(
+        DeployError, match="the connection was lost in phase prepare of deploy-model"
+    ):
         begin()
     assert remote.session.end is None
 
 
-def test_signs_of_life_go_on_until_the_end(
+def test_heartbeat_continues_until_the_end(
     server: Server, remote: LocalRemote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(session, "HEARTBEAT_SECONDS", 0.01)
     with attempt(server, "deploy-model", "v"):
         beaten = threading.Event()
         for _ in range(500):
@@ -104,7 +108,9 @@ def test_signs_of_life_go_on_until_the_end(
     assert "session" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_bug_ends_the_audit_too(server: Server, remote: LocalRemote) -> None:
+def test_unexpected_exception_ends_the_audit_log_entry_too(
+    server: Server, remote: LocalRemote
+) -> None:
     with pytest.raises(ZeroDivisionError), attempt(server, "deploy-model", "v"):
         1 / 0  # noqa: B018 (it has to raise)
     assert remote.session.end == {"result": "failed", "reason": "division by zero"}
@@ -157,52 +163,74 @@ def test_hook_that_fails_before_the_switch_ends_the_attempt(
 ) -> None:
     write_hook(hooked, "before-activate", 3)
     with (
-        pytest.raises(HookError, match="before-activate ended with code 3"),
+        pytest.raises(
+            HookError, match=r"before-activate failed with exit code 3.*rerun `fab deploy-model`"
+        ),
         attempt(server, "deploy-model", "v") as now,
     ):
         switch(now)
     assert not remote.called("activate")
+    assert remote.session.end is not None
     assert remote.session.end["result"] == "failed"
 
 
 @pytest.mark.parametrize("name", ["after-activate", "before-confirm"])
-def test_hook_that_fails_in_the_switch_makes_the_server_go_back(
+def test_hook_that_fails_during_the_switch_rolls_it_back(
     server: Server, remote: LocalRemote, hooked: Path, name: str
 ) -> None:
     write_hook(hooked, name, 1)
     error = {"error": "interrupted by SIGTERM", "details": "journal", "back_seconds": 0.2}
     remote.answers["activate"] = lines({"phase": "activate"}, {"phase": "confirm"}, error, code=1)
-    remote.answers["stop"] = lines()
+    remote.answers["stop"] = result({"pid": 1})
     with (
-        pytest.raises(DeployError, match=f"{name} ended with code 1.*back after 0.2 s"),
+        pytest.raises(
+            DeployError,
+            match=f"{name} failed with exit code 1.*rolled back to the previous .* 0.2 s",
+        ),
         attempt(server, "deploy-model", "v") as now,
     ):
         switch(now)
-    assert remote.called("stop")[0][-1] == "stop"
+    assert remote.called("stop") == [["stop"]]
     assert not remote.called("prune")
 
 
-def test_hook_that_fails_after_the_switch_brings_the_old_one_back(
+def test_activation_that_cannot_be_stopped_is_undone_when_it_is_complete(
+    server: Server, remote: LocalRemote, hooked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_hook(hooked, "before-confirm", 1)
+    before = {"app": good.APP, "model": good.OLD, "at": "x"}
+    remote.answers["activate"] = lines(*good.activated("/srv/m/new", previous=before))
+    remote.answers["stop"] = lines({"error": "no permission", "kind": "other"}, code=1)
+    with (
+        pytest.raises(DeployError, match=r"before-confirm failed.*rolled back to model old with"),
+        attempt(server, "deploy-model", "v") as now,
+    ):
+        switch(now)
+    assert "the activation could not be stopped (no permission)" in capsys.readouterr().out
+    assert remote.called("activate")[-1] == ["activate", "--model", good.OLD, "--app", good.APP]
+
+
+def test_hook_that_fails_after_the_switch_rolls_it_back(
     server: Server, remote: LocalRemote, hooked: Path
 ) -> None:
     write_hook(hooked, "after-confirm", 1)
     before = {"app": good.APP, "model": good.OLD, "at": "x"}
-    remote.answers["activate"] = good.activated("/srv/m/new", previous=before)
+    remote.answers["activate"] = lines(*good.activated("/srv/m/new", previous=before))
     with (
-        pytest.raises(DeployError, match=r"model old with app 1\.0-aaa is live again"),
+        pytest.raises(DeployError, match=r"rolled back to model old with app 1\.0-aaa"),
         attempt(server, "deploy-model", "v") as now,
     ):
         switch(now)
     again = remote.called("activate")[-1]
-    assert again[4:8] == ["--model", good.OLD, "--app", good.APP]
+    assert again == ["activate", "--model", good.OLD, "--app", good.APP]
 
 
-def test_hook_that_fails_after_the_first_switch_has_nothing_to_go_back_to(
+def test_hook_that_fails_after_the_first_switch_leaves_the_only_release_live(
     server: Server, remote: LocalRemote, hooked: Path
 ) -> None:
     write_hook(hooked, "after-confirm", 1)
     with (
-        pytest.raises(DeployError, match="nothing was live before, so the new version stays"),
+        pytest.raises(DeployError, match="nothing was live before, so the new release stays live"),
         attempt(server, "deploy-model", "v") as now,
     ):
         switch(now)
@@ -216,30 +244,33 @@ def test_hook_after_clean_only_warns(
     with attempt(server, "deploy-model", "v") as now:
         assert switch(now) is True
     assert "warning: the hook" in capsys.readouterr().out
-    assert remote.session.end["result"] == "done"
+    assert remote.session.end == {"result": "done", "reason": None}
 
 
-def test_hook_that_can_never_run_is_told_before_anything_is_done(
+def test_hook_that_can_never_run_is_reported_before_anything_is_done(
     server: Server, remote: LocalRemote, hooked: Path
 ) -> None:
     write_hook(hooked, "before-uplaod")
-    with pytest.raises(HookError, match="is for no phase"), attempt(server, "t", ""):
-        pytest.fail("it went on")
+    with pytest.raises(HookError, match="is for an unknown phase"), attempt(server, "t", ""):
+        pytest.fail("it continued")
     (hooked / "before-uplaod").rename(hooked / "before-upload")
     (hooked / "before-upload").chmod(0o644)
-    with pytest.raises(HookError, match=r"is not executable: chmod \+x"), attempt(server, "t", ""):
-        pytest.fail("it went on")
+    with (
+        pytest.raises(HookError, match=r"is not executable: run `chmod \+x"),
+        attempt(server, "t", ""),
+    ):
+        pytest.fail("it continued")
     assert remote.sessions == []
 
 
-def test_missing_directory_of_hooks_names_the_variable(tmp_path: Path) -> None:
-    with pytest.raises(HookError, match="look at deploy_hooks_dir"):
+def test_missing_hooks_directory_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(HookError, match="check deploy_hooks_dir"):
         hooks(tmp_path / "none").names()
     assert hooks(None).names() == []
 
 
-def test_hook_that_is_no_program_is_told(tmp_path: Path) -> None:
+def test_hook_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
     (tmp_path / "before-upload").write_text("#!/no/such/shell\n")
     (tmp_path / "before-upload").chmod(0o755)
-    with pytest.raises(HookError, match="cannot be run"):
+    with pytest.raises(HookError, match=r"cannot be run .*fix it, then rerun `fab deploy-model`"):
         hooks(tmp_path).run("before", "upload")

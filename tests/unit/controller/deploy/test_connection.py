@@ -1,4 +1,4 @@
-"""Strict host keys and one line for each way a login can fail, against a real SSH server."""
+"""Strict host keys, and one line for each way a login can fail, against a real SSH server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from controller.deploy.connection import ConnectionLost, SshRemote, connect
+from controller.deploy.connection import SshRemote, connect
 from controller.deploy.errors import DeployError
 from controller.deploy.inventory import Host
+from controller.deploy.remote import ConnectionLost, Done
 
 ANSWER_SECONDS = 0.2
 
@@ -127,22 +128,39 @@ def open_and_close(host: Host) -> None:
         assert isinstance(remote, SshRemote)
 
 
+def run(remote: SshRemote, *words: str) -> Done:
+    with remote.start(words) as process:
+        return process.wait()
+
+
 def test_command_comes_back_with_its_output_and_code(server: SshServer) -> None:
     server.answer = lambda command, typed: (f"out of {command}\n", "err", 3)
     with connect(server.host) as remote:
-        done = remote.run("ls")
-    assert (done.stdout, done.stderr, done.code) == ("out of ls\n", "err", 3)
+        done = run(remote, "ls")
+    out = "out of sudo -n -u root -- ls\n"
+    assert (done.stdout, done.stderr, done.code) == (out, "err", 3)
 
 
-def test_unknown_server_is_not_talked_to(server: SshServer) -> None:
+def test_output_that_is_shown_appears_while_the_command_runs(
+    server: SshServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answer = lambda command, typed: (f"out of {command}\n", "", 3)
+    with connect(server.host) as remote:
+        assert remote.show(["journalctl"]).code == 3
+    assert capsys.readouterr().out == "out of sudo -n -u root -- journalctl\n"
+
+
+def test_server_with_an_unknown_host_key_is_refused(server: SshServer) -> None:
     server.known_hosts.write_text("")
-    with refused("key of nanode .* is not known .*ssh -p"):
+    with refused("host key of nanode .* is unknown .*ssh -p"):
         open_and_close(server.host)
 
 
 def test_changed_host_key_has_its_own_message(server: SshServer) -> None:
     server.know(paramiko.ECDSAKey.generate())
-    with refused(rf"has changed: .*ssh-keygen -R '.*' -f '{server.known_hosts}'"):
+    with refused(
+        rf"has changed: .*ssh-keygen -R '.*' -f '{server.known_hosts}'.*man-in-the-middle"
+    ):
         open_and_close(server.host)
 
 
@@ -155,7 +173,7 @@ def test_missing_key_file_is_named(server: SshServer, tmp_path: Path) -> None:
     with refused(f"key file {tmp_path}/none of nanode cannot be read"):
         open_and_close(replace(server.host, key_file=tmp_path / "none"))
     (tmp_path / "none").write_text("no key")
-    with refused(f"key file {tmp_path}/none of nanode is no private key"):
+    with refused(f"key file {tmp_path}/none of nanode is not a private key"):
         open_and_close(replace(server.host, key_file=tmp_path / "none"))
 
 
@@ -166,15 +184,15 @@ def test_server_that_is_off_names_make_up(server: SshServer) -> None:
         open_and_close(replace(server.host, port=port))
 
 
-def test_name_without_an_address_names_ansible_host(server: SshServer) -> None:
-    with refused("this name has no address: set ansible_host"):
+def test_name_that_cannot_be_resolved_names_ansible_host(server: SshServer) -> None:
+    with refused("the name cannot be resolved: set ansible_host"):
         open_and_close(replace(server.host, address="nanode.invalid"))
 
 
 def test_sudo_that_would_ask_names_the_variable(server: SshServer) -> None:
     server.answer = lambda command, typed: ("", "sudo: a password is required\n", 1)
     with connect(server.host) as remote, refused("set ansible_become_password"):
-        remote.run_as(["ls"])
+        run(remote, "ls")
 
 
 def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None:
@@ -187,7 +205,7 @@ def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None
     server.answer = refusing_without_password(answer)
     host = replace(server.host, become_password="sesame")  # noqa: S106 (made up)
     with connect(host) as remote:
-        assert remote.run_as(["ls"]).code == 0
+        assert run(remote, "ls").code == 0
         with remote.start(["session"]) as process:
             assert process.wait().code == 0
     assert seen == [
@@ -197,7 +215,9 @@ def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None
     ]
 
 
-def test_wrong_password_is_told_before_a_command_could_lose_its_input(server: SshServer) -> None:
+def test_wrong_password_is_reported_before_a_command_could_lose_its_input(
+    server: SshServer,
+) -> None:
     seen: list[str] = []
 
     def answer(command: str, typed: str) -> tuple:
@@ -212,7 +232,7 @@ def test_wrong_password_is_told_before_a_command_could_lose_its_input(server: Ss
 
 
 def refusing_without_password(answer: Callable[[str, str], tuple]) -> Callable[[str, str], tuple]:
-    """Answer like a sudo that wants the password."""
+    """Answer like a sudo that asks for the password."""
 
     def asked(command: str, typed: str) -> tuple:
         if command.startswith("sudo -n -k"):
@@ -222,7 +242,7 @@ def refusing_without_password(answer: Callable[[str, str], tuple]) -> Callable[[
     return asked
 
 
-def test_password_that_sudo_does_not_ask_for_is_sent_to_nobody(server: SshServer) -> None:
+def test_password_that_sudo_does_not_ask_for_is_not_sent(server: SshServer) -> None:
     seen: list[tuple[str, str]] = []
 
     def answer(command: str, typed: str) -> tuple:
@@ -232,7 +252,7 @@ def test_password_that_sudo_does_not_ask_for_is_sent_to_nobody(server: SshServer
     server.answer = answer
     host = replace(server.host, become_password="sesame")  # noqa: S106 (made up)
     with connect(host) as remote:
-        assert remote.run_as(["ls"]).code == 0
+        assert run(remote, "ls").code == 0
         with remote.start(["session"]) as process:
             assert process.wait().code == 0
     assert seen == [
@@ -257,18 +277,18 @@ def test_lines_go_in_and_come_out_while_a_command_runs(server: SshServer) -> Non
         assert process.ended()
 
 
-def test_process_whose_connection_breaks_off_is_told(server: SshServer) -> None:
+def test_process_whose_connection_is_lost_is_reported(server: SshServer) -> None:
     server.answer = lambda command, typed: ("half\n", "", None)
-    with connect(server.host) as remote, remote.start(["slotctl"]) as process:
+    with connect(server.host) as remote, remote.start(["toxctl"]) as process:
         said = iter(process)
         assert next(said) == "half"
-        with pytest.raises(ConnectionLost, match="nanode broke off"):
+        with pytest.raises(ConnectionLost, match="connection to nanode was lost"):
             process.wait()
         server.transport.close()
         with pytest.raises(ConnectionLost):
             remote.ping()
         with pytest.raises(ConnectionLost):
-            remote.start(["slotctl"])
+            remote.start(["toxctl"])
         with pytest.raises(ConnectionLost):
             process.send("x")
 
@@ -283,7 +303,7 @@ def test_process_that_sudo_refuses_names_the_variable(server: SshServer) -> None
         process.wait()
 
 
-def test_connection_that_breaks_off_is_told(server: SshServer) -> None:
+def test_lost_connection_names_the_next_command(server: SshServer) -> None:
     server.answer = lambda command, typed: ("", "", None)
-    with connect(server.host) as remote, refused("nanode broke off.*fab status"):
-        remote.run("slotctl activate")
+    with connect(server.host) as remote, refused("nanode was lost.*fab status"):
+        run(remote, "toxctl", "activate")

@@ -1,16 +1,17 @@
-"""fab prune says first, then asks; fab unlock says whose lock it was."""
+"""fab prune lists, then asks; fab unlock shows whose lock it was."""
 
 from __future__ import annotations
 
 import io
 
 import pytest
-import tools_answers as good
-from local_remote import LocalRemote, lines
+import toxctl_answers as good
+from local_remote import LocalRemote, error, result
 
-from controller.deploy import prune, unlock
 from controller.deploy.errors import DeployError
-from controller.deploy.servers import Server
+from controller.deploy.server import Server
+from controller.deploy.tasks.prune import prune
+from controller.deploy.tasks.unlock import unlock
 
 FOUND = {
     "remove": [
@@ -30,18 +31,18 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def server(remote: LocalRemote) -> Server:
-    remote.answers["prune"] = lines({"result": FOUND})
+    remote.answers["prune"] = result(FOUND)
     return Server(remote)
 
 
-def test_what_would_go_is_said_before_it_is_asked_for(
+def test_list_is_printed_before_the_confirmation(
     server: Server,
     remote: LocalRemote,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal("\n"))
-    assert prune.prune(server, 2, yes=False, dry_run=False) is False
+    assert prune(server, 2, yes=False) is False
     out = capsys.readouterr().out
     assert "remove  model a (2.0 MB): beyond the newest 2\n" in out
     assert "remove  collection c: no manifest names it\n" in out
@@ -50,64 +51,66 @@ def test_what_would_go_is_said_before_it_is_asked_for(
     assert len(remote.called("prune")) == 1
     assert remote.sessions == []
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
-    assert prune.prune(server, 2, yes=False, dry_run=False) is True
+    assert prune(server, 2, yes=False) is True
     call = remote.called("prune")[-1]
-    assert call[3:] == ["prune", "--keep", "2", "--session", remote.session.id_]
+    assert call == ["prune", "--keep", "2", "--session", remote.session.id_]
     assert remote.session.phases == ["prepare", "clean"]
     assert remote.session.notes == {"removed": ["model a", "collection c"]}
 
 
-def test_nobody_to_ask_wants_yes(
+def test_without_a_terminal_yes_is_required(
     server: Server, remote: LocalRemote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    with pytest.raises(DeployError, match="`fab prune --yes`"):
-        prune.prune(server, 0, yes=False, dry_run=False)
+    with pytest.raises(DeployError, match="no terminal to confirm on, run `fab prune --yes`"):
+        prune(server, 0, yes=False)
     assert remote.sessions == []
-    assert prune.prune(server, 0, yes=True, dry_run=False) is True
+    assert prune(server, 0, yes=True) is True
 
 
 def test_dry_run_and_nothing_to_remove_remove_nothing(
     server: Server, remote: LocalRemote, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert prune.prune(server, 0, yes=True, dry_run=True) is False
-    remote.answers["prune"] = lines({"result": good.NOTHING_PRUNED})
-    assert prune.prune(server, 0, yes=True, dry_run=False) is False
+    assert prune(server, 0, yes=True, dry_run=True) is False
+    remote.answers["prune"] = result(good.NOTHING_PRUNED)
+    assert prune(server, 0, yes=True) is False
     assert "nothing to remove, 1000.0 MB are free" in capsys.readouterr().out
     assert remote.sessions == []
     assert all("--dry-run" in call for call in remote.called("prune"))
 
 
-def test_keep_is_a_number_of_releases(server: Server) -> None:
-    with pytest.raises(DeployError, match="--keep is -1, wanted 1 or more"):
-        prune.prune(server, -1, yes=True, dry_run=False)
+def test_keep_must_not_be_negative(server: Server) -> None:
+    with pytest.raises(DeployError, match="--keep is -1, it must be 1 or more"):
+        prune(server, -1, yes=True)
 
 
 HOLDER = {"who": "anna@home", "task": "deploy-app", "since": "2026-01-02", "phase": "upload"}
 
 
-def test_unlock_says_whose_lock_it_was(
+def test_unlock_shows_who_held_the_lock(
     remote: LocalRemote, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = Server(remote)
-    remote.answers["lock"] = lines({"result": {"holder": HOLDER}})
-    assert unlock.unlock(server, dry_run=True) is False
-    assert "would take the lock from anna@home with deploy-app" in capsys.readouterr().out
+    remote.answers["lock"] = result({"holder": HOLDER})
+    assert unlock(server, dry_run=True) is False
+    assert (
+        "the deploy lock would be taken from anna@home with deploy-app" in capsys.readouterr().out
+    )
     assert not remote.called("unlock")
-    remote.answers["unlock"] = lines({"result": {"holder": HOLDER}})
-    assert unlock.unlock(server, dry_run=False) is True
+    remote.answers["unlock"] = result({"holder": HOLDER})
+    assert unlock(server) is True
     assert "held by anna@home with deploy-app since 2026-01-02, phase upload" in (
         capsys.readouterr().out
     )
-    assert remote.called("unlock")[0][4] == "--by"
-    remote.answers["unlock"] = lines({"result": {"holder": None}})
-    assert unlock.unlock(server, dry_run=False) is False
+    assert remote.called("unlock")[0][1] == "--by"
+    remote.answers["unlock"] = result({"holder": None})
+    assert unlock(server) is False
 
 
-def test_switch_that_is_under_way_is_not_unlocked(remote: LocalRemote) -> None:
-    remote.answers["unlock"] = lines({"error": "by anna, pid 1", "kind": "activating"}, code=1)
-    with pytest.raises(DeployError, match="the lock on nanode stays: by anna"):
-        unlock.unlock(Server(remote), dry_run=False)
-    remote.answers["unlock"] = lines({"error": "odd", "kind": "other"}, code=1)
+def test_running_switch_is_not_unlocked(remote: LocalRemote) -> None:
+    remote.answers["unlock"] = error("by anna, pid 1", "activating")
+    with pytest.raises(DeployError, match="the deploy lock on nanode stays: by anna"):
+        unlock(Server(remote))
+    remote.answers["unlock"] = error("odd")
     with pytest.raises(DeployError, match="odd"):
-        unlock.unlock(Server(remote), dry_run=False)
+        unlock(Server(remote))

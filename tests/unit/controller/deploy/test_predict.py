@@ -1,8 +1,7 @@
-"""Asking the service as its users do."""
+"""The client of the service: golden outputs, and one line for each way a request can fail."""
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import threading
@@ -17,7 +16,7 @@ from controller.deploy.errors import DeployError
 from tox_com_det.model.manifest import GoldenOutput, GoldenOutputs
 
 LABELS = ("toxic", "obscene")
-KNOWN = GoldenOutputs(1e-4, (GoldenOutput("idiot", (0.9, 0.2), None),), None)
+GOLDEN = GoldenOutputs(1e-4, (GoldenOutput("idiot", (0.9, 0.2), None),), None)
 
 
 class Service:
@@ -57,48 +56,42 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     thread.join()
 
 
-def test_known_answers_come_out(service: Service) -> None:
-    assert predict.ask_known(service.url, KNOWN, LABELS, "m") == 0
+def test_golden_outputs_match(service: Service) -> None:
+    assert predict.compare_golden(service.url, GOLDEN, LABELS, "m") == 0
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
         ({"model": "n", "scores": {"toxic": 0.9, "obscene": 0.2}}, "answered by model n"),
-        ({"model": "m", "scores": {"toxic": 0.8, "obscene": 0.2}}, "difference 0.1"),
-        ({"model": "m", "scores": {"toxic": math.nan, "obscene": 0.2}}, "difference inf"),
-        ({"model": "m", "scores": {"toxic": 0.9}}, "difference inf"),
-        ({"model": "m"}, "answers 200"),
+        (
+            {"model": "m", "scores": {"toxic": 0.8, "obscene": 0.2}},
+            r"toxic of 'idiot' is 0\.800000, expected 0\.900000",
+        ),
+        ({"model": "m", "scores": {"toxic": math.nan, "obscene": 0.2}}, "not a finite number"),
+        ({"model": "m", "scores": {"toxic": 0.9}}, r"labels of 'idiot' are"),
+        ({"model": "m"}, "answered 200"),
     ],
 )
-def test_other_answers_are_an_error(service: Service, body: Any, words: str) -> None:
+def test_wrong_answers_are_an_error(service: Service, body: Any, words: str) -> None:
     service.body = body
     with pytest.raises(DeployError, match=words):
-        predict.ask_known(service.url, KNOWN, LABELS, "m")
+        predict.compare_golden(service.url, GOLDEN, LABELS, "m")
 
 
-def test_the_services_own_words_are_passed_on(service: Service) -> None:
+def test_message_of_the_service_is_passed_on(service: Service) -> None:
     service.status, service.body = 503, {"error": {"message": "no vectors"}}
-    with pytest.raises(DeployError, match="answers 503: no vectors; see `fab status`"):
+    with pytest.raises(DeployError, match="answered 503: no vectors; see `fab status`"):
         predict.ask(service.url, "x")
 
 
 def test_page_of_the_proxy_is_passed_on(service: Service) -> None:
     service.status, service.body = 502, "<html>Bad\n Gateway</html>"
-    with pytest.raises(DeployError, match="answers 502: <html>Bad Gateway"):
+    with pytest.raises(DeployError, match="answered 502: <html>Bad Gateway"):
         predict.ask(service.url, "x")
 
 
-def test_silence_is_one_line() -> None:
+def test_service_that_does_not_answer_is_one_line() -> None:
     with pytest.raises(DeployError, match="does not answer") as caught:
         predict.ask("http://127.0.0.1:9", "x")
     assert "\n" not in str(caught.value)
-
-
-def test_table_off_a_terminal_is_plain_text() -> None:
-    out = io.StringIO()
-    predict.show([("you", {"toxic": 0.5, "obscene": 0.25})], out)
-    assert out.getvalue().splitlines() == [
-        "         toxic       obscene  comment",
-        "         0.500         0.250  you",
-    ]

@@ -1,4 +1,4 @@
-"""The laptop's model builder as a fab task calls it."""
+"""Calls the model builder for the fab tasks: its inputs, its dry run, its errors in one line."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import SAMPLE_MODEL
 
-__all__ = ["build_bundle", "build_dump"]
+__all__ = ["build_bundle", "model_files", "write_dump"]
 
 WORD_INDEX = "word_index.json"
 
 
 def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path]:
-    """Return the .h5 and its word index: the sample model's where none is given.
+    """Return the .h5 and its word index: the sample model's if none is given.
 
     Raises DeployError: no such file.
     """
     if h5 is None and word_index is not None:
-        raise DeployError("--word-index belongs to a model: give its --h5 too")
+        raise DeployError("--word-index needs the --h5 that it belongs to")
     if h5 is None:
         found = sorted(SAMPLE_MODEL.glob("*.h5"))
         if len(found) != 1:
-            raise DeployError(f"{SAMPLE_MODEL} holds {len(found)} .h5 files: name one with --h5")
+            raise DeployError(f"{SAMPLE_MODEL} holds {len(found)} .h5 files: choose one with --h5")
         model = found[0]
     else:
         model = Path(h5).expanduser().absolute()
     index = Path(word_index).expanduser().absolute() if word_index else model.with_name(WORD_INDEX)
     for path, option in ((model, "--h5"), (index, "--word-index")):
         if not path.is_file():
-            raise DeployError(f"{path} is not there: name it with {option}")
+            raise DeployError(f"{path} does not exist: set it with {option}")
     return model, index
 
 
-def given(options: dict[str, Any]) -> str:
+def as_typed(options: dict[str, Any]) -> str:
     """Return the options that were given, as they are typed."""
     words = (
         f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
@@ -47,38 +47,37 @@ def given(options: dict[str, Any]) -> str:
 def build_bundle(
     h5: str | None, word_index: str | None, out: Path, dry_run: bool = False, **options: Any
 ) -> None:
-    """Build the bundle in `out`; DeployError with the builder's own line when it refuses."""
+    """Build the bundle in `out`; DeployError with the builder's own line if it refuses."""
+    model, index = model_files(h5, word_index)
     if dry_run:
-        model, index = model_files(h5, word_index)
-        there = "replaces the bundle there" if out.exists() else "which is not there yet"
-        print(f"dry run of build-model: would build {model} with {index} ({given(options)})")
-        print(f"into {out}, {there}; where nothing has changed since, nothing is built")
+        state = "replaces the bundle there" if out.exists() else "which does not exist yet"
+        print(f"dry run of build-model: would build {model} with {index} ({as_typed(options)})")
+        print(f"into {out}, {state}; nothing is built if nothing has changed since")
         return
     # Imported here: h5py and onnx take a second, which no other task should wait for.
     from controller.model_build.build import build
     from controller.model_build.errors import BuildError
 
-    model, index = model_files(h5, word_index)
     try:
         build(model, index, out, **options)
     except BuildError as error:
         raise DeployError(str(error)) from None
 
 
-def build_dump(source: str | None, out: Path, dry_run: bool = False, **options: Any) -> None:
-    """Write a dump of word vectors in `out`; DeployError with one line when it is refused."""
-    from controller.model_build.dump_embeddings import dump_embeddings
-    from controller.model_build.errors import BuildError
-
+def write_dump(source: str | None, out: Path, dry_run: bool = False, **options: Any) -> None:
+    """Write a dump of word vectors in `out`; DeployError with one line if it is refused."""
     if source is None:
-        raise DeployError("name the vectors: fab dump-embeddings --source glove.6B.300d.txt")
+        raise DeployError("--source is missing: run `fab dump-embeddings --source FILE`")
     path = Path(source).expanduser().absolute()
     if dry_run:
         if not path.exists():
-            raise DeployError(f"{path} is not there: name it with --source")
-        print(f"dry run of dump-embeddings: would write the vectors of {path} ({given(options)})")
-        print(f"into {out}, in mongodump's form")
+            raise DeployError(f"{path} does not exist: set it with --source")
+        print(f"dry run of dump-embeddings: would write the vectors of {path}", end=" ")
+        print(f"({as_typed(options)})\ninto {out}, in mongodump's form")
         return
+    from controller.model_build.dump_embeddings import dump_embeddings
+    from controller.model_build.errors import BuildError
+
     try:
         dump_embeddings(path, out, **options)
     except BuildError as error:

@@ -1,4 +1,4 @@
-"""`fab prune`: remove releases, uploads and collections that nothing needs, and say so first."""
+"""`fab prune`: remove releases, uploads and collections that are no longer needed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 
 from controller.deploy.attempt import attempt
 from controller.deploy.errors import DeployError
-from controller.deploy.progress import megabytes
-from controller.deploy.servers import Server
-from controller.deploy.tools import releasectl
+from controller.deploy.server import Server
+from controller.progress import megabytes
 
 __all__ = ["prune"]
 
 TASK = "prune"
 
 
-def prune(server: Server, keep: int, yes: bool, dry_run: bool) -> bool:
-    """Say what would be removed, ask, and remove it; return whether anything was."""
+def prune(server: Server, keep: int = 0, yes: bool = False, *, dry_run: bool = False) -> bool:
+    """List what would be removed, ask, and remove it; return whether anything was.
+
+    `keep`: how many releases of each kind stay; 0 for the server's own setting.
+    """
     if keep < 0:
-        raise DeployError(f"--keep is {keep}, wanted 1 or more")
+        raise DeployError(f"--keep is {keep}, it must be 1 or more")
     options = ["--keep", str(keep)] if keep else []
-    found = releasectl(server, "prune", "--dry-run", *options).answer()
+    found = server.toxctl("prune", "--dry-run", *options).result()
     show(server, found)
     if not found["remove"] or dry_run:
         return False
@@ -31,15 +33,14 @@ def prune(server: Server, keep: int, yes: bool, dry_run: bool) -> bool:
         return False
     with attempt(server, TASK, "") as now:
         now.enter("clean")
-        words = ["prune", *options, "--session", now.session.id]
-        done = releasectl(server, *words).answer()
+        done = server.toxctl("prune", *options, "--session", now.session.id).result()
         now.note(removed=[f"{item['kind']} {item['name']}" for item in done["remove"]])
         server.say(f"{len(done['remove'])} removed, {megabytes(done['free_bytes'])} are free now")
     return True
 
 
 def show(server: Server, found: Mapping[str, Any]) -> None:
-    """Print what stays and what would go, each with its reason."""
+    """Print what stays and what would be removed, each with the reason."""
     for item in found["keep"]:
         server.say(f"keep    {item['kind']} {item['name']}: {item['why']}")
     for item in found["remove"]:
@@ -50,10 +51,10 @@ def show(server: Server, found: Mapping[str, Any]) -> None:
 
 
 def agreed(server: Server) -> bool:
-    """Ask on a terminal; DeployError where there is nobody to ask."""
+    """Ask on a terminal; DeployError without one."""
     if not sys.stdin.isatty():
         raise DeployError(
-            f"nothing was removed on {server.name}: nobody is there to ask, so type "
+            f"nothing was removed on {server.name}: there is no terminal to confirm on, run "
             "`fab prune --yes`"
         )
     return input(f"{server.name}: remove this? [y/N] ").strip().lower() in ("y", "yes")

@@ -1,4 +1,4 @@
-"""A bundle is checked before a byte of it is sent."""
+"""A bundle is checked before any of it is uploaded."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-def test_whole_bundle_is_taken(bundle: Path) -> None:
+def test_complete_bundle_is_accepted(bundle: Path) -> None:
     loaded = load_bundle(bundle)
     assert [path.name for path in loaded.model_files] == ["manifest.json", "head.onnx"]
     assert [path.suffix for path in loaded.dump_files] == [".json", ".bson"]
 
 
-def test_no_bundle_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match=r"there is no bundle in .*: fab build-model"):
+def test_missing_bundle_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match=r"there is no bundle in .*: run `fab build-model`"):
         load_bundle(tmp_path)
 
 
 def test_flipped_byte_in_the_head_is_found(bundle: Path) -> None:
     flip_a_byte(bundle / "head.onnx")
-    with pytest.raises(DeployError, match=r"is not the manifest's .*: fab build-model"):
+    with pytest.raises(DeployError, match=r"does not match its manifest .*: run `fab build-model`"):
         load_bundle(bundle)
 
 
@@ -53,7 +53,7 @@ def test_missing_head_is_found(bundle: Path) -> None:
         load_bundle(bundle)
 
 
-def test_missing_dump_is_found_where_it_is_needed(bundle: Path) -> None:
+def test_missing_dump_is_found_when_it_is_needed(bundle: Path) -> None:
     shutil.rmtree(bundle / "dump")
     loaded = load_bundle(bundle)
     with pytest.raises(DeployError, match=r"the bundle has no .*metadata"):
@@ -75,6 +75,6 @@ def test_manifest_of_another_content_is_refused(
     bundle: Path, change: Callable[[dict], None]
 ) -> None:
     change_manifest(bundle, change)
-    with pytest.raises(DeployError, match="manifest is not usable") as caught:
+    with pytest.raises(DeployError, match="manifest is invalid") as caught:
         load_bundle(bundle)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Hosts come from the Ansible inventory alone, read by Ansible itself."""
+"""Hosts come from the Ansible inventory alone, as Ansible itself reads it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from controller.deploy.errors import DeployError
-from controller.deploy.inventory import read_hosts, refuse_unknown, ssh_options
+from controller.deploy.inventory import read_hosts, refuse_unknown
 from controller.deploy.paths import ROOT
+from controller.deploy.ssh_options import ssh_options
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ other:
     assert [host.name for host in read_hosts(str(tmp_path), "first")] == ["first"]
 
 
-def test_hooks_are_named_from_the_checkout(tmp_path: Path) -> None:
+def test_hooks_directory_is_relative_to_the_checkout(tmp_path: Path) -> None:
     hosts = "[tox_com_det]\na deploy_hooks_dir=hooks\nb deploy_hooks_dir=/srv/hooks\nc\n"
     found = [host.hooks_dir for host in read_hosts(write(tmp_path / "hosts", hosts))]
     assert found == [ROOT / "hooks", Path("/srv/hooks"), None]
@@ -72,20 +73,23 @@ def test_hooks_are_named_from_the_checkout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("deploy_hook_dir", r"no role knows deploy_hook_dir \(did you mean deploy_hooks_dir\?\)"),
-        ("deploy_lock", "no role knows deploy_lock.*name your own in preflight_own_variables"),
+        (
+            "deploy_hook_dir",
+            r"unknown variables: deploy_hook_dir \(did you mean deploy_hooks_dir\?\)",
+        ),
+        ("deploy_lock", "unknown variables: deploy_lock.*list your own in preflight_own_variables"),
         ("nginx_server_nam", r"nginx_server_nam \(did you mean nginx_server_name\?\)"),
-        ("my_own", "no role knows my_own"),
+        ("my_own", "unknown variables: my_own"),
     ],
 )
-def test_a_name_that_no_role_knows_is_refused(tmp_path: Path, name: str, words: str) -> None:
+def test_variable_that_no_role_uses_is_refused(tmp_path: Path, name: str, words: str) -> None:
     inventory = write(tmp_path / "hosts", f"[tox_com_det]\na {name}=1\n")
     with pytest.raises(DeployError, match=f"host a in .*{words}") as caught:
         read_hosts(inventory)
     assert "\n" not in str(caught.value)
 
 
-def test_names_of_the_users_own_are_told_and_allowed(tmp_path: Path) -> None:
+def test_variables_of_the_users_own_are_listed_and_allowed(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     write(
         tmp_path / "group_vars" / "all.yml",
@@ -98,7 +102,9 @@ def test_names_of_the_users_own_are_told_and_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["example", "local"])
-def test_names_of_the_inventories_here_are_known(name: str, tmp_path: Path) -> None:
+def test_variables_of_the_inventories_in_the_checkout_are_accepted(
+    name: str, tmp_path: Path
+) -> None:
     files = (ROOT / "inventory" / name / "group_vars").rglob("*.yml")
     names = {key for path in files for key in yaml.safe_load(path.read_text())}
     assert names
@@ -129,13 +135,15 @@ def test_vault_is_opened_and_a_missing_password_is_one_line(
     assert read_hosts(str(inventory))[0].become_password == "open it"  # noqa: S105 (made up)
 
 
-def test_environment_names_the_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variable_chooses_the_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path / "hosts", "[tox_com_det]\na ansible_host=192.0.2.7\n")
     monkeypatch.setenv("ANSIBLE_INVENTORY", path)
     assert read_hosts()[0].address == "192.0.2.7"
 
 
-def test_relative_path_counts_from_where_the_user_is(
+def test_relative_path_is_looked_up_in_the_current_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "my-hosts", "[tox_com_det]\na ansible_host=192.0.2.7\n")
@@ -160,7 +168,7 @@ def test_relative_path_counts_from_where_the_user_is(
     ],
     ids=["no-group", "limit", "no-address", "port", "undefined", "broken", "jump"],
 )
-def test_what_makes_no_host_is_one_line(
+def test_inventory_without_a_usable_host_is_one_line(
     tmp_path: Path, text: str, limit: str | None, words: str
 ) -> None:
     inventory = write(tmp_path / ("hosts.yml" if "unclosed" in text else "hosts"), text)
@@ -170,7 +178,7 @@ def test_what_makes_no_host_is_one_line(
 
 
 def test_missing_inventory_is_named() -> None:
-    with pytest.raises(DeployError, match="no/such is not there: name one with --inventory"):
+    with pytest.raises(DeployError, match="no/such does not exist: choose one with --inventory"):
         read_hosts("no/such")
 
 

@@ -1,0 +1,29 @@
+"""What the fab tasks do, one module per task. `fabfile.py` gives them their names and options."""
+
+from controller.deploy.tasks import (
+    build_model,
+    check_model,
+    deploy_app,
+    deploy_model,
+    logs,
+    prune,
+    releases,
+    restore_embeddings,
+    rollback,
+    status,
+    unlock,
+)
+
+__all__ = [
+    "build_model",
+    "check_model",
+    "deploy_app",
+    "deploy_model",
+    "logs",
+    "prune",
+    "releases",
+    "restore_embeddings",
+    "rollback",
+    "status",
+    "unlock",
+]

@@ -1,0 +1,148 @@
+"""`fab status`: what is live, what is installed, health, resources, lock and audit log."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from controller.deploy import commands, predict
+from controller.deploy.dry_run import would_ask
+from controller.deploy.errors import DeferredError, DeployError
+from controller.deploy.gate import describe
+from controller.deploy.server import Server
+from controller.deploy.session import describe_holder, is_silent
+from controller.progress import megabytes, table
+
+__all__ = ["count", "status", "utc"]
+
+LAST = 5  # attempts that are shown
+HISTORY = ("history", "-n", str(LAST))
+
+
+def status(server: Server, *, dry_run: bool = False) -> None:
+    """Print it all.
+
+    Raises DeferredError: the service does not answer.
+    """
+    if dry_run:
+        would_ask(server, "status", commands.toxctl("status"), commands.toxctl(*HISTORY))
+        server.say(f"POST {server.url}/predict: one comment")
+        return
+    server.say(f"{server.url}, user {server.remote.host.user}")
+    calls = [server.toxctl("status"), server.toxctl(*HISTORY)]  # both run at the same time
+    report, history = (call.result() for call in calls)
+    print("\n".join(status_lines(report)))
+    print("\n".join(history_lines(history["attempts"])))
+    try:
+        answer = predict.ask(server.url, predict.EXAMPLES[0])
+    except DeployError as error:
+        print(f"service: {error}")
+        raise DeferredError(f"{server.name} does not serve: see `fab logs`") from None
+    print(f"service: answers with model {answer.model}")
+
+
+def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield toxctl's status as text."""
+    yield f"toxctl: {report['version']}"
+    yield f"live: {report['live'] or 'nothing yet, run `fab deploy-model`'}"
+    if report["activation"]:
+        yield "activation: running by {who}, pid {pid}, since {since}".format(
+            **report["activation"]
+        )
+    elif report["unfinished"]:
+        slot = report["confirmed"]["slot"]
+        yield f"activation: interrupted; the next deploy returns to slot {slot}, confirmed last"
+    for slot, entry in report["slots"].items():
+        yield slot_line(slot, entry, live=slot == report["live"])
+    yield from release_lines(report)
+    yield f"memory: {memory_text(report['memory'])}"
+    yield f"disk: {megabytes(report['free_bytes'])} free"
+    yield f"lock: {lock_text(report['lock'])}"
+
+
+def slot_line(slot: str, entry: Mapping[str, Any], live: bool) -> str:
+    """Return the state of a slot."""
+    words = [
+        f"{'*' if live else ' '} {slot:<6} {entry['active']}/{entry['sub']}",
+        "enabled" if entry["enabled"] else "disabled",
+        f"model {posixpath.basename(entry['model'] or '-')}",
+        f"app {posixpath.basename(entry['app'] or '-')}",
+    ]
+    if entry["memory_bytes"] is not None and entry["active"] == "active":
+        words.append(megabytes(entry["memory_bytes"]))
+    ready = entry.get("ready")
+    if ready:
+        good = ready["status"] == 200
+        words.append("ready" if good else f"NOT READY: {json.dumps(ready['answer'])[:300]}")
+    return ", ".join(words)
+
+
+def release_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the confirmed and the previous release, and how much is installed."""
+    confirmed = report["confirmed"]
+    since = f" since {utc(confirmed['at'])}" if confirmed else ""
+    yield f"confirmed: {describe(confirmed)}{since}"
+    previous = (confirmed or {}).get("previous")
+    if previous:
+        yield f"previous: {describe(previous)} (fab rollback)"
+    models, apps, uploads = report["models"], report["apps"], report["uploads"]
+    size = sum(entry["bytes"] for entry in [*models, *apps])
+    yield (
+        f"installed: {count(len(models), 'model')}, {count(len(apps), 'app')}, "
+        f"{megabytes(size)} (fab releases); {count(uploads['files'], 'upload')}, "
+        f"{megabytes(uploads['bytes'])}"
+    )
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def utc(iso: Any) -> str:
+    """Return an ISO time as a day and a minute, UTC."""
+    return str(iso)[:16].replace("T", " ") + " UTC"
+
+
+def memory_text(memory: Mapping[str, Any]) -> str:
+    """Return the use of memory; a container's limit counts, where it has one."""
+    limit, total = memory["limit"], memory["total"]
+    if limit is not None and limit < total:
+        return f"{megabytes(memory['used'])} used of {megabytes(limit)}"
+    return f"{megabytes(memory['available'])} available of {megabytes(total)}"
+
+
+def lock_text(holder: Mapping[str, Any] | None) -> str:
+    """Return who holds the deploy lock."""
+    if not holder:
+        return "free"
+    gone = ", its laptop is probably gone: run `fab unlock`" if is_silent(holder) else ""
+    return f"held by {describe_holder(holder)}{gone}"
+
+
+def history_lines(attempts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the last attempts, the newest first."""
+    if not attempts:
+        yield "last deploys: none"
+        return
+    yield "last deploys:"
+    yield table([attempt_row(attempt) for attempt in attempts])
+
+
+def attempt_row(attempt: Mapping[str, Any]) -> list[str]:
+    """Return an entry of the audit log as cells."""
+    to = attempt.get("to") or {}
+    names = [posixpath.basename(str(to[key])) for key in ("model", "app") if to.get(key)]
+    seconds, result = attempt.get("seconds"), str(attempt.get("result"))
+    if result not in ("done", "nothing") and attempt.get("phase"):
+        result += f" in {attempt['phase']}"
+    return [
+        utc(attempt.get("begin")),
+        str(attempt.get("task")),
+        str(attempt.get("who")),
+        result,
+        f"{seconds:.1f} s" if isinstance(seconds, int | float) else "",
+        " with ".join(names),
+    ]
