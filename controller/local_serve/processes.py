@@ -1,4 +1,4 @@
-"""Several processes that live and die together: nobody is left behind, whatever happens."""
+"""A group of processes that run and stop together, so that none is left behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import NoReturn, Self
 
 from controller.local_serve import ServeError
 
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TERM_SECONDS = 10
 POLL_SECONDS = 0.1
 SHOWN_LINES = 10
@@ -25,8 +25,8 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class Ended(BaseException):
-    """A signal asks for the end; not an Exception, so that nothing on its way takes it for one."""
+class Stopped(BaseException):
+    """A signal to stop arrived; not an Exception, so that no handler of errors catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -41,17 +41,21 @@ class Running:
     log: Path
     process: subprocess.Popen[bytes]
 
+    def last_line(self) -> str:
+        """The last line of its log."""
+        return (self.log.read_text(errors="replace").strip().splitlines() or [""])[-1]
 
-def raise_ended(number: int, frame: FrameType | None) -> NoReturn:
-    """Signal handler: unwind, so that everything is taken down on the way."""
-    raise Ended(number)
+
+def raise_stopped(number: int, frame: FrameType | None) -> NoReturn:
+    """Signal handler: unwind the stack, which stops every process on the way."""
+    raise Stopped(number)
 
 
 class Group:
-    """Starts processes, watches them, ends them in reverse order when the block is left.
+    """Starts processes, watches them, and stops them in reverse order when the block is left.
 
-    Each is in a session of its own: Ctrl-C reaches this process alone, which ends them in order.
-    Should this process be killed outright, the kernel ends them (Linux).
+    Each has a session of its own, so Ctrl-C reaches only this process, which stops them in order.
+    If this process is killed, the kernel stops them (Linux).
     """
 
     def __init__(self) -> None:
@@ -66,11 +70,11 @@ class Group:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # The end itself takes a bounded time and is not to be interrupted half-way.
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
+        # Stopping takes a limited time and must not be interrupted.
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
         try:
             while self._running:
-                _end(self._running.pop())
+                _stop(self._running.pop())
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -78,15 +82,21 @@ class Group:
     def start(
         self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
     ) -> Running:
-        """Start one process; what it says goes to its log.
+        """Start one process, with its output in a log.
+
+        Args:
+            name: its name in errors.
+            command: the argument list.
+            log: the log file.
+            environment: its environment.
 
         Raises:
             ServeError: it cannot be started.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
         parent = os.getpid()
-        # No signal between the start and the note of it: that process would be left behind.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        # A signal between the start and the entry in the list would leave the process behind.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
         def prepare() -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -115,41 +125,42 @@ class Group:
         return running
 
     def finish(self, running: Running) -> None:
-        """Wait for a process that has an end, while the others go on.
+        """Wait for a process that finishes by itself, while the others keep running.
 
         Raises:
-            ServeError: it failed, or another one ended meanwhile.
+            ServeError: it failed, or another one exited meanwhile.
         """
         others = [other for other in self._running if other is not running]
         while running.process.poll() is None:
-            _all_alive(others)
+            _check_running(others)
             time.sleep(POLL_SECONDS)
         self._running.remove(running)
         if running.process.returncode:
-            raise ServeError(_obituary(running))
+            raise ServeError(_exit_message(running))
 
     def check(self) -> None:
-        """Raise ServeError if one of them has ended."""
-        _all_alive(self._running)
+        """Raise ServeError if one of them has exited."""
+        _check_running(self._running)
 
     def watch(self) -> NoReturn:
-        """Wait until one of them ends, which is an error, or a signal comes.
+        """Wait until one of them exits, which is an error, or a signal arrives.
 
         Raises:
-            ServeError: one ended by itself.
+            ServeError: one exited.
+            Stopped: a signal arrived, if `raise_stopped` handles it.
         """
         while True:
             self.check()
             time.sleep(POLL_SECONDS)
 
 
-def _all_alive(processes: list[Running]) -> None:
+def _check_running(processes: list[Running]) -> None:
     for running in processes:
         if running.process.poll() is not None:
-            raise ServeError(_obituary(running))
+            raise ServeError(_exit_message(running))
 
 
-def _obituary(running: Running) -> str:
+def _exit_message(running: Running) -> str:
     code = running.process.returncode
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     try:
@@ -157,16 +168,16 @@ def _obituary(running: Running) -> str:
     except OSError:
         lines = []
     shown = "".join(f"\n  {line}" for line in lines)
-    return f"{running.name} ended by itself ({how}): see {running.log}{shown}"
+    return f"{running.name} exited unexpectedly ({how}): see {running.log}{shown}"
 
 
-def _end(running: Running) -> None:
+def _stop(running: Running) -> None:
     process = running.process
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(TERM_SECONDS)
-    # Its group outlives it where it was killed: a worker without its master, a child without one.
+    # The rest of its group outlives it if it was killed, such as workers without their master.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

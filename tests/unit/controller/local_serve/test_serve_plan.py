@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,7 @@ CHECKOUT = Path(__file__).resolve().parents[4]
 PLACES = Places(CHECKOUT, Path("/state"))
 
 
-@pytest.fixture
-def taken():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
-
-
-def test_all_that_is_written_is_in_one_directory():
+def test_everything_that_is_written_is_in_one_directory():
     written = (PLACES.bundle, PLACES.database, PLACES.lock, PLACES.ini, PLACES.log("app"))
     assert all(path.is_relative_to("/state") for path in written)
 
@@ -39,9 +30,9 @@ def local() -> str:
     return plan.app_ini((CHECKOUT / plan.UWSGI_TEMPLATE).read_text(), defaults, 8080)
 
 
-def test_the_app_server_is_set_up_as_on_a_server(local):
+def test_app_server_has_the_configuration_of_a_server(local):
     server = options((CHECKOUT / plan.UWSGI_TEMPLATE).read_text())
-    assert server.keys() - options(local).keys() == set(plan.SERVERS_OWN)
+    assert server.keys() - options(local).keys() == set(plan.SERVER_ONLY)
     assert options(local).keys() - server.keys() == {"http-socket", "no-orphans"}
     assert options(local)["module"] == "tox_com_det.wsgi:application"
     assert options(local)["threads"] == "2"
@@ -49,20 +40,20 @@ def test_the_app_server_is_set_up_as_on_a_server(local):
     assert local.splitlines()[0].startswith("# ")
 
 
-def test_a_template_that_wants_more_than_its_roles_defaults_is_told():
-    with pytest.raises(ServeError, match=r"uwsgi\.ini\.j2 cannot be rendered here: 'fact'"):
+def test_template_with_an_unknown_variable_is_an_error():
+    with pytest.raises(ServeError, match=r"uwsgi\.ini\.j2 cannot be rendered: 'fact'"):
         plan.app_ini("threads = {{ fact }}", {}, 8080)
 
 
-def test_everything_listens_on_loopback_only(local):
+def test_every_process_listens_on_loopback_only(local):
     assert options(local)["http-socket"] == "127.0.0.1:8080"
     assert "--host=127.0.0.1" in plan.database_command("db", 1, Path("/state/database"))
 
 
-def test_the_surroundings_cannot_turn_the_app_into_another_one():
-    around = {"PATH": "/bin", "UWSGI_HTTP": ":80", "PYTHONPATH": "/x", "PYTHONHOME": "/y"}
-    around["TOX_COM_DET_MONGODB_URI"] = "mongodb://elsewhere:1"
-    assert plan.environment(around, PLACES, 4711) == {
+def test_variables_of_the_environment_cannot_change_the_app():
+    inherited = {"PATH": "/bin", "UWSGI_HTTP": ":80", "PYTHONPATH": "/x", "PYTHONHOME": "/y"}
+    inherited["TOX_COM_DET_MONGODB_URI"] = "mongodb://elsewhere:1"
+    assert plan.environment(inherited, PLACES, 4711) == {
         "PATH": "/bin",
         "PYTHONPATH": str(CHECKOUT / "app"),
         "TOX_COM_DET_MODEL": "/state/bundle",
@@ -71,46 +62,9 @@ def test_the_surroundings_cannot_turn_the_app_into_another_one():
     }
 
 
-def test_the_next_free_port_is_taken(taken):
-    assert plan.serving_port(None, preferred=taken) > taken
-    assert plan.serving_port("", preferred=taken) > taken
-
-
-def test_a_chosen_port_is_that_one_or_one_clear_line(taken):
-    free = plan.any_port()
-    assert plan.serving_port(str(free)) == free
-    with pytest.raises(ServeError) as failure:
-        plan.serving_port(str(taken))
-    assert str(failure.value) == (
-        f"port {taken} on 127.0.0.1 is taken: set SERVE_PORT to another one, or leave it out"
-    )
-
-
-@pytest.mark.parametrize("asked", ["http", "0", "65536", "-1", "²"])
-def test_a_port_that_is_none_is_refused(asked):
-    with pytest.raises(ServeError, match="is not a TCP port: give a number"):
-        plan.serving_port(asked)
-
-
-def test_a_port_that_the_user_may_not_have_is_told_from_a_taken_one(monkeypatch):
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(socket.socket, "bind", refuse)
-    with pytest.raises(
-        ServeError, match=r"port 80 on 127\.0\.0\.1 is not for users who are not root"
-    ):
-        plan.serving_port("80")
-
-
-def test_where_no_port_is_free_it_is_told():
-    with pytest.raises(ServeError, match="no free port between 8080 and 8279"):
-        plan.next_port(8080, lambda port: "is taken")
-
-
-def test_a_program_is_the_environments_own_else_the_paths(tmp_path, monkeypatch):
+def test_program_is_found_in_the_environment_then_on_the_path(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
-    with pytest.raises(ServeError, match=r"uwsgi is not in .*: run 'make venv' again"):
+    with pytest.raises(ServeError, match=r"uwsgi is not installed in .*: run 'make venv' again"):
         plan.program(("uwsgi", "pyuwsgi"), "run 'make venv' again", tmp_path)
     (tmp_path / "path").mkdir()
     (tmp_path / "path/pyuwsgi").touch(mode=0o755)

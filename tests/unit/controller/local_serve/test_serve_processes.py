@@ -1,4 +1,4 @@
-"""Processes that live and die together."""
+"""Processes that run and stop together."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from controller.local_serve import ServeError
-from controller.local_serve.processes import Ended, Group, raise_ended
+from controller.local_serve.processes import Group, Stopped, raise_stopped
 
 STAY = "import time; time.sleep(600)"
-# A worker in the same process group that does not hear SIGTERM, as a stuck one does not.
-WITH_DEAF_CHILD = (
+# A child in the same process group that ignores SIGTERM, like a worker that hangs.
+WITH_STUBBORN_CHILD = (
     "import signal, subprocess, sys, time; "
     "child = subprocess.Popen([sys.executable, '-c', "
     "'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-    'print("deaf", flush=True); time.sleep(600)\']); '
+    'print("ready", flush=True); time.sleep(600)\']); '
     "print(child.pid, flush=True); time.sleep(600)"
 )
 
@@ -50,12 +50,12 @@ def wait_for_words(log: Path, words: str) -> str:
     return log.read_text()
 
 
-def test_leaving_the_block_ends_every_process_and_its_children(tmp_path):
+def test_leaving_the_block_stops_every_process_and_its_children(tmp_path):
     log = tmp_path / "log/one.log"
     with Group() as group:
-        one = group.start("one", python(WITH_DEAF_CHILD), log, os.environ)
+        one = group.start("one", python(WITH_STUBBORN_CHILD), log, os.environ)
         other = group.start("other", python(STAY), tmp_path / "log/other.log", os.environ)
-        child = int(re.search(r"\d+", wait_for_words(log, "deaf")).group())
+        child = int(re.search(r"\d+", wait_for_words(log, "ready")).group())
         assert all(map(is_alive, (one.process.pid, other.process.pid, child)))
     wait_until(lambda: not any(map(is_alive, (one.process.pid, other.process.pid, child))))
 
@@ -68,35 +68,35 @@ def test_leaving_the_block_ends_every_process_and_its_children(tmp_path):
         ("pass", r"exit code 0\)"),
     ],
 )
-def test_the_end_of_one_is_told_with_its_last_words_and_ends_the_other(tmp_path, code, how):
+def test_exit_of_one_is_an_error_with_its_last_lines_and_stops_the_other(tmp_path, code, how):
     with Group() as group:
         other = group.start("the database", python(STAY), tmp_path / "other.log", os.environ)
         group.start("the app", python(code), tmp_path / "app.log", os.environ)
-        with pytest.raises(ServeError, match=rf"the app ended by itself \({how}"):
+        with pytest.raises(ServeError, match=rf"the app exited unexpectedly \({how}"):
             group.watch()
     assert not is_alive(other.process.pid)
 
 
-def test_a_step_with_an_end_is_waited_for_and_its_failure_told(tmp_path):
+def test_step_that_finishes_is_waited_for_and_its_failure_is_an_error(tmp_path):
     with Group() as group:
         group.finish(group.start("step", python("print(1)"), tmp_path / "a.log", os.environ))
         assert (tmp_path / "a.log").read_text() == "1\n"
         group.check()
         failing = group.start("step", python("raise SystemExit(1)"), tmp_path / "b.log", os.environ)
-        with pytest.raises(ServeError, match="step ended by itself"):
+        with pytest.raises(ServeError, match="step exited unexpectedly"):
             group.finish(failing)
 
 
-def test_a_step_is_given_up_when_what_it_needs_ends(tmp_path):
+def test_step_is_stopped_if_a_process_it_needs_exits(tmp_path):
     with Group() as group:
         group.start("the database", python("raise SystemExit(1)"), tmp_path / "a.log", os.environ)
         step = group.start("step", python(STAY), tmp_path / "b.log", os.environ)
-        with pytest.raises(ServeError, match="the database ended by itself"):
+        with pytest.raises(ServeError, match="the database exited unexpectedly"):
             group.finish(step)
     assert not is_alive(step.process.pid)
 
 
-def test_a_program_that_is_not_there_is_one_line(tmp_path):
+def test_missing_program_is_a_one_line_error(tmp_path):
     with (
         Group() as group,
         pytest.raises(ServeError, match="the app cannot be started: /no/such: No such file"),
@@ -104,14 +104,14 @@ def test_a_program_that_is_not_there_is_one_line(tmp_path):
         group.start("the app", ["/no/such"], tmp_path / "app.log", os.environ)
 
 
-def test_a_signal_unwinds_and_the_children_hear_their_own(tmp_path):
-    before = signal.signal(signal.SIGTERM, raise_ended)
+def test_signal_unwinds_and_children_receive_their_own(tmp_path):
+    before = signal.signal(signal.SIGTERM, raise_stopped)
     try:
         with Group() as group:
-            # Signals are not blocked in the child: SIGTERM ends it, without the last resort.
+            # Signals are not blocked in the child: SIGTERM stops it, SIGKILL is not needed.
             child = group.start("one", python(STAY), tmp_path / "one.log", os.environ)
             threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            with pytest.raises(Ended) as end:
+            with pytest.raises(Stopped) as end:
                 group.watch()
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -119,8 +119,8 @@ def test_a_signal_unwinds_and_the_children_hear_their_own(tmp_path):
     assert child.process.returncode == -signal.SIGTERM
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own word is Linux'")
-def test_nobody_is_left_behind_when_this_process_is_killed_outright(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux stops children of a killed process")
+def test_no_process_is_left_behind_when_this_process_is_killed(tmp_path):
     code = (
         "import os, sys; from pathlib import Path\n"
         "from controller.local_serve.processes import Group\n"
