@@ -11,7 +11,6 @@ import os
 from typing import Any, NamedTuple
 
 from toxctl.errors import ToxctlError
-from toxctl.files import read_json
 
 __all__ = [
     "Case",
@@ -110,8 +109,3 @@ def collection_of(manifest: Any) -> str | None:
     if not isinstance(embedding, dict) or not embedding.get("collection"):
         return None
     return f"{embedding.get('database')}.{embedding['collection']}"
-
-
-def collection_in(path: str) -> str | None:
-    """Return "database.collection" of a manifest's file; None if it cannot be read."""
-    return collection_of(read_json(path))

@@ -1,33 +1,13 @@
-"""What the tests of the laptop's tasks and of the slot tool share."""
+"""What the tests of the laptop's tasks share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_server import FakeServer
 from local_remote import LocalRemote
 
 from controller.deploy.model_builder import build_bundle
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[FakeServer]:
-    """A fake server with one app release and no model."""
-    fake = FakeServer(tmp_path / "server")
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def serving(server: FakeServer) -> FakeServer:
-    """A fake server on which model `one` is live in slot blue."""
-    done = server.activate("--model", str(server.model("one").path))
-    assert done.returncode == 0, done.stderr
-    assert server.live_model() == "one"
-    server.unswitch("log")
-    return server
 
 
 @pytest.fixture

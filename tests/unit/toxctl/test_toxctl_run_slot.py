@@ -1,0 +1,123 @@
+"""`toxctl run-slot`: what a slot runs is fixed when it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from fake_server import PACKAGE_DIR, FakeServer
+
+from toxctl import config, run_slot
+
+
+@pytest.fixture
+def slot(serving: FakeServer) -> FakeServer:
+    """A server whose slot blue has uWSGI; the slot's file names the app by a link."""
+    uwsgi = serving.root / "apps/1.0/venv/bin/uwsgi"
+    uwsgi.write_text(
+        '#!/bin/sh\necho "$$ $TOX_COM_DET_SLOT $TOX_COM_DET_MODEL $PYTHONPATH $KEPT $(umask) $*"\n'
+    )
+    uwsgi.chmod(0o755)
+    pinned = {"app": str(serving.root / "current-app"), "model": str(serving.models["one"].path)}
+    (serving.root / "slots/blue.json").write_text(json.dumps(pinned))
+    return serving
+
+
+def run(server: FakeServer, slot: str, **more: str) -> tuple[int, str, str, int]:
+    command = [sys.executable, "-m", "toxctl", "--config", str(server.config_path)]
+    environment = {**os.environ, "KEPT": "kept", "PYTHONPATH": str(PACKAGE_DIR), **more}
+    with subprocess.Popen(  # noqa: S603 (words of the tests, no shell)
+        [*command, "run-slot", slot],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        umask=0o027,
+    ) as process:
+        out, err = process.communicate(timeout=20)
+    return process.returncode, out, err, process.pid
+
+
+def test_uwsgi_takes_the_place_of_the_process_with_real_paths(slot: FakeServer) -> None:
+    code, out, err, pid = run(slot, "blue")
+    assert (code, err) == (0, "")
+    app = str(slot.root / "apps/1.0")  # not the link, which the next deploy moves
+    assert out.split() == [
+        str(pid), "blue", str(slot.models["one"].path), app, "kept", "0027",
+        "--ini", str(slot.root / "uwsgi.ini"),
+    ]  # fmt: skip
+
+
+def test_gunicorn_takes_the_place_of_the_process_if_the_inventory_says_so(
+    slot: FakeServer,
+) -> None:
+    programs = slot.root / "apps/1.0/venv/bin"
+    (programs / "uwsgi").rename(programs / "gunicorn")
+    code, out, err, pid = run(slot, "blue", SLOT_SERVER="gunicorn")
+    assert (code, err) == (0, "")
+    assert out.split()[0] == str(pid)
+    assert out.split()[-2:] == ["--config", str(slot.root / "gunicorn.conf.py")]
+    assert "uwsgi cannot be run" in slot.run("run-slot", "blue").stderr
+
+
+def test_plan_has_program_arguments_and_added_variables(slot: FakeServer) -> None:
+    found = config.load(str(slot.config_path))
+    program, arguments, added = run_slot.plan(found, "blue", "uwsgi")
+    assert arguments == [program, "--ini", str(slot.root / "uwsgi.ini")]
+    assert added == {
+        "TOX_COM_DET_SLOT": "blue",
+        "TOX_COM_DET_MODEL": str(slot.models["one"].path),
+        "SLOT_APP": str(slot.root / "apps/1.0"),
+        "PYTHONPATH": str(slot.root / "apps/1.0"),
+    }
+
+
+def test_unknown_server_is_refused_in_one_line(
+    slot: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLOT_SERVER", "waitress")
+    done = slot.run("run-slot", "blue")
+    assert done.returncode == 1
+    words = "toxctl: slot blue: SLOT_SERVER is waitress, not one of uwsgi, gunicorn\n"
+    assert done.stderr == words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("red", "there is no slot red, only blue, green"),
+        ("green", "green.json is missing: run `toxctl activate`"),
+    ],
+)
+def test_slot_without_a_release_says_so_in_one_line(
+    slot: FakeServer, name: str, words: str
+) -> None:
+    done = slot.run("run-slot", name)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "blue.json cannot be read"),
+        ("[]", "holds no JSON object"),
+        ("{}", "blue.json has no app: run `toxctl activate`"),
+        ('{"app": "/", "model": "/nowhere"}', "/nowhere (model in"),
+    ],
+)
+def test_incomplete_file_of_a_slot_says_what_is_missing(
+    slot: FakeServer, text: str, words: str
+) -> None:
+    (slot.root / "slots/blue.json").write_text(text)
+    assert words in slot.run("run-slot", "blue").stderr
+
+
+def test_app_without_a_server_says_how_to_install_one(slot: FakeServer) -> None:
+    (slot.root / "apps/1.0/venv/bin/uwsgi").unlink()
+    error = slot.run("run-slot", "blue").stderr
+    assert "uwsgi cannot be run: run `ansible-playbook site.yml --tags flask_app`" in error
