@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from tox_com_det import strict_json
 from tox_com_det.http.errors import ApiError
 
 MEDIA_TYPE = "application/json"
@@ -83,7 +84,7 @@ def _parse_json(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ApiError(400, "bad_json", f"the body is not UTF-8 (byte {error.start})") from error
     try:
-        return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        return strict_json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ApiError(400, "bad_json", f"the body is not JSON: {error.msg} ({where})") from error
@@ -91,19 +92,6 @@ def _parse_json(body: bytes) -> Any:
         # Too many digits, too deeply nested, a field twice.
         reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
         raise ApiError(400, "bad_json", f"the body cannot be read: {reason}") from error
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"field {key[:_SHOWN_NAME]!r} occurs twice")
-        result[key] = value
-    return result
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _text(value: Any, name: str, max_chars: int) -> str:

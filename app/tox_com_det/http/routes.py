@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from tox_com_det import __version__
 from tox_com_det.http.body import parse_predict
 from tox_com_det.http.errors import ApiError, error_body
-from tox_com_det.http.page import CONTENT_SECURITY_POLICY, render_page
+from tox_com_det.http.page import CONTENT_SECURITY_POLICY, TEMPLATES, render_page
 from tox_com_det.model.bundle import read_head, read_manifest
 from tox_com_det.model.head import Head
 from tox_com_det.model.predictor import Prediction, Predictor
@@ -52,7 +52,7 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
     vectors = Vectors(database, manifest.tokenizer, settings.cache_words)
     predictor = Predictor(manifest, head, vectors)
 
-    app = Flask("tox_com_det", static_folder=None)
+    app = Flask("tox_com_det", static_folder=None, template_folder=TEMPLATES)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # scores in the order of the labels
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     _add_errors(app)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from tox_com_det.model.tokenizer import TokenizerRules
 from tox_com_det.store.database import EmbeddingNotReady, Row
-
-V = TypeVar("V")
 
 # Longer words are asked for every time, so that what a stranger makes up cannot fill the memory.
 LONGEST_CACHED_WORD = 64
@@ -22,38 +20,6 @@ class RowSource(Protocol):
     def find(self, words: Collection[str]) -> list[Row]:
         """Rows of those of `words` that exist."""
         ...
-
-
-class LeastRecentlyUsed(Generic[V]):
-    """A mapping that forgets the entry not used for longest. Not thread-safe by itself."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[str, V] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._entries
-
-    def get(self, key: str) -> V | None:
-        """The entry, which counts as used now, or None."""
-        value = self._entries.get(key)
-        if value is not None:
-            self._entries.move_to_end(key)
-        return value
-
-    def put(self, key: str, value: V) -> None:
-        """Remember an entry and forget the oldest ones beyond the limit."""
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._entries.clear()
 
 
 class Vectors:
@@ -70,8 +36,10 @@ class Vectors:
         self._source = source
         self._rules = rules
         self._lock = threading.Lock()
-        self._known: LeastRecentlyUsed[bytes] = LeastRecentlyUsed(cache_words)
-        self._unknown: LeastRecentlyUsed[bool] = LeastRecentlyUsed(cache_words)
+        self._limit = cache_words
+        # In the order of their last use, the latest at the end.
+        self._known: OrderedDict[str, bytes] = OrderedDict()
+        self._unknown: OrderedDict[str, None] = OrderedDict()
         self._epoch = 0
 
     def lookup(self, words: Iterable[str]) -> dict[str, bytes]:
@@ -88,8 +56,11 @@ class Vectors:
             for word in dict.fromkeys(words):
                 vector = self._known.get(word)
                 if vector is not None:
+                    self._known.move_to_end(word)
                     found[word] = vector
-                elif self._unknown.get(word) is None and _can_be_asked(word):
+                elif word in self._unknown:
+                    self._unknown.move_to_end(word)
+                elif _is_valid_text(word):
                     missing.append(word)
         if missing:
             # Outside the lock: a slow database must not stop a text whose words are remembered.
@@ -106,7 +77,7 @@ class Vectors:
 
     def lookup_uncached(self, words: Iterable[str]) -> dict[str, bytes]:
         """As `lookup`, but straight from the source and without remembering anything."""
-        return self._read([word for word in dict.fromkeys(words) if _can_be_asked(word)])
+        return self._read([word for word in dict.fromkeys(words) if _is_valid_text(word)])
 
     def forget(self) -> None:
         """Empty the cache; answers still under way are not remembered either."""
@@ -134,12 +105,18 @@ class Vectors:
                 continue
             vector = fresh.get(word)
             if vector is None:
-                self._unknown.put(word, True)
+                self._unknown[word] = None
             else:
-                self._known.put(word, vector)
+                self._known[word] = vector
+        self._evict(self._known)
+        self._evict(self._unknown)
+
+    def _evict(self, cache: OrderedDict[str, Any]) -> None:
+        while len(cache) > self._limit:
+            cache.popitem(last=False)
 
 
-def _can_be_asked(word: str) -> bool:
+def _is_valid_text(word: str) -> bool:
     """False for half a surrogate pair, which no database can hold as text."""
     try:
         word.encode("utf-8")

@@ -5,7 +5,7 @@ import pytest
 
 from tox_com_det.model.tokenizer import TokenizerRules
 from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady
-from tox_com_det.store.vectors import LONGEST_CACHED_WORD, LeastRecentlyUsed, Vectors
+from tox_com_det.store.vectors import LONGEST_CACHED_WORD, Vectors
 
 
 def vectors(database, cache_words=100, **rules):
@@ -66,13 +66,16 @@ def test_overlong_words_are_not_remembered(database):
     assert store.sizes() == (0, 1)
 
 
-def test_the_word_not_used_for_longest_is_forgotten_first():
-    cache = LeastRecentlyUsed(2)
-    cache.put("a", 1)
-    cache.put("b", 2)
-    cache.get("a")
-    cache.put("c", 3)
-    assert [word in cache for word in "abc"] == [True, False, True]
+def test_the_word_not_used_for_longest_is_forgotten_first(database):
+    store = vectors(database, cache_words=2)
+    for words in (["you"], ["are"], ["you"], ["great"], ["zork"], ["junk"], ["zork"], ["bosh"]):
+        store.lookup(words)
+    database.asked.clear()
+    store.lookup(["you", "great", "zork", "bosh"])
+    assert database.asked == []
+    store.lookup(["are"])
+    store.lookup(["junk"])
+    assert database.asked == [["are"], ["junk"]]
 
 
 def test_a_word_beyond_num_words_is_unknown_whatever_the_collection_holds(database, bundle):

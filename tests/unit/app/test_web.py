@@ -1,7 +1,11 @@
 """The HTTP contract, through Flask's client; the database is a fake with a record."""
 
+import base64
+import hashlib
+import html
 import json
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -219,6 +223,22 @@ def test_the_page_is_self_contained_and_its_policy_allows_just_its_own_code(clie
     assert '<label for="text">' in response.text
     assert 'aria-live="polite"' in response.text
     assert bundle.load().model_version in response.text
+
+
+@pytest.mark.parametrize("tag", ["style", "script"])
+def test_policy_of_the_page_holds_the_hash_of_what_is_inline(client, tag):
+    response = client.get("/")
+    (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", response.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    assert f"{tag}-src 'sha256-{digest}'" in response.headers["Content-Security-Policy"]
+
+
+def test_page_shows_a_command_that_can_be_pasted(client):
+    command = html.unescape(re.search(r"<code>(curl .*?)</code>", client.get("/").text)[1])
+    assert shlex.split(command) == [
+        *["curl", "http://localhost/predict", "-H", "Content-Type: application/json"],
+        *["-d", '{"text": "you are great"}'],
+    ]
 
 
 def test_the_page_escapes_what_comes_from_the_bundle_and_from_the_request(tmp_path, database):

@@ -1,0 +1,36 @@
+"""The version of a model, made of everything that decides a score."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tox_com_det.model.manifest_parts import HEAD_FILE, ManifestError
+
+
+def content_version(data: Mapping[str, Any]) -> str:
+    """Version of a model: 12 hex digits over everything that decides a score.
+
+    `data` is an object in the form of `manifest.json`; `format_version`, `model_version`, the name,
+    the golden outputs and the tools' versions do not count.
+
+    Raises:
+        ManifestError: a part that counts is missing.
+    """
+    try:
+        embedding = data["embedding"]
+        deciding = {
+            "files": {HEAD_FILE: {"sha256": data["files"][HEAD_FILE]["sha256"]}},
+            "labels": data["labels"],
+            "sequence": data["sequence"],
+            "tokenizer": data["tokenizer"],
+            "embedding": {
+                key: embedding[key] for key in ("checksum", "dimension", "dtype", "special_rows")
+            },
+        }
+    except (KeyError, TypeError) as error:
+        raise ManifestError(f"cannot compute the model version: {error} is missing") from error
+    canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:12]
