@@ -1,4 +1,4 @@
-"""Whether this process may get traffic: head, manifest and collection carry one fingerprint."""
+"""Readiness: head, manifest and collection belong together, and the golden outputs match."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tox_com_det.model.bundle import BundleError, read_head, read_manifest
 from tox_com_det.model.head import HeadError
 from tox_com_det.model.manifest import ManifestError
 from tox_com_det.model.predictor import Predictor
-from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 
 OK = "ok"
 NOT_CHECKED = "not checked"
@@ -19,7 +19,7 @@ CHECKS = ("manifest", "head", "collection", "golden_outputs")
 
 @dataclass(frozen=True)
 class Readiness:
-    """Result of each check in order: `ok`, what is wrong, or `not checked` behind a failure."""
+    """Result of each check in order: `ok`, what is wrong, or `not checked` after a failure."""
 
     checks: dict[str, str]
 
@@ -30,30 +30,30 @@ class Readiness:
 
     @property
     def problem(self) -> str:
-        """The failed check and its words; empty where nothing failed."""
-        return next((f"{name}: {words}" for name, words in self.checks.items() if words != OK), "")
+        """The failed check and what is wrong; "" where nothing failed."""
+        return next((f"{name}: {one}" for name, one in self.checks.items() if one != OK), "")
 
 
 def check_readiness(
     directory: Path, predictor: Predictor, verify_collection: Callable[[], object]
 ) -> Readiness:
-    """Run the checks, each only where the one before it is ok.
+    """Run the checks in order up to the first failure.
 
     Args:
-        directory: the model's release, read again: it must still be what was loaded.
-        predictor: what serves.
+        directory: the model's directory, read again: it must not have changed since it was loaded.
+        predictor: the loaded model.
         verify_collection: raises DatabaseUnavailable or EmbeddingNotReady
             (`EmbeddingDatabase.verify`).
     """
 
     def manifest() -> str | None:
         if read_manifest(directory) != predictor.manifest:
-            return f"{directory} changed after it was loaded: start this slot again"
+            return f"{directory} changed after it was loaded: restart this slot"
         return None
 
     def head() -> str | None:
-        # What is loaded agreed with this manifest when it was loaded (`Head`); the file is read
-        # again so that a release that was damaged since is noticed before the next start fails.
+        # The loaded head agreed with this manifest (see `Head`). The file is read again, so that a
+        # model that was damaged since is noticed before the next start fails.
         read_head(directory, predictor.manifest)
         return None
 
@@ -70,7 +70,7 @@ def check_readiness(
         try:
             problem = step()
         except EmbeddingNotReady as error:
-            # What was remembered of another state of the collection is not to be served.
+            # The cache holds rows of another state of the collection.
             predictor.vectors.forget()
             problem = str(error)
         except (BundleError, DatabaseUnavailable, HeadError, ManifestError) as error:

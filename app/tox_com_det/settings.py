@@ -1,4 +1,4 @@
-"""What the environment says: read once at start, every name and value checked."""
+"""Settings from the environment: read once at start, every name and value checked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEFAULTS: dict[str, str | None] = {
 
 
 class SettingsError(ValueError):
-    """The environment does not describe an app that can run. One line."""
+    """A setting is unknown, missing or out of range. One line."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Settings:
 
     Attributes:
         model: directory with manifest.json and head.onnx.
-        slot: which of the server's slots this is; only shown.
-        mongodb_uri: where the word vectors are.
-        mongodb_timeout_ms: longest time one database operation may take.
-        cache_words: how many known words (and as many unknown ones) are remembered.
+        slot: name of the server's slot; only shown.
+        mongodb_uri: database with the word vectors.
+        mongodb_timeout_ms: time limit of one database operation.
+        cache_words: number of known words that are cached, and of unknown words.
         max_texts: texts per request.
         max_chars: characters per text.
         max_body_bytes: bytes of a request's body.
@@ -55,11 +55,11 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Settings out of `TOX_COM_DET_*`.
+        """Settings from `TOX_COM_DET_*`.
 
         Raises:
-            SettingsError: a name is unknown, TOX_COM_DET_MODEL is missing, or a value is not in
-                its range.
+            SettingsError: a name is unknown, TOX_COM_DET_MODEL is missing, or a value is out of
+                range.
         """
         given = {
             name.removeprefix(PREFIX): value
@@ -68,11 +68,11 @@ class Settings:
         }
         for name in sorted(given.keys() - _DEFAULTS.keys()):
             known = ", ".join(PREFIX + key for key in _DEFAULTS)
-            raise SettingsError(f"{PREFIX}{name} is not a setting; there are {known}")
+            raise SettingsError(f"{PREFIX}{name} is not a setting; the settings are {known}")
         if not given.get("MODEL"):
             raise SettingsError(
-                f"{PREFIX}MODEL is not set: it names the directory of the model's release,"
-                " which holds manifest.json and head.onnx"
+                f"{PREFIX}MODEL is not set: set it to the model's directory, which contains"
+                " manifest.json and head.onnx"
             )
         return cls(
             model=Path(given["MODEL"]),
@@ -82,27 +82,27 @@ class Settings:
             cache_words=_integer(given, "CACHE_WORDS", 0, 10_000_000),
             max_texts=_integer(given, "MAX_TEXTS", 1, 1000),
             max_chars=_integer(given, "MAX_CHARS", 1, 1_000_000),
-            # The words of the largest body still fit into one query of 16 MB.
+            # The words of the largest body fit into one query of 16 MB.
             max_body_bytes=_integer(given, "MAX_BODY_BYTES", 64, 4 * 1024 * 1024),
         )
 
 
 def mongodb_uri(environment: Mapping[str, str]) -> str:
-    """The database's address; the restorer needs nothing else of the settings.
+    """The database's URI, the only setting that restoring needs.
 
     Raises:
-        SettingsError: it is not a MongoDB URI. The value is not shown, it may hold a password.
+        SettingsError: it is not a MongoDB URI. The value is not shown, it may contain a password.
     """
     uri = environment.get(PREFIX + "MONGODB_URI", DEFAULT_MONGODB_URI)
     if not uri.startswith(("mongodb://", "mongodb+srv://")):
-        raise SettingsError(f"{PREFIX}MONGODB_URI does not begin with mongodb://")
-    if uri.startswith("mongodb://"):  # the other form would ask the DNS
+        raise SettingsError(f"{PREFIX}MONGODB_URI does not start with mongodb://")
+    if uri.startswith("mongodb://"):  # parsing the other form would query the DNS
         try:
             parse_uri(uri)
         except (PyMongoError, ValueError) as error:
             raise SettingsError(
-                f"{PREFIX}MONGODB_URI is no MongoDB address ({type(error).__name__}):"
-                " special characters of user and password must be percent-encoded"
+                f"{PREFIX}MONGODB_URI is not a MongoDB URI ({type(error).__name__}):"
+                " percent-encode special characters in user and password"
             ) from error
     return uri
 
@@ -110,12 +110,16 @@ def mongodb_uri(environment: Mapping[str, str]) -> str:
 def _matching(given: Mapping[str, str], name: str, pattern: str) -> str:
     value = given.get(name, _DEFAULTS[name]) or ""
     if re.fullmatch(pattern, value) is None:
-        raise SettingsError(f"{PREFIX}{name} is {value!r}, wanted the form {pattern}")
+        raise SettingsError(
+            f"{PREFIX}{name} is {value!r}, expected a string that matches {pattern}"
+        )
     return value
 
 
 def _integer(given: Mapping[str, str], name: str, low: int, high: int) -> int:
     value = given.get(name, _DEFAULTS[name]) or ""
     if re.fullmatch(r"[0-9]{1,12}", value) is None or not low <= int(value) <= high:
-        raise SettingsError(f"{PREFIX}{name} is {value!r}, wanted an integer from {low} to {high}")
+        raise SettingsError(
+            f"{PREFIX}{name} is {value!r}, expected an integer from {low} to {high}"
+        )
     return int(value)

@@ -1,4 +1,4 @@
-"""What uWSGI or gunicorn loads: `tox_com_det.wsgi:application`. A failure ends the server."""
+"""Entry point of uWSGI and gunicorn: `tox_com_det.wsgi:application`. A failure ends the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _load() -> Flask:
         return create_app(Settings.from_environment(os.environ))
     except (BundleError, HeadError, ManifestError, SettingsError) as error:
         logging.getLogger("tox_com_det").critical("cannot start: %s", error)
-        # A known cause has its line; a stack trace would bury it.
+        # A known cause is one line; a stack trace would hide it.
         sys.tracebacklimit = 0
         raise ImportError(f"cannot start: {error}") from None
 

@@ -1,4 +1,4 @@
-"""What a client may send to POST /predict; everything else is refused with words."""
+"""Parses and checks the body of POST /predict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN_NAME = 40
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """The texts of a request; `single` where it was `{"text": ...}`."""
+    """The texts of a request; `single` for `{"text": ...}`."""
 
     texts: tuple[str, ...]
     single: bool
@@ -24,12 +24,12 @@ class PredictRequest:
 def parse_predict(
     body: bytes, media_type: str, charset: str | None, max_texts: int, max_chars: int
 ) -> PredictRequest:
-    """Check a body of POST /predict.
+    """Parse a body of POST /predict.
 
     Args:
         body: the raw bytes.
-        media_type: of Content-Type, without parameters, in lower case.
-        charset: that parameter of Content-Type, or None.
+        media_type: Content-Type without parameters, in lower case.
+        charset: the parameter `charset` of Content-Type, or None.
         max_texts: texts per request.
         max_chars: characters per text.
 
@@ -46,7 +46,7 @@ def parse_predict(
         raise ApiError(
             400,
             "wrong_type",
-            f"the body is {_json_type(data)}, wanted an object with text or texts",
+            f"the body is {_json_type(data)}, expected an object with text or texts",
         )
     unknown = sorted(data.keys() - {"text", "texts"})
     if unknown:
@@ -55,30 +55,30 @@ def parse_predict(
         )
     if len(data) != 1:
         code = "unknown_field" if data else "missing_field"
-        problem = "both text and texts were sent" if data else "the object is empty"
+        problem = "both text and texts are set" if data else "the object is empty"
         raise ApiError(400, code, f"{problem}: send either text or texts")
     if "text" in data:
         return PredictRequest((_text(data["text"], "text", max_chars),), single=True)
     texts = data["texts"]
     if not isinstance(texts, list):
         raise ApiError(
-            400, "wrong_type", f"texts is {_json_type(texts)}, wanted an array of strings"
+            400, "wrong_type", f"texts is {_json_type(texts)}, expected an array of strings"
         )
     if not texts:
         raise ApiError(400, "empty_text", "texts is empty: send at least one text")
     if len(texts) > max_texts:
         raise ApiError(
-            413, "too_many_texts", f"texts holds {len(texts)} texts, at most {max_texts} are taken"
+            413, "too_many_texts", f"texts has {len(texts)} items, the limit is {max_texts}"
         )
     return PredictRequest(
-        tuple(_text(text, f"texts[{place}]", max_chars) for place, text in enumerate(texts)),
+        tuple(_text(text, f"texts[{number}]", max_chars) for number, text in enumerate(texts)),
         single=False,
     )
 
 
 def _parse_json(body: bytes) -> Any:
     if not body:
-        raise ApiError(400, "bad_json", 'the body is empty, wanted JSON such as {"text": "..."}')
+        raise ApiError(400, "bad_json", 'the body is empty, expected JSON such as {"text": "..."}')
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -89,19 +89,19 @@ def _parse_json(body: bytes) -> Any:
         where = f"line {error.lineno}, column {error.colno}"
         raise ApiError(400, "bad_json", f"the body is not JSON: {error.msg} ({where})") from error
     except (ValueError, RecursionError) as error:
-        # Too many digits, too deeply nested, a field twice.
+        # Too many digits, too deeply nested, or a key twice.
         reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
         raise ApiError(400, "bad_json", f"the body cannot be read: {reason}") from error
 
 
 def _text(value: Any, name: str, max_chars: int) -> str:
     if not isinstance(value, str):
-        raise ApiError(400, "wrong_type", f"{name} is {_json_type(value)}, wanted a string")
+        raise ApiError(400, "wrong_type", f"{name} is {_json_type(value)}, expected a string")
     if len(value) > max_chars:
         raise ApiError(
             413,
             "text_too_long",
-            f"{name} has {len(value)} characters, at most {max_chars} are taken",
+            f"{name} has {len(value)} characters, the limit is {max_chars}",
         )
     if not value.strip():
         raise ApiError(400, "empty_text", f"{name} is empty")

@@ -1,4 +1,4 @@
-"""Errors a client can meet, all in one form: `{"error": {"status", "code", "message"}}`."""
+"""Error responses, all in one form: `{"error": {"status", "code", "message"}}`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """A request that is answered with an error.
+    """A request that gets an error response.
 
     Attributes:
         status: HTTP status.
-        code: word for programs, stable.
-        message: sentence for people.
+        code: stable identifier for programs.
+        message: explanation for humans.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:

@@ -15,7 +15,7 @@ _DIRECTORY = Path(__file__).parent / "templates"
 
 
 def _inline(name: str) -> tuple[Markup, str]:
-    """A file's text between line breaks, and its source in a content security policy."""
+    """A file's text to put into the page, and the policy's source expression for it."""
     text = "\n" + (_DIRECTORY / name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
     return Markup(text), f"'sha256-{digest}'"  # noqa: S704 (a file of the package)

@@ -1,4 +1,4 @@
-"""The HTTP side: routes, errors and headers. What a route answers is computed elsewhere."""
+"""Routes, error handlers and headers of the HTTP API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tox_com_det.model.head import Head
 from tox_com_det.model.predictor import Prediction, Predictor
 from tox_com_det.readiness import check_readiness
 from tox_com_det.settings import Settings
-from tox_com_det.store.database import DatabaseUnavailable, EmbeddingDatabase, EmbeddingNotReady
+from tox_com_det.store.database import EmbeddingDatabase
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 from tox_com_det.store.vectors import Vectors
 
 LOG = logging.getLogger("tox_com_det")
@@ -34,14 +35,14 @@ _CODES = {
 def create_app(settings: Settings, database: EmbeddingDatabase | None = None) -> Flask:
     """The WSGI app for the model that `settings` names.
 
-    The database is not asked anything here, so the app starts without it.
+    The database is not contacted here, so the app starts without it.
 
     Args:
         settings: see `Settings`.
-        database: where the vectors are; made from the settings where it is None.
+        database: source of the vectors; None: made from the settings.
 
     Raises:
-        ManifestError, BundleError, HeadError: the model's release cannot be served.
+        ManifestError, BundleError, HeadError: the model cannot be served.
     """
     manifest = read_manifest(settings.model)
     head = Head(read_head(settings.model, manifest), manifest)
@@ -78,16 +79,16 @@ def _add_predict(app: Flask, settings: Settings, predictor: Predictor) -> None:
 
     @app.post("/predict")
     def predict() -> Response:
-        asked = parse_predict(
+        body = parse_predict(
             request.get_data(cache=False),
             request.mimetype,
             request.mimetype_params.get("charset"),
             settings.max_texts,
             settings.max_chars,
         )
-        results = [result(prediction) for prediction in predictor.predict(asked.texts)]
+        results = [result(prediction) for prediction in predictor.predict(body.texts)]
         model = {"model": predictor.manifest.model_version}
-        return jsonify({**model, **results[0]} if asked.single else {**model, "results": results})
+        return jsonify({**model, **results[0]} if body.single else {**model, "results": results})
 
 
 def _add_probes(
@@ -139,20 +140,20 @@ def _add_pages(app: Flask, settings: Settings, predictor: Predictor) -> None:
 
 
 def _add_errors(app: Flask) -> None:
-    def answer(status: int, code: str, message: str) -> Response:
+    def respond(status: int, code: str, message: str) -> Response:
         response = jsonify(error_body(status, code, message))
         response.status_code = status
         return response
 
     @app.errorhandler(ApiError)
     def api_error(error: ApiError) -> Response:
-        return answer(error.status, error.code, error.message)
+        return respond(error.status, error.code, error.message)
 
     @app.errorhandler(DatabaseUnavailable)
     def database_unavailable(error: DatabaseUnavailable) -> Response:
         LOG.warning("%s", error)
-        response = answer(
-            503, "database_unavailable", "the word vectors cannot be read now, try again soon"
+        response = respond(
+            503, "database_unavailable", "the word vectors are unavailable: retry in a second"
         )
         response.headers["Retry-After"] = "1"
         return response
@@ -160,13 +161,13 @@ def _add_errors(app: Flask) -> None:
     @app.errorhandler(EmbeddingNotReady)
     def not_ready(error: EmbeddingNotReady) -> Response:
         LOG.error("%s", error)
-        return answer(503, "not_ready", str(error))
+        return respond(503, "not_ready", str(error))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code = _CODES.get(status, "bad_json" if status < 500 else "internal")
-        response = answer(status, code, _http_message(status, error))
+        response = respond(status, code, _http_message(status, error))
         for name, value in error.get_headers():
             if name == "Allow":
                 response.headers[name] = value
@@ -175,15 +176,16 @@ def _add_errors(app: Flask) -> None:
     @app.errorhandler(Exception)
     def internal(error: Exception) -> Response:
         LOG.exception("%s %s failed", request.method, request.path)
-        return answer(500, "internal", "the server failed on this request; its log says why")
+        return respond(500, "internal", "internal error: see the server's log")
 
 
 def _http_message(status: int, error: HTTPException) -> str:
     if status == 404:
-        return "there is nothing here; GET / names what there is"
+        return "not found: see GET / for the available paths"
     if status == 405:
-        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-        return f"this address does not take {request.method}, but {allowed}"
+        methods = set(getattr(error, "valid_methods", None) or ())
+        allowed = ", ".join(sorted(methods - {"HEAD", "OPTIONS"}))
+        return f"method not allowed; use {allowed}"
     if status == 413:
         return f"the body is larger than {request.max_content_length} bytes"
     return error.description or error.name

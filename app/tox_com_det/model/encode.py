@@ -27,7 +27,7 @@ Inputs = Mapping[str, NDArray[Any]]
 class WordCounts(NamedTuple):
     """Tokens of a text with and without a row, and the positions of the sequence in use.
 
-    Words cut off at the end of the sequence are in `known`, but not in `used`.
+    Words that were cut off are in `known`, but not in `used`.
     """
 
     known: int
@@ -90,7 +90,7 @@ class TextEncoder:
         )
 
     def tokens(self, texts: Iterable[str]) -> list[list[str]]:
-        """Tokens of each text in order, known or not: the words whose rows `encode` needs."""
+        """Tokens of each text in order: the words whose rows `encode` needs, known or not."""
         return [self.rules.tokens(text) for text in texts]
 
     def encode(self, tokens: Sequence[Sequence[str]], rows: Mapping[str, bytes]) -> Encoded:
@@ -100,12 +100,12 @@ class TextEncoder:
             tokens: from `tokens`.
             rows: stored row of each known word.
         """
-        places: list[bytes] = []
+        positions: list[bytes] = []
         counts: list[WordCounts] = []
         mask = np.zeros((len(tokens), self.length), "<f4") if self.masked else None
         for number, one in enumerate(tokens):
             selected = self.rules.select(one, rows, self.unknown_row)
-            places += pad_sequence(
+            positions += pad_sequence(
                 selected, self.length, self.padding_row, self.padding, self.truncating
             )
             used = min(len(selected), self.length)
@@ -114,7 +114,7 @@ class TextEncoder:
             if mask is not None:
                 first = self.length - used if self.padding == "pre" else 0
                 mask[number, first : first + used] = 1.0
-        numbers = np.frombuffer(b"".join(places), _STORED[self.dtype])
+        numbers = np.frombuffer(b"".join(positions), _STORED[self.dtype])
         # No copy for float32 and indices, which are stored as the head takes them.
         numbers = numbers.astype(_TAKEN[self.dtype], copy=False)
         if self.dtype == "index":

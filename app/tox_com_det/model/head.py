@@ -17,14 +17,14 @@ _SEVERITY_ERROR = 3
 
 
 class HeadError(Exception):
-    """The head cannot be loaded, or it is not the one the manifest describes. One line."""
+    """The head cannot be loaded, or is not the one that the manifest describes. One line."""
 
 
 class Head:
     """An ONNX Runtime session: float32 batch x length x dimension -> float32 batch x labels.
 
-    A head that holds the matrix takes int32 indices, batch x length, instead. One that uses Keras'
-    mask (`masked`) also takes which places hold a word, float32 batch x length of 1 and 0.
+    A head that contains the matrix takes int32 indices, batch x length, instead. One that uses
+    Keras' mask (`masked`) also takes `mask`, float32 batch x length: 1 for a word, 0 for padding.
     """
 
     def __init__(self, model: bytes, manifest: Manifest) -> None:
@@ -32,18 +32,18 @@ class Head:
 
         Args:
             model: content of head.onnx.
-            manifest: what its input, output and metadata must agree with.
+            manifest: its inputs, output and metadata must match it.
 
         Raises:
-            HeadError: ONNX Runtime refuses it, or it disagrees with the manifest.
+            HeadError: ONNX Runtime cannot load it, or it does not match the manifest.
         """
         try:
             self._session = onnxruntime.InferenceSession(
                 model, _options(), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors share no base class
-            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise HeadError(f"head.onnx cannot be loaded: {first_line}") from error
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise HeadError(f"head.onnx cannot be loaded: {message}") from error
         problem = _disagreement(self._session, manifest)
         if problem is not None:
             raise HeadError(f"head.onnx and manifest.json disagree: {problem}")
@@ -58,11 +58,11 @@ class Head:
             self._expected[MASK] = (np.dtype(np.float32), shape[:1])
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Scores in 0..1, float32 batch x labels, of inputs as `TextEncoder` makes them.
+        """Scores in 0..1, float32 batch x labels, of inputs from `TextEncoder`.
 
         Raises:
             ValueError: inputs are missing, unknown, or of another shape or type.
-            HeadError: a score is not a number in 0..1; nothing of the batch may be served.
+            HeadError: a score is not a number in 0..1; no score of the batch is valid.
         """
         if inputs.keys() != self._expected.keys():
             raise ValueError(f"the inputs are {sorted(inputs)}, expected {sorted(self._expected)}")
@@ -75,7 +75,7 @@ class Head:
         scores: NDArray[np.float32] = self._session.run([OUTPUT], dict(inputs))[0]
         # The comparison is False for NaN as well.
         if not bool(np.all((scores >= 0.0) & (scores <= 1.0))):
-            raise HeadError("the head gave a score that is not a number from 0 to 1")
+            raise HeadError("the head returned a score that is not a number from 0 to 1")
         return scores
 
 
@@ -84,7 +84,7 @@ def _options() -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # The arena keeps the largest batch's memory for ever; 1 GB is shared with the database.
+    # The arena would keep the largest batch's memory; 1 GB is shared with the database.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.log_severity_level = _SEVERITY_ERROR
@@ -106,20 +106,20 @@ def _disagreement(session: onnxruntime.InferenceSession, manifest: Manifest) -> 
     if problem is not None:
         return problem
     metadata = session.get_modelmeta().custom_metadata_map
-    wanted = {
+    required = {
         "embedding_checksum": manifest.embedding.checksum,
         "labels": list(manifest.labels),
         "sequence_length": str(manifest.sequence.length),
     }
-    for key, value in wanted.items():
+    for key, value in required.items():
         found: Any = metadata.get(key)
         if key == "labels" and found is not None:
             try:
                 found = json.loads(found)
             except ValueError:
-                return "its metadata labels is not JSON"
+                return "its metadata labels are not JSON"
         if found != value:
-            return f"its metadata {key} is {found!r}, the manifest's {value!r}"
+            return f"its metadata {key} is {found!r}, the manifest says {value!r}"
     return None
 
 
@@ -134,14 +134,12 @@ def _signature(
     kind: str, nodes: list[Any], name: str, shape: list[int], indices: bool = False
 ) -> str | None:
     if [node.name for node in nodes] != [name]:
-        return f"its {kind}s are {[node.name for node in nodes]}, wanted [{name!r}]"
+        return f"its {kind}s are {[node.name for node in nodes]}, expected [{name!r}]"
     node = nodes[0]
-    wanted = "tensor(int32)" if indices else "tensor(float)"
-    if node.type != wanted:
-        return f"its {kind} {name} is {node.type}, wanted {wanted}"
-    # The batch has a symbolic or no size, everything behind it is fixed.
-    if len(node.shape) != len(shape) + 1 or isinstance(node.shape[0], int):
-        return f"its {kind} {name} has the shape {node.shape}, wanted ['batch', *{shape}]"
-    if list(node.shape[1:]) != shape:
-        return f"its {kind} {name} has the shape {node.shape}, wanted ['batch', *{shape}]"
+    element = "tensor(int32)" if indices else "tensor(float)"
+    if node.type != element:
+        return f"its {kind} {name} is {node.type}, expected {element}"
+    # The size of the batch is symbolic or open, the others are fixed.
+    if list(node.shape[1:]) != shape or isinstance(node.shape[0], int):
+        return f"its {kind} {name} has the shape {node.shape}, expected {['batch', *shape]}"
     return None

@@ -39,7 +39,7 @@ __all__ = [
     "content_version",
 ]
 
-# What `build-model` writes. Format 1, read for ever, names the golden outputs `known_answers`.
+# What `build-model` writes. Format 1, which stays readable, calls golden outputs `known_answers`.
 FORMAT_VERSION = 2
 _GOLDEN_KEYS = {1: "known_answers", 2: "golden_outputs"}
 _MAX_BYTES = 64 * 1024 * 1024

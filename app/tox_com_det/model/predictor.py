@@ -1,4 +1,4 @@
-"""From texts to scores: tokens, their vectors, the head."""
+"""From texts to scores: tokens, vectors, head."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Lookup = Callable[[Iterable[str]], dict[str, bytes]]
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores of one text, in the order of the manifest's labels, and what became of its words.
+    """Scores of one text, in the order of the manifest's labels, and counts of its words.
 
     `known` and `unknown` count tokens; `used` counts the positions of the sequence that are not
-    padding, so words cut off at its end are in `known` but not in `used`.
+    padding: words that were cut off are in `known`, but not in `used`.
     """
 
     scores: tuple[float, ...]
@@ -30,7 +30,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class GoldenCheck:
-    """Largest difference from the golden outputs, and the first mismatch in words or ""."""
+    """Largest difference from the golden outputs; description of the first mismatch or ""."""
 
     largest: float
     problem: str
@@ -49,13 +49,13 @@ class Predictor:
         """Predictions of `texts` in order, with at most one database lookup.
 
         Raises:
-            DatabaseUnavailable, EmbeddingNotReady: vectors are missing.
+            DatabaseUnavailable, EmbeddingNotReady: vectors cannot be looked up.
             HeadError: a score is not a number.
         """
         return self._predict(texts, self.vectors.lookup)
 
     def check_golden_outputs(self) -> GoldenCheck:
-        """Compare the golden outputs with scores made of rows straight from the database.
+        """Score the golden outputs' texts with rows from the database, not the cache; compare.
 
         Raises:
             DatabaseUnavailable, EmbeddingNotReady, HeadError: see `predict`.

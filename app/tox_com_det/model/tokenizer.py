@@ -1,8 +1,8 @@
-"""Keras' text rules (`keras.preprocessing.text.Tokenizer`, `pad_sequences`), word for word.
+"""Keras' text preprocessing (`keras.preprocessing.text.Tokenizer`, `pad_sequences`), exactly.
 
 The vocabulary is not in memory: a text becomes tokens here, their rows come from MongoDB, and
-`select` decides which of them enter the sequence. Source of the rules: keras_preprocessing 1.1
-`text.py` and `sequence.py`, the same in Keras 2.x.
+`select` decides which of them enter the sequence. Source of the rules: keras_preprocessing 1.1,
+`text.py` and `sequence.py`, unchanged in Keras 2.x.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TokenizerRules:
-    """The settings of a fitted Keras `Tokenizer` that decide how a text is read."""
+    """The settings of a fitted Keras `Tokenizer` that decide how a text becomes tokens."""
 
     num_words: int | None = None
     filters: str = DEFAULT_FILTERS
@@ -37,8 +37,8 @@ class TokenizerRules:
     def tokens(self, text: str) -> list[str]:
         """Tokens of `text` in order, known or not.
 
-        With `char_level` every character is a token and, as in Keras, the filters do not apply.
-        Only `split` separates: a carriage return or a no-break space stays part of its word.
+        With `char_level`, every character is a token, and as in Keras, the filters do not apply.
+        Only `split` separates words: a carriage return or a no-break space is part of its word.
         """
         if self.lower:
             text = text.lower()
@@ -47,7 +47,7 @@ class TokenizerRules:
         return [token for token in text.translate(self._table).split(self.split) if token]
 
     def reachable(self, index: int) -> bool:
-        """Whether a word of this index is ever looked up; Keras' `num_words=0` is no limit."""
+        """Whether a word with this index is used; as in Keras, `num_words=0` is no limit."""
         return not self.num_words or index < self.num_words
 
     def select(self, tokens: Iterable[str], rows: Mapping[str, T], unknown: T | None) -> list[T]:
@@ -55,9 +55,9 @@ class TokenizerRules:
 
         Args:
             tokens: from `tokens`.
-            rows: row of each known word; a word that is not reachable must not be in it.
-            unknown: row of the out-of-vocabulary word, or None to drop unknown tokens. Used only
-                where there is an `oov_token`, as in Keras.
+            rows: row of each known word; must not contain words that are not reachable.
+            unknown: row of the out-of-vocabulary token, or None to drop unknown tokens. As in
+                Keras, used only with an `oov_token`.
         """
         selected: list[T] = []
         for token in tokens:
@@ -94,9 +94,9 @@ def pad_sequence(
     padding: Side = "pre",
     truncating: Side = "pre",
 ) -> list[T]:
-    """`sequence` cut or filled to exactly `length` entries.
+    """`sequence` cut or filled to exactly `length` entries: `pad_sequences` for one sequence.
 
-    `pre` cuts or fills in front, `post` at the end (Keras' `pad_sequences` for one sequence).
+    `pre` cuts or fills at the start, `post` at the end.
 
     Raises:
         ValueError: `length` is below 1 or a side is neither `pre` nor `post`.

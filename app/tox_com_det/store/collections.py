@@ -1,7 +1,6 @@
 """The embeddings' collections in MongoDB: `python -m tox_com_det.store.collections [--drop]`.
 
-Lists those of database word_embeddings, and drops the ones that nothing names any more. Also what
-the restorer and the verifier share: counting, dropping, a client that waits longer than the app's.
+Lists those of database word_embeddings, and drops those that no model refers to any more.
 """
 
 from __future__ import annotations
@@ -15,86 +14,27 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pymongo import MongoClient
-from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
-from tox_com_det.model.manifest import Embedding
 from tox_com_det.settings import SettingsError, mongodb_uri
-from tox_com_det.store.database import MARKER_COLLECTION, shown_uri
+from tox_com_det.store.documents import MARKER_COLLECTION
+from tox_com_det.store.maintenance import (
+    Documents,
+    database_problem,
+    drop,
+    patient_client,
+    stored_bytes,
+)
 
 DATABASE = "word_embeddings"
-CONNECT_MS = 5000
-_SOCKET_MS = 120_000
 _NAMED_BY_CONTENT = re.compile(r"[a-z0-9_]{1,60}_[0-9a-f]{12}")
-
-Documents = Database[dict[str, Any]]
-
-
-def patient_client(uri: str, name: str) -> MongoClient[dict[str, Any]]:
-    """A client for work that may take minutes; nothing is sent before its first use."""
-    return MongoClient(
-        uri,
-        appname=name,
-        serverSelectionTimeoutMS=CONNECT_MS,
-        connectTimeoutMS=CONNECT_MS,
-        socketTimeoutMS=_SOCKET_MS,
-        maxPoolSize=1,
-    )
-
-
-def database_problem(uri: str, error: PyMongoError) -> str:
-    """One line for what the database did, with the command that says more."""
-    unreachable = isinstance(error, ConnectionFailure)
-    what = " does not answer" if unreachable else f": {first_line(error)}"
-    return f"MongoDB at {shown_uri(uri)}{what}: see `systemctl status mongod secantusdb`"
-
-
-def first_line(error: BaseException) -> str:
-    """The words of an error without what PyMongo appends: the whole answer, a batch's documents."""
-    details = getattr(error, "details", None) or {}
-    written = details.get("writeErrors") or [{}]
-    words = details.get("errmsg") or written[0].get("errmsg") or str(error)
-    return (words.splitlines() or [type(error).__name__])[0][:300]
-
-
-def count_words(database: Documents, embedding: Embedding) -> int:
-    """Documents of the embedding's collection.
-
-    MongoDB's own count costs nothing, but after a crash it may be off for good: one that is not
-    the manifest's is counted again in full.
-    """
-    collection = database[embedding.collection]
-    found = collection.estimated_document_count()
-    return found if found == embedding.count else collection.count_documents({})
-
-
-def stored_bytes(database: Documents, name: str) -> int | None:
-    """What a collection that is there takes on the disk; None where the database does not say."""
-    try:
-        stats = database.command("collStats", name)
-        return int(stats["storageSize"]) + int(stats["totalIndexSize"])
-    except (OperationFailure, KeyError, TypeError, ValueError):
-        return None
-
-
-def drop(database: Documents, name: str) -> None:
-    """Drop a collection and its marker.
-
-    The marker goes first: it may never vouch for a collection that is being dropped. Deleting from
-    a collection that does not exist yet is an error on SecantusDB, so it is looked for.
-    """
-    marker = {"_id": name}
-    if database[MARKER_COLLECTION].find_one(marker) is not None:
-        database[MARKER_COLLECTION].delete_one(marker)
-    database.drop_collection(name)
 
 
 def embeddings(database: Documents) -> list[str]:
-    """Names of what a restore made: a marker is there for it, or it is named by its content."""
+    """Names of restored collections: they have a marker, or a name made of their content."""
     marked = {marker["_id"] for marker in database[MARKER_COLLECTION].find({}, {"_id": 1})}
-    there = set(database.list_collection_names())
-    names = marked | {name for name in there if _NAMED_BY_CONTENT.fullmatch(name)}
+    existing = set(database.list_collection_names())
+    names = marked | {name for name in existing if _NAMED_BY_CONTENT.fullmatch(name)}
     return sorted(
         name
         for name in names
@@ -103,7 +43,7 @@ def embeddings(database: Documents) -> list[str]:
 
 
 def young_embeddings(database: Documents, seconds: float) -> set[str]:
-    """Names of what was restored less than that long ago, as the restore's markers say."""
+    """Names of collections whose marker was written in the last `seconds`."""
     since = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=seconds)
     return {
         marker["_id"]
@@ -119,59 +59,65 @@ def prune(
     dropping: bool,
     keep_young: float = 0.0,
 ) -> list[dict[str, Any]]:
-    """Each embedding, and what becomes of it.
+    """List the embeddings, and drop those that are not kept.
 
     Args:
-        database: where they are.
-        keep: names that stay, each also as `<database>.<name>`.
-        only: names that may go, all if empty.
-        dropping: whether those that need not stay are dropped, or only told.
-        keep_young: seconds; what was restored since then stays, a deploy may be about to name it.
+        database: the database.
+        keep: names to keep, with or without `<database>.` in front.
+        only: names that may be dropped; empty: all.
+        dropping: whether to drop, or only to list.
+        keep_young: seconds; collections restored since then are kept, because a deploy may be
+            about to use them.
+
+    Returns:
+        Of each embedding `name`, `bytes` (None: unknown), `kept` and `dropped`.
     """
     young = young_embeddings(database, keep_young)
     kept, droppable = (
         {name.removeprefix(f"{database.name}.") for name in names} for names in (keep, only)
     )
-    there = set(database.list_collection_names())
-    told = []
+    existing = set(database.list_collection_names())
+    result = []
     for name in embeddings(database):
         stays = name in kept | young or bool(droppable and name not in droppable)
-        size = stored_bytes(database, name) if name in there else 0
+        size = stored_bytes(database, name) if name in existing else 0
         if dropping and not stays:
             drop(database, name)
-        told.append({"name": name, "bytes": size, "kept": stays, "dropped": dropping and not stays})
-    return told
+        result.append(
+            {"name": name, "bytes": size, "kept": stays, "dropped": dropping and not stays}
+        )
+    return result
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tox_com_det.store.collections",
         description=f"List the embeddings of database {DATABASE} as one line of JSON.",
-        epilog="The database is the one of TOX_COM_DET_MONGODB_URI.",
+        epilog="TOX_COM_DET_MONGODB_URI names the database.",
     )
     parser.add_argument(
-        "--keep", action="append", default=[], metavar="NAME", help="this one stays (repeatable)"
+        "--keep", action="append", default=[], metavar="NAME", help="keep this one (repeatable)"
     )
     parser.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="NAME",
-        help="no other than this one goes (repeatable)",
+        help="drop no other than this one (repeatable)",
     )
     parser.add_argument(
         "--keep-young",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="what was restored since then stays",
+        help="keep collections restored since then",
     )
-    parser.add_argument("--drop", action="store_true", help="drop those that need not stay")
+    parser.add_argument("--drop", action="store_true", help="drop those that are not kept")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command: one line of JSON; returns its exit code."""
+    """Run the command: print one line of JSON, return the exit code."""
     arguments = _arguments(argv)
     try:
         uri = mongodb_uri(os.environ)
@@ -180,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     try:
         with patient_client(uri, "tox_com_det.store.collections") as client:
-            told = prune(
+            listed = prune(
                 client[DATABASE],
                 arguments.keep,
                 arguments.only,
@@ -190,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PyMongoError as error:
         print(json.dumps({"error": database_problem(uri, error), "kind": "database"}))
         return 1
-    print(json.dumps({"collections": told}))
+    print(json.dumps({"collections": listed}))
     return 0
 
 

@@ -1,101 +1,26 @@
-"""The embedding in MongoDB: how a document looks, when a collection counts as restored, lookups."""
+"""Looks words up in one embedding's collection."""
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 from pymongo import MongoClient
+from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from tox_com_det.model.manifest import Embedding
+from tox_com_det.store.documents import MARKER_COLLECTION, Row, marker_problem, parse_row
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 
-MARKER_COLLECTION = "restored"
 _POOL_SIZE = 4
-_REST_SECONDS = 0.5
-_LOCAL_PORT = 27017
+_RETRY_SECONDS = 0.5
+_DEFAULT_PORT = 27017
 
-
-class DatabaseUnavailable(Exception):
-    """MongoDB does not answer, or refuses to; it may come back."""
-
-
-class EmbeddingNotReady(Exception):
-    """MongoDB answers, but the collection is not the one the manifest was built with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One word: its index and its vector in little-endian bytes."""
-
-    word: str
-    index: int
-    vector: bytes
-
-
-def parse_row(document: Mapping[str, Any], embedding: Embedding) -> Row:
-    """A row out of a document `{_id: word, index: int32, vector: binary}`.
-
-    Where the head holds the matrix there is no `vector`, and the row is the index.
-
-    Raises:
-        ValueError: the document is not in that form or the vector has another length.
-    """
-    indices_only = embedding.dtype == "index"
-    wanted = ["_id", "index"] if indices_only else ["_id", "index", "vector"]
-    if document.keys() != set(wanted):
-        raise ValueError(f"a document has the fields {sorted(document)}, not {', '.join(wanted)}")
-    word, index, vector = document["_id"], document["index"], document.get("vector")
-    if not isinstance(word, str) or not word:
-        raise ValueError(f"a document has the _id {word!r}, which is no word")
-    if not isinstance(index, int) or isinstance(index, bool) or index < 1:
-        raise ValueError(f"word {word!r} has the index {index!r}")
-    if indices_only:
-        return Row(word, index, struct.pack("<i", index))
-    # Binary of subtype 0 arrives as plain bytes; other subtypes are a class of their own.
-    if type(vector) is not bytes or len(vector) != embedding.vector_bytes:
-        size = f"{len(vector)} bytes" if isinstance(vector, bytes) else type(vector).__name__
-        raise ValueError(
-            f"the vector of word {word!r} is {size}, wanted {embedding.vector_bytes} bytes"
-            f" ({embedding.dimension} x {embedding.dtype})"
-        )
-    return Row(word, index, vector)
-
-
-def marker_of(embedding: Embedding, witness: str) -> dict[str, Any]:
-    """What the marker of a finished restore says, without its time.
-
-    `witness` is a word of the collection: asking for it tells, by the index, whether the documents
-    are still there.
-    """
-    return {
-        "witness": witness,
-        "_id": embedding.collection,
-        "count": embedding.count,
-        "checksum": embedding.checksum,
-        "dimension": embedding.dimension,
-        "dtype": embedding.dtype,
-    }
-
-
-def marker_problem(marker: Mapping[str, Any] | None, embedding: Embedding) -> str | None:
-    """Words for why a marker does not vouch for the embedding, or None where it does."""
-    where = f"{embedding.database}.{embedding.collection}"
-    mend = "run `fab restore-embeddings`"
-    if marker is None:
-        return f"{where} is not restored (no marker): {mend}"
-    witness = marker.get("witness")
-    if not isinstance(witness, str):
-        return f"the marker of {where} names no word: {mend}"
-    for key, wanted in marker_of(embedding, witness).items():
-        if marker.get(key) != wanted:
-            return f"{where} has {key} {marker.get(key)!r}, the manifest {wanted!r}: {mend}"
-    return None
+T = TypeVar("T")
 
 
 def shown_uri(uri: str) -> str:
@@ -104,13 +29,13 @@ def shown_uri(uri: str) -> str:
         nodes = parse_uri(uri)["nodelist"]
     except (ValueError, PyMongoError):
         return "the given address"
-    return ",".join(f"{host}:{port or _LOCAL_PORT}" for host, port in nodes)
+    return ",".join(f"{host}:{port or _DEFAULT_PORT}" for host, port in nodes)
 
 
 def connect(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
     """A client with a small pool; nothing is sent before its first use.
 
-    `timeoutMS` bounds an operation as a whole, retries and the choice of a server included.
+    `timeoutMS` limits an operation as a whole, including retries and server selection.
     """
     return MongoClient(
         uri,
@@ -126,10 +51,10 @@ def connect(uri: str, timeout_ms: int) -> MongoClient[dict[str, Any]]:
 class EmbeddingDatabase:
     """Reads one embedding's collection.
 
-    The client is made on first use: after uWSGI's fork, since a client does not survive one. The
-    collection is verified before its first lookup and again after every outage, and each lookup
-    also asks for one word that is known to be there: a collection that vanished under a running
-    app is an error and never a text full of unknown words.
+    The client is created on first use, after uWSGI's fork, because a client does not survive one.
+    The collection is verified before its first lookup and again after every outage, and each
+    lookup also asks for a witness, a word that the collection must have: a collection that was
+    dropped under a running app is an error, and not a text of unknown words.
     """
 
     def __init__(self, uri: str, timeout_ms: int, embedding: Embedding) -> None:
@@ -139,20 +64,20 @@ class EmbeddingDatabase:
         self._lock = threading.Lock()
         self._client: MongoClient[dict[str, Any]] | None = None
         self._witness: str | None = None
-        self._rest_until = 0.0
+        self._retry_at = 0.0
 
     def find(self, words: Collection[str]) -> list[Row]:
-        """Rows of those of `words` that the collection holds: one `find` with `$in`.
+        """Rows of those of `words` that the collection has: one `find` with `$in`.
 
         Raises:
-            DatabaseUnavailable: no answer in time.
+            DatabaseUnavailable: no reply in time.
             EmbeddingNotReady: the collection is not (or no longer) the manifest's.
         """
         witness = self._witness or self.verify()
-        asked = [word for word in words if word != witness]
+        others = [word for word in words if word != witness]
         documents = self._call(
             lambda database: list(
-                database[self._embedding.collection].find({"_id": {"$in": [witness, *asked]}})
+                database[self._embedding.collection].find({"_id": {"$in": [witness, *others]}})
             )
         )
         rows = [self._row(document) for document in documents]
@@ -162,15 +87,15 @@ class EmbeddingDatabase:
                 f"{self._embedding.database}.{self._embedding.collection} lost its documents:"
                 " run `fab restore-embeddings`"
             )
-        wanted = set(words)
-        return [row for row in rows if row.word in wanted]
+        requested = set(words)
+        return [row for row in rows if row.word in requested]
 
     def verify(self) -> str:
-        """Check the marker of the restore against the manifest; a word that is there.
+        """Compare the restore's marker with the manifest; returns the witness.
 
         Raises:
-            DatabaseUnavailable: no answer in time.
-            EmbeddingNotReady: no marker, a marker of something else, or no documents.
+            DatabaseUnavailable: no reply in time.
+            EmbeddingNotReady: no marker, another embedding's marker, or no documents.
         """
         self._witness = None
         embedding = self._embedding
@@ -178,7 +103,7 @@ class EmbeddingDatabase:
             lambda database: database[MARKER_COLLECTION].find_one({"_id": embedding.collection})
         )
         problem = marker_problem(marker, embedding)
-        if problem is not None:
+        if marker is None or problem is not None:
             raise EmbeddingNotReady(problem)
         witness: str = marker["witness"]
         document = self._call(
@@ -208,10 +133,10 @@ class EmbeddingDatabase:
                 f"{self._embedding.database}.{self._embedding.collection}: {error}"
             ) from error
 
-    def _call(self, operation: Any) -> Any:
-        # While the database is away every request would hold a thread for the whole timeout, and
-        # two of them silence /livez: after a failure the next ones fail at once for a moment.
-        if time.monotonic() < self._rest_until:
+    def _call(self, operation: Callable[[Database[dict[str, Any]]], T]) -> T:
+        # While the database is down, every request would hold a thread for the whole timeout, and
+        # two of them block /livez: shortly after a failure, operations fail without trying.
+        if time.monotonic() < self._retry_at:
             raise DatabaseUnavailable(f"MongoDB at {shown_uri(self._uri)} does not answer")
         try:
             with self._lock:
@@ -221,8 +146,8 @@ class EmbeddingDatabase:
             return operation(database)
         except PyMongoError as error:
             self._witness = None
-            self._rest_until = time.monotonic() + _REST_SECONDS
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
             what = "does not answer"
             if isinstance(error, OperationFailure) and not error.timeout:
-                what = f"refuses: {(error.details or {}).get('errmsg', error.code)}"
+                what = f"refused: {(error.details or {}).get('errmsg', error.code)}"
             raise DatabaseUnavailable(f"MongoDB at {shown_uri(self._uri)} {what}") from error

@@ -14,7 +14,7 @@ from bson.errors import BSONError
 
 from tox_com_det.model.manifest import Embedding
 from tox_com_det.store.checksum import ChecksumError, EmbeddingChecksum
-from tox_com_det.store.database import Row, parse_row
+from tox_com_det.store.documents import Row, parse_row
 
 _SMALLEST_DOCUMENT = 5
 _LARGEST_DOCUMENT = 16 * 1024 * 1024
@@ -22,7 +22,7 @@ _NUMBERS = {"float32": "<f4", "float16": "<f2"}
 
 
 class DumpError(Exception):
-    """The dump is missing, damaged or another embedding's. One line."""
+    """The dump is missing, damaged, or another embedding's. One line."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ def find_dump(directory: Path, embedding: Embedding) -> Dump:
     """The dump of the manifest's collection.
 
     Raises:
-        DumpError: it is not there; says which collections are.
+        DumpError: it does not exist; names the collections that do.
     """
     path = directory / embedding.database / f"{embedding.collection}.bson"
     if not path.is_file():
         others = sorted(directory.glob("*/*.bson"))
         found = ", ".join(f"{other.parent.name}.{other.stem}" for other in others) or "none"
-        raise DumpError(f"{path} is not there; collections of this dump: {found}")
+        raise DumpError(f"{path} does not exist; collections of this dump: {found}")
     return Dump(path, path.stat().st_size)
 
 
@@ -72,7 +72,7 @@ def read_row(document: bytes, embedding: Embedding) -> Row:
     """The row of one BSON document.
 
     Raises:
-        DumpError: not BSON, not in the form of a row, or a vector holds no finite numbers.
+        DumpError: not BSON, not in the form of a row, or a number is not finite.
     """
     try:
         row = parse_row(bson.decode(document), embedding)
@@ -80,12 +80,12 @@ def read_row(document: bytes, embedding: Embedding) -> Row:
         raise DumpError(f"not a word's document: {error}") from error
     number = _NUMBERS.get(embedding.dtype)
     if number is not None and not np.isfinite(np.frombuffer(row.vector, number)).all():
-        raise DumpError(f"the vector of word {row.word!r} holds a value that is no finite number")
+        raise DumpError(f"the vector of word {row.word!r} has a number that is not finite")
     return row
 
 
 class EmbeddingCheck:
-    """Compares rows in ascending order of the word with what the manifest says of them."""
+    """Compares rows in ascending order of the word with the manifest's count and checksum."""
 
     def __init__(self, embedding: Embedding) -> None:
         self._embedding = embedding
@@ -100,7 +100,7 @@ class EmbeddingCheck:
         """Add a row.
 
         Raises:
-            DumpError: the word is out of order or a second time there.
+            DumpError: the word is out of order, or occurs twice.
         """
         try:
             self._checksum.add(row.word, row.index, row.vector)
@@ -113,12 +113,12 @@ class EmbeddingCheck:
         Raises:
             DumpError: one of them differs.
         """
-        wanted = self._embedding
-        if self.count != wanted.count:
-            raise DumpError(f"{what} holds {self.count} words, the manifest says {wanted.count}")
+        expected = self._embedding
+        if self.count != expected.count:
+            raise DumpError(f"{what} has {self.count} words, the manifest says {expected.count}")
         found = self._checksum.value()
-        if found != wanted.checksum:
+        if found != expected.checksum:
             raise DumpError(
-                f"{what} has the checksum {found[:19]}..., the manifest {wanted.checksum[:19]}...:"
-                " dump and manifest are of different builds"
+                f"{what} has the checksum {found[:19]}..., the manifest says"
+                f" {expected.checksum[:19]}...: dump and manifest come from different builds"
             )

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 from tox_com_det.model.tokenizer import TokenizerRules
-from tox_com_det.store.database import EmbeddingNotReady, Row
+from tox_com_det.store.documents import Row
+from tox_com_det.store.errors import EmbeddingNotReady
 
-# Longer words are asked for every time, so that what a stranger makes up cannot fill the memory.
+# Longer words are not cached, so that a client cannot fill the memory with made-up words.
 LONGEST_CACHED_WORD = 64
 
 
@@ -19,17 +20,16 @@ class RowSource(Protocol):
 
     def find(self, words: Collection[str]) -> list[Row]:
         """Rows of those of `words` that exist."""
-        ...
 
 
 class Vectors:
-    """Vectors of words, each word asked of the database once as long as it is remembered.
+    """Vectors of words, with a cache in front of the database. Thread-safe.
 
-    Known and unknown words have a cache each of `cache_words` entries: misspellings do not push
-    vectors out, and a word without a vector is not asked for again. About
-    `cache_words x (4 x dimension + 250)` bytes for the vectors (30 MB for 20,000 x 300) and at
-    most 8 MB for the unknown words. While the database is away a text is still answered if all
-    of its words are remembered: what they are cannot change below one manifest.
+    Known and unknown words have a cache each of `cache_words` entries, and the least recently used
+    entry is evicted: misspellings do not evict vectors, and a word without a vector is looked up
+    once. The vectors take about `cache_words x (4 x dimension + 250)` bytes (30 MB for
+    20,000 x 300), the unknown words at most 8 MB. While the database is down, a text is still
+    scored if all of its words are cached: one manifest's vectors never change.
     """
 
     def __init__(self, source: RowSource, rules: TokenizerRules, cache_words: int) -> None:
@@ -37,17 +37,17 @@ class Vectors:
         self._rules = rules
         self._lock = threading.Lock()
         self._limit = cache_words
-        # In the order of their last use, the latest at the end.
+        # In order of use, the most recently used word last.
         self._known: OrderedDict[str, bytes] = OrderedDict()
         self._unknown: OrderedDict[str, None] = OrderedDict()
         self._epoch = 0
 
     def lookup(self, words: Iterable[str]) -> dict[str, bytes]:
-        """Vector bytes of each known and reachable word: at most one `find` of the source.
+        """Vector bytes of each known and reachable word, with at most one `find` of the source.
 
         Raises:
-            DatabaseUnavailable, EmbeddingNotReady: a word that is not remembered had to be asked
-                for (see `EmbeddingDatabase.find`).
+            DatabaseUnavailable, EmbeddingNotReady: a word was not cached, and could not be looked
+                up (see `EmbeddingDatabase.find`).
         """
         found: dict[str, bytes] = {}
         missing: list[str] = []
@@ -63,7 +63,7 @@ class Vectors:
                 elif _is_valid_text(word):
                     missing.append(word)
         if missing:
-            # Outside the lock: a slow database must not stop a text whose words are remembered.
+            # Outside the lock: a slow database must not block a text whose words are cached.
             try:
                 fresh = self._read(missing)
             except EmbeddingNotReady:
@@ -76,23 +76,23 @@ class Vectors:
         return found
 
     def lookup_uncached(self, words: Iterable[str]) -> dict[str, bytes]:
-        """As `lookup`, but straight from the source and without remembering anything."""
+        """Like `lookup`, but without the cache."""
         return self._read([word for word in dict.fromkeys(words) if _is_valid_text(word)])
 
     def forget(self) -> None:
-        """Empty the cache; answers still under way are not remembered either."""
+        """Empty the cache; lookups still in progress are not cached either."""
         with self._lock:
             self._epoch += 1
             self._known.clear()
             self._unknown.clear()
 
     def sizes(self) -> tuple[int, int]:
-        """How many known and unknown words are remembered."""
+        """Number of known and of unknown words in the cache."""
         with self._lock:
             return len(self._known), len(self._unknown)
 
     def _read(self, words: list[str]) -> dict[str, bytes]:
-        # An index beyond num_words is as unknown as in Keras, whatever the collection holds.
+        # As in Keras, a word with an index beyond num_words is unknown.
         return {
             row.word: row.vector
             for row in self._source.find(words)
@@ -117,7 +117,7 @@ class Vectors:
 
 
 def _is_valid_text(word: str) -> bool:
-    """False for half a surrogate pair, which no database can hold as text."""
+    """False for half a surrogate pair, which cannot be encoded as UTF-8."""
     try:
         word.encode("utf-8")
     except UnicodeEncodeError:

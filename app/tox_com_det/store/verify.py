@@ -1,7 +1,7 @@
-"""Whether a model's release could serve here: `python -m tox_com_det.store.verify --model DIR`.
+"""Checks whether a model could serve here: `python -m tox_com_det.store.verify --model DIR`.
 
-Loads it as a worker would, in a process of its own: what it needs too much, or does wrong, happens
-to nobody else. One line of JSON says what was found, or what is wrong and what to do next.
+Loads it as a worker would, in a process of its own: too much memory or a crash does not affect the
+live service. Prints one line of JSON: what was found, or what is wrong and what to do next.
 """
 
 from __future__ import annotations
@@ -23,42 +23,49 @@ from tox_com_det.model.head import Head, HeadError
 from tox_com_det.model.manifest import Embedding, Manifest, ManifestError
 from tox_com_det.model.predictor import Predictor
 from tox_com_det.settings import PREFIX, Settings, SettingsError
-from tox_com_det.store.collections import count_words, database_problem, first_line, patient_client
-from tox_com_det.store.database import DatabaseUnavailable, EmbeddingDatabase, EmbeddingNotReady
+from tox_com_det.store.database import EmbeddingDatabase
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
+from tox_com_det.store.maintenance import (
+    count_problem,
+    database_problem,
+    first_line,
+    patient_client,
+)
 from tox_com_det.store.vectors import Vectors
 
-# The processor is shared with the worker that serves, and this one is nice to it.
+# Longer than a worker's: this process has a lower priority than the live worker.
 _DATABASE_MS = 10_000
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Cannot allocate")
 
 _BUILD = "build it again with `fab build-model`"
 _DEPLOY = "run `fab deploy-model` again"
 _RESTORE = "run `fab restore-embeddings`"
+_DATABASE = "see `systemctl status mongod secantusdb`"
 
 
 class VerifyError(Exception):
-    """The release may not serve.
+    """The model must not go live.
 
     Attributes:
         kind: manifest, hash, head, answers, collection, database, memory or other.
     """
 
     def __init__(self, kind: str, problem: str, command: str = "") -> None:
-        # Many an error names its command already.
+        # Some errors name the command already.
         named = not command or "`fab " in problem
         super().__init__(problem if named else f"{problem}: {command}")
         self.kind = kind
 
 
 def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What was found, if everything is as the manifest says.
+    """Check a model against its manifest, and return what was found. Changes nothing.
 
     Args:
         model: directory with manifest.json and head.onnx.
-        environment: the service's settings; TOX_COM_DET_MODEL of it does not count.
+        environment: the service's settings; its TOX_COM_DET_MODEL is ignored.
 
     Raises:
-        VerifyError: something is not; nothing was changed.
+        VerifyError: the model must not go live.
     """
     try:
         settings = Settings.from_environment({**environment, PREFIX + "MODEL": str(model)})
@@ -66,7 +73,7 @@ def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         raise VerifyError(
             "other",
             str(error),
-            "correct it in the inventory and run `ansible-playbook site.yml --tags flask_app`",
+            "fix it in the inventory and run `ansible-playbook site.yml --tags flask_app`",
         ) from error
     try:
         manifest = read_manifest(model)
@@ -82,14 +89,12 @@ def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     database = EmbeddingDatabase(settings.mongodb_uri, _DATABASE_MS, embedding)
     try:
         database.verify()
-        count = _count(settings.mongodb_uri, embedding)
+        _check_count(settings.mongodb_uri, embedding)
         worst = _check_golden_outputs(manifest, head, Vectors(database, manifest.tokenizer, 0))
     except EmbeddingNotReady as error:
         raise VerifyError("collection", str(error), _RESTORE) from error
     except DatabaseUnavailable as error:
-        raise VerifyError(
-            "database", str(error), "see `systemctl status mongod secantusdb`"
-        ) from error
+        raise VerifyError("database", str(error), _DATABASE) from error
     except PyMongoError as error:
         raise VerifyError("database", database_problem(settings.mongodb_uri, error)) from error
     finally:
@@ -98,20 +103,16 @@ def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         "golden_outputs": len(manifest.golden_outputs.cases),
         "worst": worst,
         "collection": f"{embedding.database}.{embedding.collection}",
-        "count": count,
+        "count": embedding.count,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
 
-def _count(uri: str, embedding: Embedding) -> int:
+def _check_count(uri: str, embedding: Embedding) -> None:
     with patient_client(uri, "tox_com_det.store.verify") as client:
-        count = count_words(client[embedding.database], embedding)
-    if count != embedding.count:
-        raise EmbeddingNotReady(
-            f"{embedding.database}.{embedding.collection} holds {count} words,"
-            f" the manifest says {embedding.count}"
-        )
-    return count
+        problem = count_problem(client[embedding.database], embedding)
+    if problem is not None:
+        raise EmbeddingNotReady(problem)
 
 
 def _check_golden_outputs(manifest: Manifest, head: Head, vectors: Vectors) -> float:
@@ -130,30 +131,30 @@ def _check_golden_outputs(manifest: Manifest, head: Head, vectors: Vectors) -> f
 
 
 def _head_problem(error: BaseException) -> VerifyError:
-    words = first_line(error)
-    if isinstance(error, MemoryError) or any(part in words for part in _OUT_OF_MEMORY):
-        return VerifyError("memory", f"the head does not fit into memory ({words})", _BUILD)
-    return VerifyError("head", words, _BUILD)
+    message = first_line(error)
+    if isinstance(error, MemoryError) or any(part in message for part in _OUT_OF_MEMORY):
+        return VerifyError("memory", f"the head does not fit into memory ({message})", _BUILD)
+    return VerifyError("head", message, _BUILD)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command: one line of JSON; returns its exit code."""
+    """Run the command: print one line of JSON, return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tox_com_det.store.verify",
-        description="Check a model's release before it serves; changes nothing.",
-        epilog="Everything else is taken from the service's TOX_COM_DET_* settings.",
+        description="Check a model before it goes live; changes nothing.",
+        epilog="Everything else comes from the service's TOX_COM_DET_* settings.",
     )
-    parser.add_argument("--model", type=Path, required=True, help="the release's directory")
+    parser.add_argument("--model", type=Path, required=True, help="the model's directory")
     arguments = parser.parse_args(argv)
     try:
         print(json.dumps(verify(arguments.model, os.environ)))
     except VerifyError as error:
         print(json.dumps({"error": str(error), "kind": error.kind}))
         return 1
-    except Exception as error:  # whoever reads this wants one line, whatever happened
+    except Exception as error:  # toxctl parses this line, so no failure may leave it out
         traceback.print_exc()
-        words = f"{type(error).__name__}: {first_line(error)}"
-        print(json.dumps({"error": words, "kind": "other"}))
+        message = f"{type(error).__name__}: {first_line(error)}"
+        print(json.dumps({"error": message, "kind": "other"}))
         return 1
     return 0
 

@@ -16,7 +16,7 @@ PROGRAM = "secantusd-rs"
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
+    """A free TCP port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -40,7 +40,7 @@ class DatabaseServer:
         self.uri = f"mongodb://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start and wait until it answers."""
+        """Start, and wait until it replies."""
         self._process = subprocess.Popen(  # noqa: S603 - a program of the test's own
             [
                 self._program,
@@ -67,7 +67,7 @@ class DatabaseServer:
                     time.sleep(0.05)
 
     def kill(self) -> None:
-        """End the process with SIGKILL, as a lack of memory would."""
+        """End the process with SIGKILL, as the out-of-memory killer would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""Stands in for `EmbeddingDatabase` where a test is about what is asked and what is answered."""
+"""In place of `EmbeddingDatabase`: records lookups, and can be down or not ready."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Collection
 
 from tiny_bundle import TinyBundle
 
-from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady, Row
+from tox_com_det.store.documents import Row
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 
 
 class FakeDatabase:
-    """Rows of a bundle, with a record of what was asked; can be away or not ready."""
+    """Rows of a bundle; `asked` records the lookups."""
 
     def __init__(self, bundle: TinyBundle) -> None:
         self.rows = {word: Row(word, index, vector) for word, index, vector in bundle.rows()}

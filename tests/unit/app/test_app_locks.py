@@ -1,4 +1,4 @@
-"""The locked lists of the server: one per target, hashed, holding what fits together."""
+"""The server's locks: one per target, with hashes and compatible versions."""
 
 import re
 from pathlib import Path
@@ -23,11 +23,11 @@ def test_every_requirement_is_pinned_with_hashes_and_names_no_index(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_pymongo_still_talks_to_mongodb_4_0(target):
+def test_pymongo_supports_mongodb_4_0(target):
     assert tuple(map(int, pins(target)["pymongo"].split("."))) < (4, 12)
 
 
-def test_centos_7_gets_the_last_releases_for_its_glibc():
+def test_centos_7_gets_the_last_versions_for_its_glibc():
     locked = pins("el7")
     assert locked["onnxruntime"] == "1.16.3"
     assert locked["numpy"] == "1.26.4"
@@ -37,10 +37,10 @@ def test_centos_7_gets_the_last_releases_for_its_glibc():
 @pytest.mark.parametrize("target", TARGETS)
 def test_both_app_servers_are_shipped(target):
     assert {"pyuwsgi", "gunicorn"} <= pins(target).keys()
-    # The first whose arbiter tells systemd that it is ready (Type=notify).
+    # The first that notifies systemd when it is ready (Type=notify).
     assert int(pins(target)["gunicorn"].split(".")[0]) >= 20
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_no_tensorflow_and_nothing_of_the_laptops_side(target):
+def test_no_tensorflow_and_no_packages_of_the_laptop(target):
     assert not {"tensorflow", "keras", "h5py", "onnx", "ansible"} & pins(target).keys()

@@ -1,4 +1,4 @@
-"""CentOS 7's lock: it resolves for its glibc, and its old runtime gives the same answers."""
+"""CentOS 7's lock: it resolves for its glibc, and its old runtime gives the same scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def compile_for_glibc_2_17(directory: Path, target: str) -> subprocess.CompletedProcess[str]:
-    """Compile the target's list from wheels alone, as if its server had CentOS 7's glibc."""
+    """Compile the target's list from wheels alone, for the glibc of CentOS 7."""
     for path in LOCKS.iterdir():
         shutil.copy(path, directory)
     command = [UV, "pip", "compile", "--quiet", "--no-header", "--no-emit-index-url"]
@@ -43,15 +43,15 @@ def test_the_lock_resolves_from_wheels_for_cpython_3_11_on_manylinux2014(tmp_pat
 
 
 @pytest.mark.network
-def test_what_is_locked_for_newer_systems_does_not_load_there(tmp_path: Path):
-    """Else the test above would pass whatever it is asked."""
+def test_the_lock_of_a_newer_system_does_not_resolve_for_centos_7(tmp_path: Path):
+    """Proves that the test above can fail."""
     done = compile_for_glibc_2_17(tmp_path, "el9")
     assert done.returncode != 0
     assert "has no usable wheels" in done.stderr
 
 
 def test_the_scores_were_recorded_with_what_is_locked():
-    """Another lock has to be tried: python bench/el7_scores.py --record."""
+    """After a change of the lock, run python bench/el7_scores.py --record."""
     assert RECORD["el7"]["versions"] == {
         name: pins("el7")[name] for name in ("numpy", "onnxruntime")
     }
@@ -59,11 +59,11 @@ def test_the_scores_were_recorded_with_what_is_locked():
     assert newest > tuple(map(int, pins("el7")["onnxruntime"].split(".")))
 
 
-def test_the_old_runtime_gives_the_golden_outputs_of_the_newest():
+def test_the_old_runtime_gives_the_scores_of_the_newest():
     old, new = (np.array(RECORD[name]["scores"]) for name in ("el7", "newest"))
     assert old.shape == new.shape
     assert len(old) == len(RECORD["texts"]) > 10
     assert old.min() < 0.01
     assert old.max() > 0.9
-    # A hundredth of what a deploy accepts.
+    # A hundredth of a deploy's tolerance.
     assert np.abs(old - new).max() < RECORD["tolerance"] / 100

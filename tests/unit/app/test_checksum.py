@@ -14,11 +14,11 @@ def test_the_checksum_is_sha256_over_word_nul_index_vector():
     assert embedding_checksum(rows) == "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-def test_another_index_is_another_checksum():
+def test_the_index_enters_the_checksum():
     assert embedding_checksum([("a", 1, b"v")]) != embedding_checksum([("a", 2, b"v")])
 
 
-def test_order_is_that_of_utf8_bytes():
+def test_rows_are_ordered_by_their_utf8_bytes():
     # U+FF01 sorts before U+1F600 in UTF-8, behind it in UTF-16.
     assert embedding_checksum([("\uff01", 1, b""), ("\U0001f600", 2, b"")]).startswith("sha256:")
 
@@ -33,6 +33,6 @@ def test_order_is_that_of_utf8_bytes():
         ([("\ud800", 1, b"")], "UTF-8"),
     ],
 )
-def test_rows_that_are_no_embedding_are_refused(rows, words):
+def test_rows_that_are_not_an_embedding_are_refused(rows, words):
     with pytest.raises(ChecksumError, match=words):
         embedding_checksum(rows)

@@ -1,4 +1,4 @@
-"""Lookups against a real database process: what is sent, what an outage does, what recovers."""
+"""Lookups in a real database process: commands, outages and recovery."""
 
 import functools
 import time
@@ -14,18 +14,13 @@ from pymongo.monitoring import CommandListener
 from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
 from tox_com_det.store import database as module
-from tox_com_det.store.database import (
-    DatabaseUnavailable,
-    EmbeddingDatabase,
-    EmbeddingNotReady,
-    marker_of,
-    parse_row,
-    shown_uri,
-)
+from tox_com_det.store.database import EmbeddingDatabase, shown_uri
+from tox_com_det.store.documents import marker_of, parse_row
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 
 
 class Commands(CommandListener):
-    """Remembers the commands a client sends."""
+    """Records the commands that a client sends."""
 
     def __init__(self):
         self.sent = []
@@ -55,7 +50,7 @@ def commands(monkeypatch):
 
 
 def store(uri, bundle):
-    """Put a bundle's rows and marker into the database."""
+    """Insert a bundle's rows and marker into the database."""
     with MongoClient(uri) as client:
         database = client[bundle.database]
         database[bundle.collection].insert_many(bundle.documents())
@@ -80,21 +75,21 @@ def embedding(server, stored):
     database.close()
 
 
-def test_rows_come_back_as_they_were_built(embedding, stored):
-    wanted = [row for row in stored.rows() if row[0] in ("naïve", "日本", "ß")]
-    assert sorted(map(astuple, embedding.find(["日本", "zork", "ß", "naïve"]))) == sorted(wanted)
+def test_rows_are_read_as_they_were_stored(embedding, stored):
+    expected = [row for row in stored.rows() if row[0] in ("naïve", "日本", "ß")]
+    assert sorted(map(astuple, embedding.find(["日本", "zork", "ß", "naïve"]))) == sorted(expected)
 
 
-def test_words_with_odd_characters_can_be_asked_for(embedding):
+def test_words_with_odd_characters_can_be_looked_up(embedding):
     assert embedding.find(["a\x00b", "$where", "a.b", "", "x" * 20000]) == []
 
 
-def test_every_stored_word_is_found_also_the_one_that_witnesses(embedding, stored):
+def test_every_stored_word_is_found_including_the_witness(embedding, stored):
     for word in stored.words:
         assert [row.word for row in embedding.find([word])] == [word]
 
 
-def test_exactly_one_find_with_in_per_request_for_words_not_in_the_cache(
+def test_one_request_sends_one_find_for_the_words_that_are_not_cached(
     commands, server, stored, tmp_path
 ):
     model = stored.write(tmp_path / "model")
@@ -102,7 +97,7 @@ def test_exactly_one_find_with_in_per_request_for_words_not_in_the_cache(
     client = create_app(Settings(model=model), embedding).test_client()
     assert commands.sent == []
     client.post("/predict", json={"text": "work"})
-    # Before the first lookup the collection is verified: its marker and one word that is there.
+    # Before the first lookup, the collection is verified: its marker and its witness.
     assert commands.finds() == ["restored", stored.collection, stored.collection]
     client.post("/predict", json={"texts": ["you are zork", "my great work", "you and you"]})
     (find,) = [command for name, _, command in commands.sent if name == "find"]
@@ -124,7 +119,7 @@ def test_after_an_outage_the_collection_is_verified_again(commands, server, stor
     commands.finds()
     with pytest.raises(DatabaseUnavailable):
         embedding._call(fail)
-    embedding._rest_until = 0.0
+    embedding._retry_at = 0.0
     embedding.find(["are"])
     assert commands.finds() == ["restored", stored.collection, stored.collection]
     embedding.close()
@@ -134,7 +129,7 @@ def test_after_an_outage_the_collection_is_verified_again(commands, server, stor
     ("key", "value"),
     [("checksum", "sha256:" + "0" * 64), ("count", 9), ("dimension", 5), ("dtype", "float16")],
 )
-def test_a_marker_of_something_else_is_not_ready_and_says_what_differs(
+def test_another_embeddings_marker_is_not_ready_and_names_the_difference(
     embedding, server, stored, key, value
 ):
     change(server.uri, stored, "restored", {}, {"$set": {key: value}})
@@ -142,9 +137,9 @@ def test_a_marker_of_something_else_is_not_ready_and_says_what_differs(
         embedding.find(["you"])
 
 
-def test_a_marker_without_a_word_to_ask_for_is_not_ready(embedding, server, stored):
+def test_a_marker_without_a_witness_is_not_ready(embedding, server, stored):
     change(server.uri, stored, "restored", {}, {"$unset": {"witness": 1}})
-    with pytest.raises(EmbeddingNotReady, match="names no word"):
+    with pytest.raises(EmbeddingNotReady, match="has no witness word"):
         embedding.find(["you"])
 
 
@@ -155,7 +150,7 @@ def test_without_a_marker_it_is_not_ready(embedding, server, stored):
         embedding.find(["you"])
 
 
-def test_a_collection_dropped_under_a_running_app_is_never_a_text_of_unknown_words(
+def test_a_collection_dropped_under_a_running_app_is_an_error_and_not_unknown_words(
     embedding, server, stored
 ):
     embedding.find(["you"])
@@ -166,13 +161,13 @@ def test_a_collection_dropped_under_a_running_app_is_never_a_text_of_unknown_wor
             embedding.find(["are"])
 
 
-def test_a_document_of_another_form_is_not_ready(embedding, server, stored):
+def test_a_document_in_another_form_is_not_ready(embedding, server, stored):
     change(server.uri, stored, stored.collection, {"_id": "you"}, {"$set": {"vector": b"short"}})
-    with pytest.raises(EmbeddingNotReady, match="vector of word 'you' is 5 bytes, wanted 16"):
+    with pytest.raises(EmbeddingNotReady, match="vector of word 'you' is 5 bytes, expected 16"):
         embedding.find(["you"])
 
 
-def test_the_database_gone_and_back_while_the_app_runs(tmp_path, stored_bundle):
+def test_the_app_recovers_when_the_database_comes_back(tmp_path, stored_bundle):
     server = DatabaseServer(tmp_path / "data")
     settings = Settings(
         model=stored_bundle.write(tmp_path / "model"),
@@ -185,13 +180,13 @@ def test_the_database_gone_and_back_while_the_app_runs(tmp_path, stored_bundle):
     def status(text):
         return client.post("/predict", json={"text": text}).status_code
 
-    def becomes(text, wanted):
+    def becomes(text, expected):
         deadline = time.monotonic() + 10
-        while status(text) != wanted and time.monotonic() < deadline:
+        while status(text) != expected and time.monotonic() < deadline:
             time.sleep(0.05)
-        return status(text) == wanted
+        return status(text) == expected
 
-    # Down at the start: the app is there all the same.
+    # The app starts while the database is down.
     assert client.get("/livez").status_code == 200
     assert client.get("/readyz").status_code == 503
     assert status("you") == 503
@@ -224,13 +219,13 @@ def test_an_unreachable_database_is_an_error_within_the_timeout(bundle):
     embedding.close()
 
 
-def test_a_database_that_refuses_is_an_error_that_says_so(bundle, monkeypatch):
+def test_a_refused_operation_is_an_error_with_the_databases_reason(bundle, monkeypatch):
     def refuse(uri, timeout_ms):
         raise OperationFailure("x", 18, {"errmsg": "Authentication failed."})
 
     monkeypatch.setattr(module, "connect", refuse)
     embedding = EmbeddingDatabase("mongodb://db", 200, bundle.load().embedding)
-    with pytest.raises(DatabaseUnavailable, match=r"db:27017 refuses: Authentication failed\.$"):
+    with pytest.raises(DatabaseUnavailable, match=r"db:27017 refused: Authentication failed\.$"):
         embedding.find(["you"])
 
 
@@ -242,7 +237,7 @@ def test_a_database_that_refuses_is_an_error_that_says_so(bundle, monkeypatch):
         ("mongodb://user:sec/ret@", "the given address"),
     ],
 )
-def test_an_address_is_shown_without_its_password(uri, shown):
+def test_a_uri_is_shown_without_its_password(uri, shown):
     assert shown_uri(uri) == shown
 
 
@@ -261,6 +256,6 @@ def test_an_address_is_shown_without_its_password(uri, shown):
         {"_id": "a", "index": 1, "vector": b"0" * 15},
     ],
 )
-def test_documents_of_another_form_are_refused(bundle, document):
+def test_documents_in_another_form_are_refused(bundle, document):
     with pytest.raises(ValueError, match=r"document|index|vector"):
         parse_row(document, bundle.load().embedding)

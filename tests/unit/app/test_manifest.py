@@ -13,7 +13,7 @@ def data():
 
 
 def change(data, path, value):
-    """A copy with one value changed and the version made right again."""
+    """A copy with one value changed and the version recomputed."""
     changed = copy.deepcopy(data)
     *parents, last = path.split("/")
     target = changed
@@ -24,7 +24,7 @@ def change(data, path, value):
     return changed
 
 
-def test_a_manifest_survives_reading_and_writing(data):
+def test_reading_and_writing_a_manifest_keeps_it(data):
     manifest = Manifest.from_dict(data)
     assert manifest.to_dict() == data
     assert Manifest.from_dict(manifest.to_dict()) == manifest
@@ -73,7 +73,7 @@ def test_a_manifest_is_loaded_from_a_file(data, tmp_path):
         "embedding/special_rows",
     ],
 )
-def test_whatever_decides_an_answer_changes_the_version(data, path):
+def test_what_decides_a_score_changes_the_version(data, path):
     assert content_version(change(data, path, "other")) != data["model_version"]
 
 
@@ -81,7 +81,7 @@ def test_whatever_decides_an_answer_changes_the_version(data, path):
     "path",
     ["name", "golden_outputs", "built_with", "architecture", "embedding/collection"],
 )
-def test_what_decides_no_answer_leaves_the_version(data, path):
+def test_what_decides_no_score_leaves_the_version(data, path):
     assert content_version(change(data, path, "other")) == data["model_version"]
 
 
@@ -90,7 +90,7 @@ def test_the_version_does_not_depend_on_the_order_of_keys(data):
     assert content_version(backwards) == data["model_version"]
 
 
-def test_a_version_that_is_not_its_contents_is_refused(data):
+def test_a_version_that_does_not_match_the_content_is_refused(data):
     data["labels"] = list(reversed(data["labels"]))
     with pytest.raises(ManifestError, match="its content makes"):
         Manifest.from_dict(data)
@@ -157,7 +157,7 @@ def test_unknown_keys_are_refused_by_name(data, path):
         ("files", {}),
     ],
 )
-def test_values_of_a_wrong_form_are_refused_with_one_line_that_names_them(data, path, value):
+def test_invalid_values_are_refused_with_one_line_that_names_them(data, path, value):
     key = next(part for part in reversed(path.split("/")) if not part.isdigit())
     with pytest.raises(ManifestError, match="|".join({key, path.split("/")[0]})) as error:
         Manifest.from_dict(dict(_change_anything(data, path, value)))
@@ -165,7 +165,7 @@ def test_values_of_a_wrong_form_are_refused_with_one_line_that_names_them(data, 
 
 
 def _change_anything(data, path, value):
-    """As `change`, where the value may leave no version to be computed."""
+    """Like `change`, for values that may make the version impossible to compute."""
     try:
         return change(data, path, value)
     except (ManifestError, ValueError):

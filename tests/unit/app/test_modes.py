@@ -1,4 +1,4 @@
-"""Vectors as float32 or float16, indices alone, masks: restored, ready, and the right scores."""
+"""Modes (float32, float16, indices, masks): restored, ready, with the right scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def predictor(directory, source):
 
 
 @pytest.mark.parametrize(("dtype", "masked"), MODES)
-def test_every_mode_is_restored_ready_and_gives_its_scores(
+def test_every_mode_is_restored_ready_and_scores_correctly(
     stored_bundle, server, monkeypatch, tmp_path, dtype, masked
 ):
     stored_bundle.dtype, stored_bundle.masked = dtype, masked
@@ -76,7 +76,7 @@ def test_indices_and_vectors_are_not_mixed_up():
         Head(whole.head(), split.load())
 
 
-def test_documents_of_another_mode_are_refused(
+def test_documents_in_another_mode_are_refused(
     stored_bundle, server, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.setenv("TOX_COM_DET_MONGODB_URI", server.uri)
@@ -87,17 +87,17 @@ def test_documents_of_another_mode_are_refused(
     next(dump.glob("*.bson")).rename(dump / f"{whole.collection}.bson")
     manifest.write_text(json.dumps(whole.manifest()))
     assert main(["--dump", str(directory / "dump"), "--manifest", str(manifest)]) == 1
-    assert "['_id', 'index', 'vector'], not _id, index" in capsys.readouterr().err
+    assert "['_id', 'index', 'vector'], expected _id, index" in capsys.readouterr().err
 
 
-def test_an_index_has_one_number():
+def test_dtype_index_has_dimension_1():
     data = TinyBundle(dtype="index").manifest()
     data["embedding"]["dimension"] = 4
     with pytest.raises(ManifestError, match="dimension"):
         type(TinyBundle().load()).from_dict(data)
 
 
-def test_mask_that_is_missing_is_an_error_and_not_a_guess():
+def test_a_missing_mask_is_an_error():
     bundle = TinyBundle(masked=True)
     head = Head(bundle.head(), bundle.load())
     vectors = np.zeros((1, bundle.length, bundle.dimension), np.float32)

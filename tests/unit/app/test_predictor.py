@@ -18,7 +18,7 @@ def predictor(bundle, database, manifest=None):
     )
 
 
-def test_scores_are_those_of_the_words_in_order_behind_the_padding(bundle, database):
+def test_words_are_scored_in_order_after_the_padding(bundle, database):
     one = predictor(bundle, database).predict(["You are GREAT!"])[0]
     assert one.scores == pytest.approx(bundle.scores(["you", "are", "great"]), abs=1e-6)
     assert (one.known, one.unknown, one.used) == (3, 0, 3)
@@ -30,7 +30,7 @@ def test_unknown_words_are_dropped_and_counted(bundle, database):
     assert (one.known, one.unknown, one.used) == (2, 2, 2)
 
 
-def test_a_long_text_is_cut_in_front_and_says_how_much_was_used(bundle, database):
+def test_a_long_text_is_cut_at_the_start_and_the_used_words_are_counted(bundle, database):
     words = ["you", "are", "great", "and", "my", "work", "awful", "naïve"]
     one = predictor(bundle, database).predict([" ".join(words)])[0]
     assert one.scores == pytest.approx(bundle.scores(words[-6:]), abs=1e-6)
@@ -51,7 +51,7 @@ def test_several_texts_take_one_lookup_and_keep_their_order(bundle, database):
     assert database.asked == [["awful", "great", "you"]]
 
 
-def test_unknown_words_take_the_oov_row_where_there_is_an_oov_token(database, bundle):
+def test_unknown_words_take_the_row_of_the_oov_token(database, bundle):
     data = bundle.manifest()
     data["tokenizer"] |= {"oov_token": "<oov>"}
     row = bundle.vectors["awful"].tobytes()
@@ -62,14 +62,14 @@ def test_unknown_words_take_the_oov_row_where_there_is_an_oov_token(database, bu
     assert (one.known, one.unknown, one.used) == (1, 1, 2)
 
 
-def test_a_score_that_is_no_number_is_an_error_and_never_served(bundle, database):
+def test_a_score_that_is_not_a_number_is_an_error(bundle, database):
     manifest = bundle.load()
     bundle.bias[2] = np.nan
     with pytest.raises(HeadError, match="not a number"):
         predictor(bundle, database, manifest).predict(["you"])
 
 
-def test_a_golden_output_that_does_not_come_out_is_named(bundle, database):
+def test_a_golden_output_that_does_not_match_is_named(bundle, database):
     data = bundle.manifest()
     data["golden_outputs"]["cases"][1]["scores"][4] += 0.01
     one = predictor(bundle, database, Manifest.from_dict(data))
@@ -77,7 +77,7 @@ def test_a_golden_output_that_does_not_come_out_is_named(bundle, database):
     assert predictor(bundle, database).check_golden_outputs().problem == ""
 
 
-def test_golden_outputs_come_from_the_database_and_not_from_the_cache(bundle, database):
+def test_golden_outputs_are_scored_without_the_cache(bundle, database):
     one = predictor(bundle, database)
     one.predict(["you are great awful"])
     one.check_golden_outputs()
@@ -97,17 +97,17 @@ def test_golden_outputs_come_from_the_database_and_not_from_the_cache(bundle, da
         ({"labels": ("toxic",)}, "output scores has the shape"),
     ],
 )
-def test_a_head_of_another_model_is_refused_by_what_differs(bundle, change, words):
+def test_another_models_head_is_refused_and_the_difference_named(bundle, change, words):
     with pytest.raises(HeadError, match=words):
         Head(TinyBundle(**change).head(), bundle.load())
 
 
-def test_a_head_that_is_no_onnx_is_refused_in_one_line(bundle):
+def test_a_head_that_is_not_onnx_is_one_line(bundle):
     with pytest.raises(HeadError, match=r"^head\.onnx cannot be loaded: .*$"):
         Head(b"not a model", bundle.load())
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 5), (1, 7, 4), (6, 4)])
-def test_vectors_of_another_shape_are_refused(bundle, shape):
+def test_inputs_of_another_shape_are_refused(bundle, shape):
     with pytest.raises(ValueError, match="expected"):
         Head(bundle.head(), bundle.load()).run({"vectors": np.zeros(shape, np.float32)})

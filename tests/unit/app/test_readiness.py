@@ -1,4 +1,4 @@
-"""/readyz: ready only if head, manifest and collection agree and the golden outputs come out."""
+"""/readyz: ready only if head, manifest and collection agree and the golden outputs match."""
 
 import json
 
@@ -17,7 +17,7 @@ OK = dict.fromkeys(("manifest", "head", "collection", "golden_outputs"), "ok")
 
 
 def failed(client, check):
-    """The words of the one check that failed."""
+    """The message of the one check that failed."""
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json["status"] == "not ready"
@@ -30,7 +30,7 @@ def failed(client, check):
     return words
 
 
-def test_ready_when_everything_belongs_together(client, bundle):
+def test_ready_when_everything_matches(client, bundle):
     response = client.get("/readyz")
     assert response.status_code == 200
     assert response.json == {
@@ -41,40 +41,40 @@ def test_ready_when_everything_belongs_together(client, bundle):
     }
 
 
-def test_not_ready_when_the_database_is_away_and_ready_when_it_is_back(client, database):
+def test_not_ready_while_the_database_is_down(client, database):
     database.away = True
     assert "does not answer" in failed(client, "collection")
     database.away = False
     assert client.get("/readyz").status_code == 200
 
 
-def test_not_ready_when_the_collection_is_another_and_nothing_of_it_stays_cached(client, database):
+def test_not_ready_with_another_collection_and_the_cache_is_emptied(client, database):
     client.post("/predict", json={"text": "you"})
     database.problem = "checksum differs"
     assert failed(client, "collection") == "checksum differs"
     assert client.post("/predict", json={"text": "you"}).status_code == 503
 
 
-def test_not_ready_when_vectors_of_another_embedding_give_other_answers(model):
+def test_not_ready_when_another_embedding_gives_other_scores(model):
     client = create_app(Settings(model=model), FakeDatabase(TinyBundle(seed=8))).test_client()
     assert failed(client, "golden_outputs").startswith("golden output 0: ")
 
 
-def test_not_ready_when_a_golden_output_word_is_missing(model):
+def test_not_ready_when_a_word_of_a_golden_output_is_missing(model):
     database = FakeDatabase(TinyBundle())
     del database.rows["awful"]
     client = create_app(Settings(model=model), database).test_client()
     assert failed(client, "golden_outputs").startswith("golden output 1: ")
 
 
-def test_not_ready_when_the_head_on_disk_was_changed_since(client, model):
+def test_not_ready_when_the_head_on_disk_changed(client, model):
     (model / "head.onnx").write_bytes(b"other")
     assert "sha256" in failed(client, "head")
     (model / "head.onnx").unlink()
     assert "No such file" in failed(client, "head")
 
 
-def test_not_ready_when_the_manifest_on_disk_was_changed_since(client, model):
+def test_not_ready_when_the_manifest_on_disk_changed(client, model):
     data = json.loads((model / "manifest.json").read_text())
     data["name"] = "other"
     (model / "manifest.json").write_text(json.dumps(data))
@@ -83,18 +83,18 @@ def test_not_ready_when_the_manifest_on_disk_was_changed_since(client, model):
     assert "not JSON" in failed(client, "manifest")
 
 
-def test_a_release_whose_head_is_not_the_manifests_is_not_even_loaded(model, database):
+def test_a_head_that_is_not_the_manifests_is_not_loaded(model, database):
     (model / "head.onnx").write_bytes(TinyBundle(seed=9).head())
     with pytest.raises(BundleError, match="fab deploy-model"):
         create_app(Settings(model=model), database)
 
 
-def test_a_head_built_with_another_embedding_is_not_even_loaded(tmp_path, database):
+def test_a_head_built_with_another_embedding_is_not_loaded(tmp_path, database):
     bundle = TinyBundle(metadata={"embedding_checksum": "sha256:" + "0" * 64})
     with pytest.raises(HeadError, match="embedding_checksum"):
         create_app(Settings(model=bundle.write(tmp_path / "mix")), database)
 
 
-def test_an_empty_directory_is_not_even_loaded(tmp_path, database):
+def test_an_empty_directory_is_not_loaded(tmp_path, database):
     with pytest.raises(ManifestError, match=r"manifest\.json"):
         create_app(Settings(model=tmp_path), database)

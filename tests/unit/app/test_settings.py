@@ -7,7 +7,7 @@ from tox_com_det.settings import Settings, SettingsError
 MODEL = {"TOX_COM_DET_MODEL": "/srv/model"}
 
 
-def test_only_the_model_must_be_given():
+def test_only_the_model_is_required():
     settings = Settings.from_environment({**MODEL, "PATH": "/bin"})
     assert settings == Settings(model=Path("/srv/model"))
     assert (settings.cache_words, settings.max_texts, settings.max_chars) == (20000, 32, 20000)
@@ -44,7 +44,7 @@ def test_every_value_is_read():
         ("MONGODB_TIMEOUT_MS", "1"),
     ],
 )
-def test_unknown_names_and_bad_values_are_one_line_that_names_them(name, value):
+def test_unknown_names_and_invalid_values_are_one_line_that_names_them(name, value):
     with pytest.raises(SettingsError, match=f"TOX_COM_DET_{name} is") as error:
         Settings.from_environment(MODEL | {f"TOX_COM_DET_{name}": value})
     assert "\n" not in str(error.value)
@@ -53,7 +53,7 @@ def test_unknown_names_and_bad_values_are_one_line_that_names_them(name, value):
 @pytest.mark.parametrize(
     "uri", ["http://u:secret@db", "mongodb://u:secret@x@db", "mongodb://u:secret@db:port", "db"]
 )
-def test_a_bad_database_address_is_refused_without_showing_its_password(uri):
+def test_an_invalid_database_uri_is_refused_without_showing_its_password(uri):
     with pytest.raises(SettingsError, match="TOX_COM_DET_MONGODB_URI") as error:
         Settings.from_environment(MODEL | {"TOX_COM_DET_MONGODB_URI": uri})
     assert "secret" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Nothing about a request, or about the server, is told to anybody."""
+"""No telemetry: nothing about a request or the server is collected."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ onnxruntime.InferenceSession(model.SerializeToString()).run(None, {{"x": [1.0]}}
 
 
 def files_left_behind(package: str, home: Path) -> list[str]:
-    """Files that ONNX Runtime wrote to a home directory of its own, after it scored something."""
-    # It keeps still on a machine of continuous integration, which this is not to be taken for.
+    """Files that ONNX Runtime wrote to an empty home directory after it scored something."""
+    # Without the variables of continuous integration, where ONNX Runtime collects nothing.
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     command = [sys.executable, "-c", LOAD.format(package=package)]
     subprocess.run(command, env=environment, check=True)  # noqa: S603 (built here)
@@ -39,5 +39,5 @@ def test_onnx_runtime_collects_nothing(tmp_path, package):
     assert files_left_behind(package, tmp_path) == []
 
 
-def test_the_look_at_the_home_directory_would_find_it(tmp_path):
+def test_telemetry_would_be_found_in_the_home_directory(tmp_path):
     assert files_left_behind("onnxruntime", tmp_path) != []

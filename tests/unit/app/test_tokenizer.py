@@ -66,7 +66,7 @@ def test_case_is_kept_without_lower():
     assert text_to_word_sequence("You YOU", lower=False) == ["You", "YOU"]
 
 
-def test_a_filter_becomes_the_split_and_a_blank_then_no_longer_separates():
+def test_with_another_split_filters_become_it_and_blanks_do_not_separate():
     assert text_to_word_sequence("a b,c", split="|") == ["a b", "c"]
     assert text_to_word_sequence("a b,c", split="<>") == ["a b", "c"]
 
@@ -89,7 +89,7 @@ def test_unknown_words_are_dropped_without_an_oov_token():
     assert TokenizerRules().sequence("you zork work", ARTICLE_INDEX) == [6, 141]
 
 
-def test_unknown_words_become_the_oov_token_where_there_is_one():
+def test_unknown_words_become_the_oov_token():
     rules = TokenizerRules(oov_token=OOV)
     assert rules.sequence("you zork work", {OOV: 1, "you": 2, "work": 3}) == [2, 1, 3]
 
@@ -100,7 +100,7 @@ def test_a_word_beyond_num_words_is_as_unknown_as_any_other():
     assert TokenizerRules(num_words=3, oov_token=OOV).sequence("you work", index) == [2, 1]
 
 
-def test_num_words_itself_is_out_of_reach_and_none_is_no_limit():
+def test_index_num_words_is_not_reachable_and_none_is_no_limit():
     assert [TokenizerRules(num_words=5).reachable(index) for index in (4, 5)] == [True, False]
     assert TokenizerRules(num_words=None).reachable(10**9)
 
@@ -114,7 +114,7 @@ def test_num_words_itself_is_out_of_reach_and_none_is_no_limit():
         ("post", "post", [1, 2, 0], [1, 2, 3]),
     ],
 )
-def test_sequences_are_filled_and_cut_on_the_side_asked_for(padding, truncating, short, long):
+def test_sequences_are_filled_and_cut_on_the_given_side(padding, truncating, short, long):
     found = pad_sequences([[1, 2], [1, 2, 3, 4, 5]], 3, 0, padding, truncating)
     assert found == [short, long]
 
@@ -128,6 +128,6 @@ def test_an_empty_sequence_is_all_padding_and_an_exact_one_is_unchanged():
     ("arguments", "words"),
     [((0, 0), "at least 1"), ((3, 0, "left"), "padding"), ((3, 0, "pre", "x"), "truncating")],
 )
-def test_impossible_padding_is_refused(arguments, words):
+def test_invalid_padding_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         pad_sequence([1], *arguments)

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from tox_com_det.model.tokenizer import TokenizerRules
-from tox_com_det.store.database import DatabaseUnavailable, EmbeddingNotReady
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 from tox_com_det.store.vectors import LONGEST_CACHED_WORD, Vectors
 
 
@@ -12,20 +12,20 @@ def vectors(database, cache_words=100, **rules):
     return Vectors(database, TokenizerRules(**rules), cache_words)
 
 
-def test_one_find_asks_for_all_words_and_each_once(database, bundle):
+def test_one_find_looks_up_each_word_once(database, bundle):
     found = vectors(database).lookup(["you", "zork", "you", "are"])
     assert found == {word: bundle.vectors[word].tobytes() for word in ("you", "are")}
     assert database.asked == [["you", "zork", "are"]]
 
 
-def test_only_words_that_are_not_remembered_are_asked_for(database):
+def test_cached_words_are_not_looked_up_again(database):
     store = vectors(database)
     store.lookup(["you", "zork"])
     assert set(store.lookup(["you", "great", "zork"])) == {"you", "great"}
     assert database.asked[1:] == [["great"]]
 
 
-def test_known_and_unknown_words_that_are_remembered_need_no_database(database):
+def test_cached_words_known_and_unknown_need_no_database(database):
     store = vectors(database)
     store.lookup(["you", "zork"])
     database.away = True
@@ -39,14 +39,14 @@ def test_no_words_need_no_database(database):
     assert vectors(database).lookup([]) == {}
 
 
-def test_both_caches_are_bounded_by_words(database, bundle):
+def test_both_caches_are_limited(database, bundle):
     store = vectors(database, cache_words=3)
     store.lookup(bundle.words)
     store.lookup(f"junk{number}" for number in range(50))
     assert store.sizes() == (3, 3)
 
 
-def test_unknown_words_do_not_push_vectors_out(database):
+def test_unknown_words_do_not_evict_vectors(database):
     store = vectors(database, cache_words=3)
     store.lookup(["you"])
     store.lookup(f"junk{number}" for number in range(50))
@@ -54,19 +54,19 @@ def test_unknown_words_do_not_push_vectors_out(database):
     assert len(database.asked) == 2
 
 
-def test_a_cache_of_no_words_still_answers(database):
+def test_lookups_work_without_a_cache(database):
     store = vectors(database, cache_words=0)
     assert set(store.lookup(["you"])) == {"you"}
     assert store.sizes() == (0, 0)
 
 
-def test_overlong_words_are_not_remembered(database):
+def test_very_long_words_are_not_cached(database):
     store = vectors(database)
     store.lookup(["x" * (LONGEST_CACHED_WORD + 1), "x" * LONGEST_CACHED_WORD])
     assert store.sizes() == (0, 1)
 
 
-def test_the_word_not_used_for_longest_is_forgotten_first(database):
+def test_the_least_recently_used_word_is_evicted_first(database):
     store = vectors(database, cache_words=2)
     for words in (["you"], ["are"], ["you"], ["great"], ["zork"], ["junk"], ["zork"], ["bosh"]):
         store.lookup(words)
@@ -78,7 +78,7 @@ def test_the_word_not_used_for_longest_is_forgotten_first(database):
     assert database.asked == [["are"], ["junk"]]
 
 
-def test_a_word_beyond_num_words_is_unknown_whatever_the_collection_holds(database, bundle):
+def test_a_stored_word_beyond_num_words_is_unknown(database, bundle):
     reachable = bundle.index["great"]
     store = vectors(database, num_words=reachable)
     assert set(store.lookup(["you", "great"])) == {"you"}
@@ -89,7 +89,7 @@ def test_half_a_surrogate_pair_is_unknown_and_never_sent(database):
     assert database.asked == [["a\x00b"]]
 
 
-def test_a_collection_that_is_not_the_manifests_empties_the_cache(database):
+def test_another_collection_empties_the_cache(database):
     store = vectors(database)
     store.lookup(["you", "zork"])
     database.problem = "lost its documents"
@@ -98,7 +98,7 @@ def test_a_collection_that_is_not_the_manifests_empties_the_cache(database):
     assert store.sizes() == (0, 0)
 
 
-def test_an_answer_under_way_while_the_cache_is_emptied_is_not_remembered(database):
+def test_a_lookup_in_progress_while_the_cache_is_emptied_is_not_cached(database):
     store = vectors(database)
     plain_find = database.find
 
@@ -112,7 +112,7 @@ def test_an_answer_under_way_while_the_cache_is_emptied_is_not_remembered(databa
     assert store.sizes() == (0, 0)
 
 
-def test_threads_share_the_cache_without_breaking_its_bound(database, bundle):
+def test_the_cache_keeps_its_limit_with_several_threads(database, bundle):
     store = vectors(database, cache_words=4)
     wrong = []
 

@@ -1,4 +1,4 @@
-"""A release is proven on the server before anything is switched: each fault is told by its kind."""
+"""Verification of a model before it goes live: each fault has its kind."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from tiny_bundle import LABELS, TinyBundle
 
 from tox_com_det.store import verify as module
-from tox_com_det.store.collections import drop
+from tox_com_det.store.maintenance import drop
 from tox_com_det.store.restore import main as restore
 from tox_com_det.store.verify import main
 
@@ -34,7 +34,7 @@ def database(server, bundle, model, monkeypatch):
 
 @pytest.fixture
 def failed(model, capsys):
-    """Verify, and return kind and words of the failure."""
+    """Verify, and return kind and message of the failure."""
 
     def run(directory=model):
         capsys.readouterr()
@@ -50,12 +50,12 @@ def failed(model, capsys):
 
 
 def faulty(tmp_path, bundle, **changes):
-    """A release that belongs together but for the changes, below another directory."""
+    """A model in another directory that is valid but for the changes."""
     other = replace(bundle, **changes)
     return other, other.write(tmp_path / "faulty")
 
 
-def test_a_good_release_says_what_was_found(model, bundle, capsys):
+def test_a_valid_model_reports_what_was_found(model, bundle, capsys):
     capsys.readouterr()
     assert main(["--model", str(model)]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -68,7 +68,7 @@ def test_a_good_release_says_what_was_found(model, bundle, capsys):
     }
 
 
-def test_settings_of_the_server_are_checked_and_its_live_model_does_not_count(
+def test_the_servers_settings_are_checked_and_its_live_model_is_ignored(
     model, failed, monkeypatch, capsys
 ):
     monkeypatch.setenv("TOX_COM_DET_MODEL", "/live")
@@ -92,7 +92,7 @@ def test_a_missing_or_changed_manifest(model, tmp_path, failed):
 
 
 def bundle_changes(manifest, text, failed):
-    """The kind of failure with another text in the manifest."""
+    """The kind of failure after the manifest was replaced by `text`."""
     manifest.write_text(text)
     kind, words = failed()
     assert "`fab " in words
@@ -114,7 +114,7 @@ def test_a_missing_or_changed_head(model, failed):
     assert words.endswith("No such file or directory: run `fab deploy-model` again")
 
 
-def test_a_head_beside_the_manifest_of_another_model(model, failed):
+def test_a_head_with_another_models_manifest(model, failed):
     (model / "manifest.json").write_text(json.dumps(TinyBundle(seed=8).manifest()))
     assert failed()[0] == "hash"
 
@@ -127,14 +127,14 @@ def test_a_head_that_cannot_be_loaded(bundle, tmp_path, failed, monkeypatch):
     assert "`fab build-model`" in words
 
 
-def test_a_head_of_another_embedding(bundle, tmp_path, failed):
+def test_a_head_built_with_another_embedding(bundle, tmp_path, failed):
     _, model = faulty(tmp_path, bundle, metadata={"embedding_checksum": "sha256:" + "0" * 64})
     kind, words = failed(model)
     assert kind == "head"
     assert "embedding_checksum" in words
 
 
-def test_a_head_that_loads_but_answers_wrongly(bundle, tmp_path, failed, monkeypatch):
+def test_a_head_that_loads_but_scores_wrongly(bundle, tmp_path, failed, monkeypatch):
     true = bundle.bias.copy()
     plain = TinyBundle.head
 
@@ -152,7 +152,7 @@ def test_a_head_that_loads_but_answers_wrongly(bundle, tmp_path, failed, monkeyp
     assert "`fab build-model`" in words
 
 
-def test_a_head_that_gives_no_numbers(bundle, tmp_path, failed, monkeypatch):
+def test_a_head_that_returns_nan(bundle, tmp_path, failed, monkeypatch):
     plain = TinyBundle.head
 
     def head(self):
@@ -167,9 +167,7 @@ def test_a_head_that_gives_no_numbers(bundle, tmp_path, failed, monkeypatch):
     assert "not a number" in words
 
 
-def test_a_head_that_asks_for_more_memory_than_any_machine_has(
-    bundle, tmp_path, failed, monkeypatch
-):
+def test_a_head_that_needs_more_memory_than_any_machine_has(bundle, tmp_path, failed, monkeypatch):
     monkeypatch.setattr(TinyBundle, "head", lambda self: hungry_head(self, 2**50))
     kind, words = failed(bundle.write(tmp_path / "faulty"))
     assert kind == "memory"
@@ -177,7 +175,7 @@ def test_a_head_that_asks_for_more_memory_than_any_machine_has(
 
 
 def hungry_head(bundle, size):
-    """A head that fits the manifest and makes a tensor of `size` bytes when it runs."""
+    """A head that matches the manifest and allocates a tensor of `size` bytes when it runs."""
     graph = helper.make_graph(
         [
             helper.make_node("ReduceMean", ["vectors"], ["one"], axes=[0, 1, 2], keepdims=0),
@@ -219,34 +217,32 @@ def hungry_head(bundle, size):
     return model.SerializeToString()
 
 
-def test_a_collection_that_is_missing_unmarked_short_or_of_another_content(
-    bundle, database, failed
-):
+def test_a_collection_that_is_missing_unmarked_incomplete_or_different(bundle, database, failed):
     collection, marker = database[bundle.collection], database.restored.find_one()
 
-    def told(words):
+    def refused(words):
         kind, error = failed()
         assert kind == "collection"
         assert words in error
         assert "run `fab restore-embeddings`" in error
 
     collection.insert_one({"_id": "zzz", "index": 11, "vector": b"0" * 16})
-    told("holds 11 words, the manifest says 10")
+    refused("has 11 words, the manifest says 10")
     collection.delete_many({"_id": {"$in": ["zzz", "work"]}})
-    told("holds 9 words, the manifest says 10")
-    collection.insert_one({"_id": "work", "index": 8})  # no golden output asks for it
+    refused("has 9 words, the manifest says 10")
+    collection.insert_one({"_id": "work", "index": 8})  # no golden output uses it
     database.restored.update_one({}, {"$set": {"checksum": "sha256:" + "0" * 64}})
-    told("has checksum")
+    refused("has checksum")
     database.restored.replace_one({}, marker)
     collection.update_one({"_id": "you"}, {"$set": {"vector": b"short"}})
-    told("wanted 16 bytes")
+    refused("expected 16 bytes")
     drop(database, bundle.collection)
-    told("is not restored")
+    refused("is not restored")
     database.restored.insert_one(marker)
-    told("has a marker but no documents")
+    refused("has a marker but no documents")
 
 
-def test_a_vector_of_a_golden_output_that_was_changed(bundle, database, failed):
+def test_a_changed_vector_of_a_golden_output(bundle, database, failed):
     database[bundle.collection].update_one(
         {"_id": "awful"}, {"$set": {"vector": bundle.vectors["great"].tobytes()}}
     )
@@ -255,7 +251,7 @@ def test_a_vector_of_a_golden_output_that_was_changed(bundle, database, failed):
     assert "golden output 1" in words
 
 
-def test_a_database_that_is_away_is_one_line_without_the_password(failed, monkeypatch):
+def test_an_unreachable_database_is_one_line_without_the_password(failed, monkeypatch):
     monkeypatch.setattr(module, "_DATABASE_MS", 200)
     monkeypatch.setenv("TOX_COM_DET_MONGODB_URI", "mongodb://u:secret@127.0.0.1:9/?authSource=a")
     kind, words = failed()
@@ -264,12 +260,12 @@ def test_a_database_that_is_away_is_one_line_without_the_password(failed, monkey
     assert "secret" not in words
 
 
-def test_what_nobody_thought_of_is_one_line_too(failed, monkeypatch):
+def test_an_unexpected_error_is_one_line(failed, monkeypatch):
     monkeypatch.setattr(module, "read_manifest", lambda directory: 1 / 0)
     assert failed() == ("other", "ZeroDivisionError: division by zero")
 
 
-def test_the_command_is_a_module_that_can_be_run(model):
+def test_the_module_runs_as_a_command(model):
     def run(*options):
         return subprocess.run(  # noqa: S603 - this interpreter
             [sys.executable, "-m", "tox_com_det.store.verify", *options],

@@ -1,4 +1,4 @@
-"""The HTTP contract, through Flask's client; the database is a fake with a record."""
+"""The HTTP API, through Flask's client, with a fake database that records lookups."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from tiny_bundle import LABELS, TinyBundle
 from tox_com_det.http.page import CONTENT_SECURITY_POLICY
 from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
-from tox_com_det.store.database import Row
+from tox_com_det.store.documents import Row
 
 
 def post(client, data, **headers):
@@ -52,14 +52,14 @@ def test_several_texts_give_their_results_in_order_with_one_lookup(client, bundl
     assert len(database.asked) == 1
 
 
-def test_a_list_of_one_text_is_answered_as_a_list(client):
+def test_a_list_of_one_text_gets_a_list(client):
     assert len(post(client, {"texts": ["you"]}).json["results"]) == 1
 
 
 @pytest.mark.parametrize(
     "text", ["zork", "!!!", "a\x00b you", "\ud800 you", "\u200b", "😀" * 100, "x" * 20000]
 )
-def test_texts_without_known_words_or_with_odd_characters_are_answered(client, text):
+def test_texts_without_known_words_or_with_odd_characters_are_scored(client, text):
     assert post(client, {"text": text}).status_code == 200
 
 
@@ -99,7 +99,7 @@ def test_texts_without_known_words_or_with_odd_characters_are_answered(client, t
         (b'{"texts": ["you", ""]}', "empty_text", "texts[1] is empty"),
     ],
 )
-def test_a_bad_body_is_400_and_says_what_is_wrong(client, body, code, words):
+def test_an_invalid_body_is_400_and_names_the_problem(client, body, code, words):
     status, found, message = error_of(post(client, body))
     assert (status, found) == (400, code)
     assert words in message
@@ -121,12 +121,12 @@ def test_other_media_types_are_415(client, content_type):
     assert error_of(response)[:2] == (415, "unsupported_media_type")
 
 
-def test_json_in_utf8_may_say_so(client):
+def test_charset_utf8_is_accepted(client):
     for content_type in ("application/json; charset=utf-8", "Application/JSON; charset=UTF-8"):
         assert post(client, {"text": "you"}, content_type=content_type).status_code == 200
 
 
-def test_limits_are_413_and_the_last_allowed_size_is_fine(make_client):
+def test_sizes_up_to_the_limit_are_accepted_and_above_it_413(make_client):
     client = make_client(max_texts=2, max_chars=5)
     assert post(client, {"texts": ["12345", "12345"]}).status_code == 200
     assert error_of(post(client, {"text": "123456"}))[:2] == (413, "text_too_long")
@@ -142,7 +142,7 @@ def test_a_body_that_is_too_large_is_413_before_it_is_read(make_client):
 
 
 @pytest.mark.parametrize("path", ["/nope", "/predict/", "/static/x", "/%00", "/..%2fetc", "/é"])
-def test_unknown_addresses_are_404(client, path):
+def test_unknown_paths_are_404(client, path):
     assert error_of(client.get(path))[:2] == (404, "not_found")
 
 
@@ -150,13 +150,14 @@ def test_unknown_addresses_are_404(client, path):
     ("method", "path", "allowed"),
     [("GET", "/predict", "POST"), ("PUT", "/predict", "POST"), ("POST", "/livez", "GET")],
 )
-def test_other_methods_are_405_and_name_what_is_allowed(client, method, path, allowed):
+def test_other_methods_are_405_and_name_the_allowed_one(client, method, path, allowed):
     response = client.open(path, method=method)
-    assert error_of(response)[:2] == (405, "method_not_allowed")
+    message = f"method not allowed; use {allowed}"
+    assert error_of(response) == (405, "method_not_allowed", message)
     assert allowed in response.headers["Allow"]
 
 
-def test_without_the_database_a_prediction_is_503_and_comes_back_by_itself(client, database):
+def test_predictions_are_503_only_while_the_database_is_down(client, database):
     database.away = True
     response = post(client, {"text": "you"})
     assert error_of(response)[:2] == (503, "database_unavailable")
@@ -166,14 +167,14 @@ def test_without_the_database_a_prediction_is_503_and_comes_back_by_itself(clien
     assert post(client, {"text": "you"}).status_code == 200
 
 
-def test_without_the_right_collection_a_prediction_is_503_not_ready(client, database):
+def test_predictions_are_503_not_ready_without_the_right_collection(client, database):
     database.problem = "word_embeddings.x is not restored: run `fab restore-embeddings`"
     status, code, message = error_of(post(client, {"text": "you"}))
     assert (status, code) == (503, "not_ready")
     assert "fab restore-embeddings" in message
 
 
-def test_a_score_that_is_no_number_is_500_and_never_served(client, bundle, database):
+def test_a_score_that_is_not_a_number_is_500(client, bundle, database):
     nan = np.full(bundle.dimension, np.nan, "<f4").tobytes()
     database.rows["you"] = Row("you", 1, nan)
     response = post(client, {"texts": ["are", "you"]})
@@ -181,7 +182,7 @@ def test_a_score_that_is_no_number_is_500_and_never_served(client, bundle, datab
     assert "NaN" not in response.text
 
 
-def test_a_failure_nobody_thought_of_is_500_in_the_same_form(client, database, caplog):
+def test_an_unexpected_error_is_500_in_the_same_form(client, database, caplog):
     def broken(words):
         raise RuntimeError("secret detail")
 
@@ -192,19 +193,19 @@ def test_a_failure_nobody_thought_of_is_500_in_the_same_form(client, database, c
     assert "secret detail" in caplog.text
 
 
-def test_the_articles_addresses_are_there(client, bundle):
+def test_the_articles_routes_exist(client, bundle):
     assert client.get("/test").json == {"hello": "there"}
     assert client.get("/load-model").json == bundle.manifest()["architecture"]
 
 
-def test_livez_names_the_slot_and_never_asks_the_database(client, database):
+def test_livez_names_the_slot_and_does_not_use_the_database(client, database):
     database.away = True
     response = client.get("/livez")
     assert (response.status_code, response.json) == (200, {"status": "live", "slot": "blue"})
     assert database.asked == []
 
 
-def test_every_answer_names_model_and_slot(client, bundle):
+def test_every_response_names_model_and_slot(client, bundle):
     for path in ("/", "/livez", "/nope"):
         headers = client.get(path).headers
         assert headers["X-Tox-Com-Det-Model"] == bundle.load().model_version
@@ -212,7 +213,7 @@ def test_every_answer_names_model_and_slot(client, bundle):
         assert headers["Cache-Control"] == "no-store"
 
 
-def test_the_page_is_self_contained_and_its_policy_allows_just_its_own_code(client, bundle):
+def test_the_page_is_self_contained_and_its_policy_allows_only_its_own_code(client, bundle):
     response = client.get("/")
     assert (response.status_code, response.mimetype) == (200, "text/html")
     assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
@@ -226,14 +227,14 @@ def test_the_page_is_self_contained_and_its_policy_allows_just_its_own_code(clie
 
 
 @pytest.mark.parametrize("tag", ["style", "script"])
-def test_policy_of_the_page_holds_the_hash_of_what_is_inline(client, tag):
+def test_the_policy_of_the_page_has_the_hash_of_its_inline_code(client, tag):
     response = client.get("/")
     (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", response.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     assert f"{tag}-src 'sha256-{digest}'" in response.headers["Content-Security-Policy"]
 
 
-def test_page_shows_a_command_that_can_be_pasted(client):
+def test_the_page_shows_a_command_that_can_be_pasted(client):
     command = html.unescape(re.search(r"<code>(curl .*?)</code>", client.get("/").text)[1])
     assert shlex.split(command) == [
         *["curl", "http://localhost/predict", "-H", "Content-Type: application/json"],
@@ -241,7 +242,7 @@ def test_page_shows_a_command_that_can_be_pasted(client):
     ]
 
 
-def test_the_page_escapes_what_comes_from_the_bundle_and_from_the_request(tmp_path, database):
+def test_the_page_escapes_values_of_the_bundle_and_of_the_request(tmp_path, database):
     model = TinyBundle(labels=("<script>alert(1)</script>", "b")).write(tmp_path / "odd")
     client = create_app(Settings(model=model), database).test_client()
     assert "<script>alert" not in client.get("/").text

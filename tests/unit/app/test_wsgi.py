@@ -1,4 +1,4 @@
-"""What uWSGI imports, in a process of its own with an environment of its own."""
+"""The module that uWSGI imports, in a separate process with its own environment."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def start(**environment):
     )
 
 
-def test_the_app_comes_up_while_the_database_is_away(model):
+def test_the_app_starts_while_the_database_is_down(model):
     done = start(
         TOX_COM_DET_MODEL=str(model),
         TOX_COM_DET_SLOT="green",
@@ -32,7 +32,7 @@ def test_the_app_comes_up_while_the_database_is_away(model):
 
 
 @pytest.mark.parametrize("fault", ["no setting", "unknown setting", "head", "manifest"])
-def test_what_cannot_be_served_ends_the_start_with_a_clear_line(model, fault):
+def test_a_model_that_cannot_be_served_ends_the_start_with_one_line(model, fault):
     environment = {"TOX_COM_DET_MODEL": str(model)}
     if fault == "no setting":
         environment, words = {}, "TOX_COM_DET_MODEL is not set"
@@ -51,10 +51,8 @@ def test_what_cannot_be_served_ends_the_start_with_a_clear_line(model, fault):
     assert "Traceback" not in done.stderr
 
 
-def test_loading_the_app_loads_nothing_of_the_laptops_side(model):
-    code = (
-        CODE + "; import sys; print({'h5py', 'onnx', 'model_build', 'deploy'} & set(sys.modules))"
-    )
+def test_the_app_imports_nothing_of_the_laptop(model):
+    code = CODE + "; import sys; print({'h5py', 'onnx', 'controller', 'toxctl'} & set(sys.modules))"
     done = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", code],
         env={"PATH": os.environ["PATH"], "TOX_COM_DET_MODEL": str(model)},

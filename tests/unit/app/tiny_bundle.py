@@ -1,4 +1,4 @@
-"""A whole bundle of a few words, made without the laptop's code: the server must not need it."""
+"""A complete bundle of a few words, made without the laptop's code."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class TinyBundle:
         return model.SerializeToString()
 
     def scores(self, words: list[str]) -> list[float]:
-        """Scores of known words in order, worked out with numpy."""
+        """Scores of known words in order, computed with NumPy."""
         kept = [self.vectors[word] for word in words][-self.length :]
         padding = self.padding * (0 if self.masked else 1)
         rows = [padding] * (self.length - len(kept)) + kept

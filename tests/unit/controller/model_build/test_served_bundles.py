@@ -17,7 +17,7 @@ from controller.model_build.errors import BuildError
 from tox_com_det.model.bundle import read_head, read_manifest
 from tox_com_det.model.head import Head
 from tox_com_det.model.predictor import Predictor
-from tox_com_det.store.database import parse_row
+from tox_com_det.store.documents import parse_row
 from tox_com_det.store.vectors import Vectors
 
 THREE = LABELS[:3]
