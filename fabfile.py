@@ -73,12 +73,16 @@ def unlock() -> Action:
     return tasks.unlock.unlock
 
 
-@server_task("test-model", text="score this comment instead of the five examples")
-def check_model(text: str | None = None) -> Action:
+@server_task(
+    "test-model",
+    text="score this comment instead of the five examples",
+    article="score the article's own comment instead, which contains a slur",
+)
+def check_model(text: str | None = None, article: bool = False) -> Action:
     """Compare the live model's golden outputs over HTTP, then show a table of comments."""
-    return partial(
-        tasks.check_model.check_model, texts=predict.EXAMPLES if text is None else [text]
-    )
+    chosen = [predict.ARTICLE_EXAMPLE] if article else []
+    chosen += [text] if text is not None else []
+    return partial(tasks.check_model.check_model, texts=chosen or predict.EXAMPLES)
 
 
 @server_task()

@@ -11,18 +11,20 @@ from controller.deploy.errors import DeployError
 from tox_com_det.model.manifest import GoldenOutputs
 from toxctl.golden import largest_difference, mismatch
 
-__all__ = ["EXAMPLES", "Scores", "ask", "compare_golden"]
+__all__ = ["ARTICLE_EXAMPLE", "EXAMPLES", "Scores", "ask", "compare_golden"]
 
 TIMEOUT_SECONDS = 20
 
-# What `make up` scores at its end: a polite, a rude, a threatening, a plain and the article's own.
+# What `make up` scores at its end: a polite, a rude, a threatening, a plain and a critical comment.
 EXAMPLES = (
     "Thank you for your help with this article.",
     "You are an idiot and nobody likes you.",
     "Go to hell and die.",
     "The source for the second paragraph is missing.",
-    "COCKSUCKER BEFORE YOU PISS AROUND ON MY WORK",
+    "You clearly have no idea what you are talking about.",
 )
+# The article's own comment. It contains a slur, so it is scored only on request.
+ARTICLE_EXAMPLE = "COCKSUCKER BEFORE YOU PISS AROUND ON MY WORK"
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invoke import Collection, Context
 
-from controller.deploy import cli
+from controller.deploy import cli, predict, tasks
 from controller.deploy.attempt import Interrupted
 from controller.deploy.cli import Action, laptop_task, server_task
 from controller.deploy.errors import DeferredError, DeployError
@@ -247,6 +249,32 @@ def test_server_task_prepares_once_and_acts_on_each_server(
     greet(Context(), **options)
     assert seen == [("prepare", "bye", False), ("a", "bye", True), ("b", "bye", True)]
     assert inventory == [("hosts", None)]
+
+
+@pytest.mark.usefixtures("inventory")
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        ({}, predict.EXAMPLES),
+        ({"text": "a comment"}, ("a comment",)),
+        ({"article": True}, (predict.ARTICLE_EXAMPLE,)),
+    ],
+)
+def test_articles_comment_is_scored_only_on_request(
+    collection: Collection,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    texts: tuple[str, ...],
+) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def check_model(server: OpenServer, texts: Sequence[str], *, dry_run: bool) -> None:
+        seen.append(tuple(texts))
+
+    monkeypatch.setattr(tasks.check_model, "check_model", check_model)
+    collection["test-model"](Context(), dry_run=False, inventory=None, limit=None, **options)
+    assert seen == [texts, texts]
+    assert predict.ARTICLE_EXAMPLE not in predict.EXAMPLES
 
 
 @pytest.mark.usefixtures("inventory")
