@@ -73,7 +73,7 @@ def marker_problem(marker: Mapping[str, Any] | None, embedding: Embedding) -> st
     name = f"{embedding.database}.{embedding.collection}"
     command = "run `fab restore-embeddings`"
     if marker is None:
-        return f"{name} is not restored (it has no marker): {command}"
+        return f"{name} is not restored (no marker): {command}"
     witness = marker.get("witness")
     if not isinstance(witness, str):
         return f"the marker of {name} has no witness word: {command}"
