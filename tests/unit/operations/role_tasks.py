@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from rendering import TREE, evaluate
 from role_tree import PROJECT, Role, Task, as_list
 
-# What installs packages, or fetches lists of them.
+# Modules that install packages, or refresh the lists of them.
 PACKAGE_MODULES = {
     f"ansible.builtin.{name}" for name in ("apt", "dnf", "dnf5", "package", "rpm", "yum")
 }
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What an assert task says: whether it ran, whether all was good, its message."""
+class Verdict:
+    """The result of an assert task: whether it ran, whether it passed, its message."""
 
     ran: bool
-    good: bool
+    passed: bool
     message: str
 
 
@@ -35,8 +35,8 @@ def task(of: str, name: str) -> Task:
     return found
 
 
-def judge(of: Task, values: Mapping[str, object]) -> Judgement:
-    """Let an assert task judge these variables."""
+def evaluate_assert(of: Task, values: Mapping[str, object]) -> Verdict:
+    """Return what an assert task makes of these variables."""
     given = {"inventory_hostname": "nanode", **(of.data.get("vars") or {}), **values}
 
     def holds(conditions: object) -> bool:
@@ -44,7 +44,7 @@ def judge(of: Task, values: Mapping[str, object]) -> Judgement:
 
     ran = holds(of.data.get("when"))
     message = str(evaluate(of.arguments["fail_msg"], given)) if ran else ""
-    return Judgement(ran, not ran or holds(of.arguments["that"]), message)
+    return Verdict(ran, not ran or holds(of.arguments["that"]), message)
 
 
 def roles_in_order(playbook: str) -> list[str]:

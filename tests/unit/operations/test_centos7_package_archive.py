@@ -29,12 +29,12 @@ def test_packages_come_from_the_archive_and_are_signed():
         assert found[name]["gpgkey"].endswith("RPM-GPG-KEY-CentOS-7")
 
 
-def test_no_mirror_list_is_asked():
+def test_no_mirror_list_is_used():
     text = render(BASE, role("package_sources"), "centos7", VARIANTS[0])
     assert "mirrorlist" not in text
 
 
-def test_the_file_with_the_mirrors_is_the_one_that_is_replaced():
+def test_the_file_with_the_mirrors_is_replaced():
     (landing,) = {
         one.arguments["dest"]
         for one in role("package_sources").template_tasks
@@ -44,13 +44,13 @@ def test_the_file_with_the_mirrors_is_the_one_that_is_replaced():
 
 
 @pytest.mark.parametrize("playbook", ["bootstrap.yml", "secure.yml"])
-def test_the_sources_are_mended_before_any_task_that_needs_a_package(playbook: str):
+def test_the_repositories_are_configured_before_any_package_task(playbook: str):
     assert roles_in_order(playbook)[0] == "package_sources"
     for name in ("package_sources", "preflight"):
         assert not [one for one in role(name).tasks if one.module in PACKAGE_MODULES]
 
 
-def test_site_yml_begins_with_playbooks_that_ask_for_no_package_before():
+def test_site_yml_installs_no_package_before_the_repositories_are_configured():
     imports = [
         play.data["ansible.builtin.import_playbook"]
         for play in TREE.plays
@@ -60,7 +60,7 @@ def test_site_yml_begins_with_playbooks_that_ask_for_no_package_before():
     assert roles_in_order("preflight.yml") == ["preflight"]
 
 
-def test_a_mirror_of_ones_own_and_a_proxy_are_variables():
+def test_the_mirror_and_the_proxy_are_variables():
     found = repositories(
         package_sources_centos_url="http://mirror.example.org/7.9",
         package_sources_extras_url="",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_run import PROJECT, load, run_tasks
+from role_tasks import TREE, role
 
 ROLE = PROJECT / "roles/miniconda"
 ARTICLE = {
@@ -18,13 +19,14 @@ ARTICLE = {
     "packages": ["tensorflow", "scikit-learn", "keras", "pandas"],
 }
 CONDA = """#!/bin/sh
-printf '%s\\n' "$*" >>"$(dirname "$0")/../asked"
+printf '%s\\n' "$*" >>"$(dirname "$0")/../calls"
+env >>"$(dirname "$0")/../environment"
 while [ "$1" != --name ]; do shift; done
 mkdir -p "$(dirname "$0")/../envs/$2"
 """
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="the role gives what it makes to root: run the tests as root"
+    os.geteuid() != 0, reason="the role sets root as the owner: run the tests as root"
 )
 
 
@@ -38,60 +40,60 @@ def prefix(tmp_path: Path) -> Path:
 
 
 def make(prefix: Path, environments: list[dict], **more: object) -> tuple[int, int, str]:
-    asked = {"miniconda_prefix": str(prefix), "miniconda_environments": environments, **more}
-    return run_tasks(prefix.parent / "run", "miniconda", "environments.yml", asked)
+    variables = {"miniconda_prefix": str(prefix), "miniconda_environments": environments, **more}
+    return run_tasks(prefix.parent / "run", "miniconda", "environments.yml", variables)
 
 
-def asked(prefix: Path) -> list[str]:
-    path = prefix / "asked"
+def calls(prefix: Path) -> list[str]:
+    path = prefix / "calls"
     return path.read_text().splitlines() if path.exists() else []
 
 
-def test_the_articles_environment_asks_conda_forge_and_nobody_else(prefix: Path):
+def test_the_environment_of_the_article_uses_conda_forge_only(prefix: Path):
     code, changed, output = make(prefix, [ARTICLE])
     assert code == 0, output
     assert changed > 0
-    assert asked(prefix) == [
+    assert calls(prefix) == [
         "create --yes --quiet --name article --override-channels --channel=conda-forge"
         " python=3.6.8 tensorflow scikit-learn keras pandas"
     ]
 
 
-def test_a_finished_environment_is_left_alone_and_another_wish_makes_it_anew(prefix: Path):
+def test_a_complete_environment_is_kept_until_its_definition_changes(prefix: Path):
     make(prefix, [ARTICLE])
     code, changed, output = make(prefix, [ARTICLE])
     assert (code, changed) == (0, 0), output
     make(prefix, [{**ARTICLE, "channels": ["bioconda", "conda-forge"]}])
-    assert len(asked(prefix)) == 2
-    assert "--override-channels --channel=bioconda --channel=conda-forge" in asked(prefix)[1]
+    assert len(calls(prefix)) == 2
+    assert "--override-channels --channel=bioconda --channel=conda-forge" in calls(prefix)[1]
 
 
-def test_an_environment_that_was_cut_off_is_made_anew(prefix: Path):
+def test_an_incomplete_environment_is_created_again(prefix: Path):
     make(prefix, [ARTICLE])
     (prefix / "envs/article/.made-from").unlink()
     make(prefix, [ARTICLE])
-    assert len(asked(prefix)) == 2
+    assert len(calls(prefix)) == 2
 
 
 @pytest.mark.parametrize(
     "channel",
     ["defaults", "main", "anaconda", "https://repo.anaconda.com/pkgs/main", "pkgs/r"],
 )
-def test_anacondas_own_channels_are_refused_before_conda_is_asked(prefix: Path, channel: str):
-    wished = {**ARTICLE, "channels": ["conda-forge", channel]}
-    code, _, output = make(prefix, [wished], miniconda_accept_terms=True)
+def test_channels_of_anaconda_are_rejected_before_conda_runs(prefix: Path, channel: str):
+    environment = {**ARTICLE, "channels": ["conda-forge", channel]}
+    code, _, output = make(prefix, [environment], miniconda_accept_terms=True)
     assert code != 0
     assert "terms of their own" in output
-    assert not asked(prefix)
+    assert not calls(prefix)
 
 
-def test_without_conda_the_wish_is_refused_with_words(prefix: Path):
+def test_environments_are_rejected_without_conda(prefix: Path):
     code, _, output = make(prefix, [ARTICLE], python_provider="system")
     assert code != 0
     assert "python_provider is system" in output
 
 
-def test_the_installer_is_not_run_before_somebody_said_yes():
+def test_the_installer_does_not_run_before_its_terms_are_accepted():
     assert load(ROLE / "defaults/main.yml")["miniconda_accept_terms"] is False
     first, *_ = load(ROLE / "tasks/miniconda.yml")
     assert first["ansible.builtin.assert"]["that"] == "miniconda_accept_terms"
@@ -102,8 +104,9 @@ def test_the_installer_is_not_run_before_somebody_said_yes():
         assert not load(PROJECT / "inventory" / inventory).get("miniconda_accept_terms")
 
 
-def test_no_task_accepts_channel_terms_or_sets_a_variable_that_does():
-    for path in sorted(ROLE.rglob("*.yml")):
-        text = path.read_text(encoding="utf-8")
-        assert "tos accept" not in text, path
-        assert "AUTO_ACCEPT_TOS" not in text, path
+def test_no_channel_terms_are_accepted_for_the_user(prefix: Path):
+    make(prefix, [ARTICLE])
+    assert not [call for call in calls(prefix) if "tos" in call.split()]
+    assert "AUTO_ACCEPT_TOS" not in (prefix / "environment").read_text()
+    for one in role("miniconda").tasks:
+        assert "AUTO_ACCEPT_TOS" not in str(one.data), TREE.where(one.file, one.line)

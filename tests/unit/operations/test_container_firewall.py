@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from role_tasks import PROJECT
+from ansible_run import PROJECT, load
+from parsers import zone
+from rendering import SYSTEMS, VARIANTS, render
+from role_tasks import role
 
-from controller.nanode.host import Engine, Host
+from controller.nanode.engine import Engine
+from controller.nanode.host import Host
 from controller.nanode.instance import Instance, run_command
 
 HOST = Host(False, (), 1, 1, True)
+ZONE = "etc/firewalld/zones/public.xml.j2"
 NANODE = Instance("nanode", "tox-com-det-nanode-abc123", 8080, 2222)
 
 
@@ -21,8 +27,17 @@ def test_every_container_may_set_firewall_rules(engine: str, capability: str):
     assert f"--cap-add={capability}" in command
 
 
-def test_the_firewall_is_verified_by_what_it_holds_back_on_centos_7_as_well():
-    tests = (PROJECT / "molecule/default/tests/test_server.py").read_text(encoding="utf-8")
-    assert "def test_the_firewall_holds_back_a_port_that_nobody_named" in tests
-    scenario = (PROJECT / "molecule/centos7/molecule.yml").read_text(encoding="utf-8")
-    assert "../default/tests" in scenario
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_firewall_opens_named_services_and_ports_only(system: str):
+    """The zone's default target rejects; any other would open the rest."""
+    text = render(ZONE, role("firewalld"), system, VARIANTS[0])
+    assert "target" not in ET.fromstring(text.encode()).attrib  # noqa: S314 (our own text)
+    services, ports = zone(text)
+    assert services == ["http", "https"]
+    assert ports == ["22/tcp", "2222/tcp"]
+
+
+def test_centos_7_is_verified_by_the_tests_of_the_default_scenario():
+    directory = PROJECT / "molecule/centos7"
+    verifier = load(directory / "molecule.yml")["verifier"]
+    assert (directory / verifier["directory"]).resolve() == PROJECT / "molecule/default/tests"

@@ -50,7 +50,7 @@ def mongod(system: str, variant: Variant = VARIANTS[0]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_by_default_the_database_listens_to_the_server_itself_only(system: str):
+def test_the_database_listens_on_loopback_only_by_default(system: str):
     found = mongod(system)
     assert found["net.bindIp"] == "127.0.0.1"
     zone = render(ZONE, owners()[ZONE], system, VARIANTS[0])
@@ -59,7 +59,7 @@ def test_by_default_the_database_listens_to_the_server_itself_only(system: str):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_opened_it_wants_users_tls_and_named_sources(system: str):
+def test_remote_access_requires_users_tls_and_named_sources(system: str):
     found = mongod(system, REMOTE)
     assert found["net.bindIp"] == "127.0.0.1,198.51.100.4"
     assert found["security.authorization"] == "enabled"
@@ -74,7 +74,7 @@ def test_opened_it_wants_users_tls_and_named_sources(system: str):
         assert f'<rule family="{family}">\n    <source address="{source}"/>\n' in zone
 
 
-def test_what_is_asked_for_in_full_is_not_refused(tmp_path: Path):
+def test_a_complete_configuration_passes(tmp_path: Path):
     code, changed, output = run_tasks(tmp_path, "mongodb", "remote.yml", GOOD)
     assert (code, changed) == (0, 0), output
 
@@ -94,7 +94,9 @@ def test_what_is_asked_for_in_full_is_not_refused(tmp_path: Path):
         ({"mongodb_provider": "secantusdb"}, "is a stand-in"),
     ],
 )
-def test_it_refuses_to_open_without(tmp_path: Path, wrong: dict[str, object], words: str):
+def test_an_incomplete_configuration_is_rejected(
+    tmp_path: Path, wrong: dict[str, object], words: str
+):
     code, _, output = run_tasks(tmp_path, "mongodb", "remote.yml", {**GOOD, **wrong})
     assert code != 0
     assert words in output
@@ -102,14 +104,14 @@ def test_it_refuses_to_open_without(tmp_path: Path, wrong: dict[str, object], wo
         assert user["password"] not in output
 
 
-def test_it_refuses_before_the_database_is_installed_or_configured():
+def test_it_is_rejected_before_the_database_is_installed_or_configured():
     names = [task["name"] for task in load(PROJECT / "roles/mongodb/tasks/main.yml")]
     assert names.index("Look whether the database may be opened to others") < names.index(
         "Install MongoDB"
     )
 
 
-def test_no_password_is_shown_or_an_argument():
+def test_no_password_is_logged_or_a_command_line_argument():
     (_, make) = load(PROJECT / "roles/mongodb_access/tasks/users.yml")
     assert make["no_log"] is True
     assert "stdin" in make["ansible.builtin.command"]

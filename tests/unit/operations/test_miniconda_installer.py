@@ -21,31 +21,31 @@ def installer(system: str, variant: Variant = VARIANTS[0]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_every_system_has_one_installer_of_python_3_11_with_its_checksum(system: str):
+def test_every_system_has_an_installer_of_python_3_11_with_its_checksum(system: str):
     name, digest = installer(system)
     assert re.fullmatch(r"Miniconda3-py311_\d+\.\d+\.\d+-\d+-Linux-x86_64\.sh", name)
     assert re.fullmatch(r"[0-9a-f]{64}", digest)
 
 
-def test_centos_7_gets_the_last_one_that_its_glibc_takes():
+def test_centos_7_gets_the_newest_installer_for_its_glibc():
     name, digest = installer("centos7")
     assert name == "Miniconda3-py311_24.1.2-0-Linux-x86_64.sh"
     assert digest == "3f2e5498e550a6437f15d9cc8020d52742d0ba70976ee8fce4f0daefa3992d2e"
     assert installer("el9")[0] != name
 
 
-def test_nothing_is_run_that_is_not_the_pinned_file():
+def test_only_the_pinned_installer_is_run():
     download = task("miniconda", "Download the installer")
     assert download.arguments["checksum"] == "sha256:{{ __miniconda_installer_sha256 }}"
     assert download.line < task("miniconda", "Run the installer").line
 
 
-def test_another_installer_is_a_variable():
+def test_the_installer_is_a_variable():
     own = Variant("own", {"miniconda_installer": "Own.sh", "miniconda_installer_sha256": "0" * 64})
     assert installer("centos7", own) == ("Own.sh", "0" * 64)
 
 
-def test_the_server_is_asked_whether_the_python_really_starts():
+def test_the_installed_python_is_started_once():
     check = task("miniconda", "Check that the installed Python starts")
     stamp = task("miniconda", "Mark the installation as finished")
     assert check.line < stamp.line

@@ -28,21 +28,21 @@ def test_mongod_is_sized_for_1_gb(system: str):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_its_unit_has_a_limit_in_the_words_of_the_systems_systemd(system: str):
+def test_the_unit_limits_memory_with_the_directive_of_its_systemd(system: str):
     limit = unit(LIMITS, "mongodb", system)
     name = "MemoryLimit" if system == "centos7" else "MemoryMax"
     assert limit[name] == "500M"
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_the_database_goes_before_the_api_and_comes_back(system: str):
+def test_the_kernel_kills_the_database_before_the_api_and_systemd_restarts_it(system: str):
     database, slot = unit(LIMITS, "mongodb", system), unit(SLOT, "flask_app", system)
     assert int(database["OOMScoreAdjust"]) > int(slot.get("OOMScoreAdjust", 0))
     assert database["Restart"] == "always"
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_its_start_does_not_wait_for_a_fork_that_the_settings_do_not_ask_for(system: str):
+def test_the_unit_does_not_wait_for_a_fork_that_is_not_configured(system: str):
     """MongoDB's EL7 units are Type=forking with a PIDFile: a start that hangs for 90 seconds."""
     settings = mongod(render("etc/mongod.conf.j2", role("mongodb"), system, VARIANTS[0]))
     assert "processManagement.fork" not in settings
@@ -51,5 +51,5 @@ def test_its_start_does_not_wait_for_a_fork_that_the_settings_do_not_ask_for(sys
     assert limit["PIDFile"] == ""
 
 
-def test_there_is_swap_by_default():
+def test_swap_is_enabled_by_default():
     assert role("base").defaults["base_swap_enabled"] is True

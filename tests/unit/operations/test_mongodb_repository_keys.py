@@ -6,7 +6,7 @@ import re
 
 import pytest
 from rendering import SYSTEMS, Variant, evaluate, variables
-from role_tasks import judge, role, task
+from role_tasks import evaluate_assert, role, task
 
 MONGODB = role("mongodb")
 VERSIONS = MONGODB.spec["mongodb_version"]["choices"]
@@ -15,7 +15,7 @@ RPM = [one for one in MONGODB.tasks if one.file.name == "repository_rpm.yml" and
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_version_has_its_key_pinned(system: str, version: str):
+def test_every_version_has_a_pinned_key(system: str, version: str):
     values = variables(MONGODB, system, Variant("asked", {"mongodb_version": version}))
     fingerprint = evaluate(values["__mongodb_key_fingerprint"], values)
     assert re.fullmatch(r"[0-9A-F]{40}", fingerprint)
@@ -30,7 +30,7 @@ def test_address_and_fingerprint_are_variables():
     assert evaluate(values["__mongodb_key_fingerprint"], values) == "A" * 40
 
 
-def test_yum_trusts_a_key_only_after_its_fingerprint_was_checked():
+def test_yum_trusts_a_key_only_after_its_fingerprint_is_verified():
     trusted = next(
         one for one in RPM if one.arguments.get("fingerprint") and one.module.endswith("rpm_key")
     )
@@ -42,7 +42,7 @@ def test_yum_trusts_a_key_only_after_its_fingerprint_was_checked():
     assert "gpgkey" not in added.arguments
 
 
-def test_a_key_that_was_renewed_takes_the_place_of_the_old_one():
+def test_a_renewed_key_replaces_the_old_one():
     fetched, forgotten = (
         next(one for one in RPM if one.module.endswith(name) and "fingerprint" not in one.arguments)
         for name in ("get_url", "rpm_key")
@@ -54,8 +54,8 @@ def test_a_key_that_was_renewed_takes_the_place_of_the_old_one():
 
 
 @pytest.mark.parametrize(("fingerprint", "good"), [("A" * 40, True), ("B" * 40, False)])
-def test_apt_gets_no_other_key(fingerprint: str, good: bool):
-    said = judge(
+def test_apt_does_not_get_another_key(fingerprint: str, good: bool):
+    said = evaluate_assert(
         task("mongodb", "Refuse another key"),
         {
             "__mongodb_key": {"stdout": f"pub:-:4096\nfpr:::::::::{fingerprint}:\n"},
@@ -63,5 +63,5 @@ def test_apt_gets_no_other_key(fingerprint: str, good: bool):
             "__mongodb_key_url": "https://pgp.mongodb.com/server-8.0.asc",
         },
     )
-    assert said.good == good
+    assert said.passed == good
     assert "set mongodb_key_fingerprint" in said.message

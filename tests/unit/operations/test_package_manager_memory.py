@@ -28,7 +28,7 @@ def test_swap_comes_before_the_first_package_task():
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_lists_are_not_fetched_behind_ones_back(system: str):
+def test_package_lists_are_not_refreshed_in_the_background(system: str):
     values = variables(role("package_sources"), system, VARIANTS[0])
     timers = evaluate(values["__package_sources_timers"], values)
     wanted = {"centos7": ["yum-makecache.timer"], "el9": ["dnf-makecache.timer"], "debian12": []}
@@ -37,7 +37,7 @@ def test_lists_are_not_fetched_behind_ones_back(system: str):
     assert (off["enabled"], off["state"]) == (False, "stopped")
 
 
-def test_yum_reads_four_repositories_and_asks_for_news_once_a_month():
+def test_yum_has_four_repositories_and_refreshes_them_monthly():
     enabled = []
     for template in REPOSITORIES:
         found = yum_repositories(render(template, role("package_sources"), "centos7", VARIANTS[0]))
