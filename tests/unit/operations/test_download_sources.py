@@ -53,7 +53,7 @@ def test_with_a_mirror_for_every_address_no_other_server_is_used(role: Role, sys
 
 
 def templated(value: object, values: dict[str, object]) -> object:
-    """Return the value as a task sees it, or the value itself if it needs results of tasks or filters of a role."""
+    """Return the value as a task sees it, or unchanged if it needs results of tasks."""
     try:
         return evaluate(value, values)
     except AnsibleError:
