@@ -152,7 +152,7 @@ class Audit:
         if not isinstance(kept, dict):
             return
         if isinstance(held, dict) and held.get("id") == kept.get("id"):
-            kept = held  # newer: it also has the last sign of life
+            kept = held  # newer: it also has the last heartbeat
         end = float(kept.get("seen") or time.time())
         self.end(_line(kept, result, reason, end))
 

@@ -23,7 +23,7 @@ SILENT_SECONDS = 15.0
 
 
 def holder_of(path: str) -> dict[str, Any]:
-    """Return who holds the lock, and as `silent` for how many seconds they gave no sign of life."""
+    """Return who holds the lock, and as `silent` the seconds since their last heartbeat."""
     content: Any = None
     for _ in range(20):  # it may be written at this moment
         content = read_json(path)
@@ -47,7 +47,7 @@ def locked(path: str) -> ToxctlError:
     """Return the error for a deploy lock that another process holds."""
     holder = holder_of(path)
     silent = holder["silent"]
-    stale = f", silent for {silent:.0f} s" if silent > SILENT_SECONDS else ""
+    stale = f", no heartbeat for {silent:.0f} s" if silent > SILENT_SECONDS else ""
     message = (
         f"locked by {holder.get('who') or 'an unknown user'} with "
         f"{holder.get('task') or 'a deploy'} since {holder.get('since')} "

@@ -34,7 +34,7 @@ def install(config: Config, tar: str, sha256: str) -> dict[str, Any]:
     Raises:
         ToxctlError: kinds `locked`, `hash`, `tar`, `target`, `disk` and `other`; nothing is left.
     """
-    signals.ignore_hangup()  # a laptop that is gone is no reason to stop
+    signals.ignore_hangup()  # a lost connection is no reason to stop
     signals.raise_on_ending()
     with _only_one(config.releases_dir), _own_copy(config, tar) as copy:
         found = files.sha256_of_open(copy)

@@ -134,7 +134,7 @@ def processes(group: str) -> list[int]:
 
 
 def set_oom_score(group: str, score: int) -> None:
-    """Set for a group's processes how soon the kernel kills them when memory runs out."""
+    """Set how early the kernel kills the processes of a group when memory runs out."""
     for pid in processes(group):
         # It may have just ended, or a container may not be allowed to: nothing depends on it.
         path = f"{PROC}/{pid}/oom_score_adj"

@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
 
 
 def prune(config: Config, wanted: Wanted) -> dict[str, Any]:
-    """Remove what is not needed; return what goes and what stays, each with its reason.
+    """Remove what is not needed; return what is removed and what is kept, each with its reason.
 
     Raises:
         ToxctlError: kinds `locked` and `activating`.
@@ -57,7 +57,7 @@ def prune(config: Config, wanted: Wanted) -> dict[str, Any]:
 
 
 def _pruned(config: Config, wanted: Wanted, busy: bool) -> dict[str, Any]:
-    """Return what goes and what stays; unless it is a dry run, it is gone.
+    """Choose what is removed, remove it unless this is a dry run, and report it.
 
     Args:
         busy: a deploy is running, whose incomplete releases stay.
@@ -96,10 +96,10 @@ def _choose(config: Config, wanted: Wanted, busy: bool) -> tuple[list[Entry], li
     stay: list[Entry] = []
     for entries in installed:
         complete = [entry for entry in entries if entry["complete"]]
-        goes, stays = plan(complete, keep, free, wanted_free)
-        free += sum(entry["bytes"] for entry in goes)
-        remove += goes
-        stay += stays
+        surplus, kept = plan(complete, keep, free, wanted_free)
+        free += sum(entry["bytes"] for entry in surplus)
+        remove += surplus
+        stay += kept
         for entry in (entry for entry in entries if not entry["complete"]):
             why = _needed_because(entry)
             if not why and not busy and files.age(entry["path"]) > OLD_SECONDS:
@@ -118,7 +118,7 @@ def _choose(config: Config, wanted: Wanted, busy: bool) -> tuple[list[Entry], li
 def plan(
     entries: Sequence[Entry], keep: int, free: int, wanted_free: int
 ) -> tuple[list[Entry], list[Entry]]:
-    """Decide which complete releases of one kind go: (remove, keep), each with its reason.
+    """Divide complete releases of one kind into (remove, keep), each with its reason.
 
     Args:
         entries: the newest first; those to remove are returned the oldest first.
@@ -145,7 +145,7 @@ def plan(
 
 
 def _needed_because(entry: Entry) -> str:
-    """Return why a release must stay; "" if it may go."""
+    """Return why a release must be kept; "" if it may be removed."""
     reasons = {
         "live": "it is live",
         "previous": "it is the previous release",
@@ -166,5 +166,5 @@ def _erase(path: str) -> None:
 
 
 def _shown(entry: Entry) -> Entry:
-    """Return what is reported about something that goes or stays."""
+    """Return what is reported about an entry that is removed or kept."""
     return {key: entry[key] for key in ("kind", "name", "bytes", "why")}

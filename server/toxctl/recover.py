@@ -42,7 +42,7 @@ def recover(slots: Slots, boot: bool = False) -> bool:
         events.say(f"an activation was interrupted: back to slot {slot}, confirmed at {at}")
         if not boot and not systemd.unit_state(slots.unit(slot)).running:
             systemd.systemctl("start", "--no-block", slots.unit(slot))
-            # The candidate may answer meanwhile. It goes even if the old one does not start.
+            # The candidate may answer meanwhile. It is stopped even if the old slot does not start.
             try:
                 prove(slots, slot, expected_of(release.model), NOT_READY_SECONDS)
             except ToxctlError as error:

@@ -129,11 +129,14 @@ def _pass_on(line: str) -> None:
 
 
 def _kind(problem: str) -> str:
-    """Return a word for what the app's restore said; its text is for a reader."""
-    if "does not answer" in problem or problem.startswith("MongoDB at"):
+    """Return the kind of a problem; the app states it in words only."""
+    if problem.startswith("MongoDB at"):
         return "database"
     if "disk has" in problem:
         return "disk"
-    if "restore-embeddings" in problem or "words are there" in problem or "read back" in problem:
-        return "collection"
-    return "other"
+    if "build-model" in problem:  # the dump itself is damaged
+        return "other"
+    is_collection = any(
+        words in problem for words in ("restore-embeddings", "the manifest says", "read back")
+    )
+    return "collection" if is_collection else "other"

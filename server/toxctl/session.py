@@ -26,8 +26,8 @@ RESULTS = ("done", "nothing", "failed", "interrupted")
 def hold(config: Config) -> dict[str, Any]:
     """Hold the lock from the first line on standard input until `end`, or until its end.
 
-    Lines are JSON objects: first {"id", "task", "who"}, then {"phase"}, {"note"}, {} as a sign of
-    life, and {"end": {"result", "reason"}}.
+    Lines are JSON objects: first {"id", "task", "who"}, then {"phase"}, {"note"}, {} as a
+    heartbeat, and {"end": {"result", "reason"}}.
 
     Raises:
         ToxctlError: kind `locked`, `unlocked` (`fab unlock`) or `usage`.
@@ -90,7 +90,7 @@ def _follow(config: Config, file: IO[str], attempt: Attempt) -> tuple[str, str |
     while is_held(config.lock_file) and time.monotonic() < limit:
         time.sleep(0.2)
     attempt.notes["live"] = release_of(Slots(config).confirmed())
-    return "interrupted", f"the laptop was gone in phase {attempt.phase}{invalid}"
+    return "interrupted", f"the connection to the laptop was lost in phase {attempt.phase}{invalid}"
 
 
 def _take(message: dict[str, Any], attempt: Attempt) -> tuple[str, str | None] | None:

@@ -13,7 +13,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def ignore_hangup() -> None:
-    """Go on when the ssh connection goes away: it must not leave half of the work done."""
+    """Continue when the ssh connection is lost, so that no work is left half done."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 

@@ -17,7 +17,7 @@ from toxctl.version import __version__
 
 __all__ = ["report", "slot_report"]
 
-# What the laptop needs to know of server.json.
+# The settings of server.json that the laptop uses.
 SHOWN = (
     "user",
     "unit",

@@ -45,7 +45,7 @@ def _status(config: Config, options: Options) -> Answer:
 
 
 def _activate(config: Config, options: Options) -> Answer:
-    # An ssh connection that goes away must not leave the switch half done.
+    # A lost ssh connection must not leave the switch half done.
     signals.ignore_hangup()
     signals.raise_on_ending()
     slots = Slots(config)

@@ -1,4 +1,4 @@
-"""`toxctl prune`: what is needed stays, what is not goes, and nobody else's work is touched."""
+"""`toxctl prune`: removes what is not needed, and nothing that another deploy is working on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def full(serving: FakeServer) -> FakeServer:
 
 
 def prune(server: FakeServer, *arguments: str) -> tuple[list[str], list[str]]:
-    """Prune; the names of what goes, and of what stays."""
+    """Prune; the names of what is removed, and of what is kept."""
     found = server.json("prune", *arguments).result
     assert found["removed"] is ("--dry-run" not in arguments)
     return (
@@ -95,7 +95,7 @@ def test_old_leftovers_go_but_none_of_another_session(full: FakeServer) -> None:
     asked = (full.root / "asked").read_text().splitlines()[-1]
     assert "--keep words_of_half" in asked
     would = prune(full, "--dry-run")[0]
-    with session(full):  # as `fab prune` does it: what was reported first is what goes
+    with session(full):  # as `fab prune` does it: the dry run reported exactly what is removed
         assert prune(full, "--session", "a1")[0] == would == ["half", "ab.part", "words_of_half"]
     assert not any(path.exists() for path in (half, part, dump))
     assert "words_of_half" not in (full.root / "asked").read_text().splitlines()[-1]
@@ -131,14 +131,14 @@ def test_running_activation_stops_prune(full: FakeServer) -> None:
 
 
 def test_collections_that_no_manifest_names_are_dropped(full: FakeServer) -> None:
-    told = [
+    listed = [
         {"name": "words_of_two", "bytes": 5, "kept": True, "dropped": False},
         {"name": "fresh", "bytes": 5, "kept": True, "dropped": False},
         {"name": "words_of_m1", "bytes": None, "kept": False, "dropped": True},
     ]
     full.answers(
         "collections",
-        f"echo \"$@\" >> {full.root}/asked; echo '{json.dumps({'collections': told})}'",
+        f"echo \"$@\" >> {full.root}/asked; echo '{json.dumps({'collections': listed})}'",
     )
     found = full.json("prune", "--keep", "2").result
     removed = [entry["name"] for entry in found["remove"]]
@@ -159,10 +159,10 @@ def test_prune_after_a_deploy_asks_only_for_the_collections_of_what_it_removed(
 ) -> None:
     prune(full, "--auto", "--keep", "6")
     assert not (full.root / "asked").exists()
-    told = [{"name": "other", "bytes": 5, "kept": True, "dropped": False}]
+    listed = [{"name": "other", "bytes": 5, "kept": True, "dropped": False}]
     full.answers(
         "collections",
-        f"echo \"$@\" >> {full.root}/asked; echo '{json.dumps({'collections': told})}'",
+        f"echo \"$@\" >> {full.root}/asked; echo '{json.dumps({'collections': listed})}'",
     )
     found = full.json("prune", "--auto", "--keep", "4", "--dry-run").result
     asked = (full.root / "asked").read_text()

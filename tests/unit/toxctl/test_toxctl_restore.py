@@ -6,11 +6,18 @@ import json
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from fake_server import FakeServer
+from pymongo.errors import ConnectionFailure, OperationFailure
 
-from toxctl import events
+from tox_com_det.model.manifest import Embedding
+from tox_com_det.store import documents, maintenance
+from tox_com_det.store.disk_space import DiskSpace
+from tox_com_det.store.errors import RestoreError
+from tox_com_det.store.progress import Progress
+from toxctl import events, restore
 
 MANIFEST = {"embedding": {"collection": "words_0123"}}
 LINES = """echo 'checking   100 %  7 of 7 words  1.0 MB/s'
@@ -66,8 +73,9 @@ def test_restore_runs_the_app_that_app_link_names_with_the_services_settings(
     [
         ("MongoDB at 127.0.0.1:27017 does not answer: see `systemctl status mongod`", "database"),
         ("the database's disk has 10 MB free, a restore of 5 MB takes up to 20 MB", "disk"),
-        ("a.b: 3 words are there, the manifest says 4", "collection"),
-        ("the dump is damaged", "other"),
+        ("a.b: 3 words are there, the manifest says 4", "collection"),  # of version 0.1
+        ("damaged: run `fab build-model`, then run `fab restore-embeddings`", "other"),
+        ("mongorestore is not on PATH", "other"),
     ],
 )
 def test_failed_restore_ends_with_the_apps_own_line(
@@ -80,6 +88,37 @@ def test_failed_restore_ends_with_the_apps_own_line(
     error = serving.json("restore", "--collection", "words_0123").error
     assert (error["error"], error["kind"]) == (problem, kind)
     assert error["details"].startswith("details\n")
+
+
+EMBEDDING = Embedding("a", "b", 7, 2, "float32", "0" * 64, {})
+
+
+def test_kinds_fit_the_apps_own_messages() -> None:
+    words = {
+        documents.marker_problem(None, EMBEDDING): "collection",
+        documents.marker_problem({"witness": "w"}, EMBEDDING): "collection",
+        maintenance.database_problem("mongodb://h", ConnectionFailure("refused")): "database",
+        maintenance.database_problem("mongodb://h", OperationFailure("not authorized")): "database",
+    }
+    disk = mock.Mock(command=lambda _: {"fsTotalSize": 10, "fsUsedSize": 9})
+    for check in (lambda space: space.check_before(5, 0), lambda space: space.check_during()):
+        with pytest.raises(RestoreError) as error:
+            check(DiskSpace(disk, None))
+        words[str(error.value)] = "disk"
+    few = mock.MagicMock()
+    few["b"].estimated_document_count.return_value = 3
+    few["b"].count_documents.return_value = 3
+    words[maintenance.count_problem(few, EMBEDDING)] = "collection"
+    for message, kind in words.items():
+        assert restore._kind(str(message)) == kind, message
+
+
+def test_progress_fits_the_apps_own_lines(serving: FakeServer, dump: Path) -> None:
+    lines: list[str] = []
+    Progress(lines.append, "restoring", 7).done(3, 1000)
+    serving.answers("restore", f"echo '{lines[0]}'")
+    done = serving.json("restore", "--collection", "words_0123")
+    assert done.events[0] == {"progress": {"what": "restoring", "done": 3, "total": 7}}
 
 
 def test_restore_that_says_nothing_reports_its_exit_code(serving: FakeServer, dump: Path) -> None:

@@ -72,7 +72,7 @@ def test_silent_holder_is_reported_as_silent(serving: FakeServer) -> None:
         content = json.loads(path.read_text())
         path.write_text(json.dumps({**content, "seen": time.time() - 60}))
         with session(serving, "b1") as two:
-            assert "silent for 60 s" in two.first["error"]
+            assert "no heartbeat for 60 s" in two.first["error"]
             assert two.first["holder"]["silent"] >= 60
 
 
@@ -83,7 +83,7 @@ def test_laptop_that_goes_away_is_noted_with_what_is_live(serving: FakeServer) -
         assert (one.process.returncode, err) == (0, "")
     (line,) = history(serving)
     assert (line["result"], line["phase"]) == ("interrupted", "verify")
-    assert "the laptop was gone in phase verify" in line["reason"]
+    assert "the connection to the laptop was lost in phase verify" in line["reason"]
     assert line["live"]["model"] == str(serving.models["one"].path)
 
 
