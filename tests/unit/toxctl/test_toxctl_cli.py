@@ -94,6 +94,15 @@ def test_installed_directory_runs_by_its_path(installed: Path, server: FakeServe
     assert not list(Path(os.path.realpath(installed)).rglob("__pycache__"))
 
 
+def test_running_version_does_not_change_with_the_link(installed: Path) -> None:
+    """A late import must not come from a version that was installed meanwhile."""
+    release = os.path.realpath(installed)
+    (Path(release) / "toxctl/cli.py").write_text(
+        "import sys\n\ndef main():\n    print(sys.path[0])\n"
+    )
+    assert run(installed).stdout == f"{release}\n"
+
+
 def test_installed_directory_needs_nothing_but_the_standard_library(
     installed: Path, tmp_path: Path
 ) -> None:
