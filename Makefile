@@ -1,4 +1,4 @@
-# The commands of this project; each is a line or two that you could type yourself.
+# The commands of this project. Each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
 .PHONY: docs help venv up down serve test test-unit test-molecule test-faults lint lock
 
@@ -9,35 +9,35 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
-venv: ## make the controller's environment in .venv
+venv: ## create the controller's environment in .venv
 	@scripts/venv
 
-up: ## from nothing to scores: local Nanode, site.yml, sample model
+up: ## create a local Nanode, provision it and deploy the sample model
 	@scripts/up
 
 down: ## remove the local Nanode
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m controller.nanode destroy; else echo "Nothing to remove."; fi
 
-serve: ## the same service without root and without a container, until Ctrl-C (SERVE_PORT)
+serve: ## run the service without root and without a container, until Ctrl-C (SERVE_PORT)
 	@scripts/serve
 
-test: ## everything: lint, unit tests, the whole path in a container, and a summary
+test: ## run lint, unit tests and the scenarios in containers, and show a summary (SCENARIOS)
 	@scripts/test
 
-test-unit: venv ## the part of the tests without a container
+test-unit: venv ## run the unit tests, with a report of their coverage
 	$(BIN)/pytest --cov
 
-test-molecule: venv ## the whole path in a container, from a bare image to scores (SCENARIO)
+test-molecule: venv ## provision and test a server in a container (SCENARIO)
 	$(BIN)/molecule test --scenario-name $(SCENARIO)
 
-test-faults: ## faults for real, under load, in a container of their own, and a table (half an hour)
+test-faults: ## inject real faults under load, in a container of its own (half an hour)
 	@scripts/test-faults
 
-lint: venv ## check format, types, shell, spelling, YAML and roles with every linter (LINTERS)
+lint: venv ## check format, types, shell, spelling, YAML and roles (LINTERS="ruff mypy")
 	$(BIN)/python scripts/lint.py $(LINTERS)
 
-docs: venv ## write the roles' READMEs from their specifications
+docs: venv ## generate the roles' READMEs from their specifications
 	$(BIN)/python scripts/role_readmes.py
 
-lock: venv ## compile the hash-locked lists anew
+lock: venv ## compile the hash-locked lists of packages
 	scripts/lock

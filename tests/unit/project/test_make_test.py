@@ -1,9 +1,8 @@
-"""`make test` runs every part, counts how each came out, and never calls a skip a success."""
+"""`make test` runs every part, reports the result of each, and never counts a skip as passed."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ NO_ENGINE = "there is no container engine (tried podman and docker)"
 
 @dataclass
 class Checkout:
-    """A checkout whose commands are fakes: each says that it ran and ends as told."""
+    """A checkout whose commands are fakes: each records its call and exits as configured."""
 
     root: Path
 
@@ -28,19 +27,19 @@ class Checkout:
         program.chmod(0o755)
 
     def make(self, **codes: int) -> None:
-        """Let `make <target>` end with these exit codes, 0 for a target that is not named."""
+        """Let `make <target>` exit with these codes, 0 for a target that is not named."""
         cases = "".join(
             f"*\\ {target.replace('_', '-')}*) exit {code} ;;\n" for target, code in codes.items()
         )
         self.fake("bin/make", f'echo "make $*" >>"{self.root}/ran"\ncase " $*" in\n{cases}esac')
 
-    def check(self, code: int, words: str) -> None:
-        """Let `python -m controller.nanode check` end so."""
+    def check(self, code: int, answer: str) -> None:
+        """Let `python -m controller.nanode check` exit with this code and output."""
         self.fake(
             ".venv/bin/python",
             f'echo "check $*" >>"{self.root}/ran-checks"\n'
-            f'[ "$*" = "-m controller.nanode check" ] && echo "{words}"\n'
-            f'[ "$*" = "-m controller.nanode check --system centos7" ] && echo "{words}"\n'
+            f'[ "$*" = "-m controller.nanode check" ] && echo "{answer}"\n'
+            f'[ "$*" = "-m controller.nanode check --system centos7" ] && echo "{answer}"\n'
             f"exit {code}",
         )
 
@@ -55,11 +54,16 @@ class Checkout:
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
         )
 
     def ran(self) -> list[str]:
         file = self.root / "ran"
-        return [line.split()[2] for line in file.read_text().splitlines()] if file.exists() else []
+        targets = (
+            [line.split()[2] for line in file.read_text().splitlines()] if file.exists() else []
+        )
+        # Lint and unit tests run at the same time.
+        return sorted(targets[:2]) + targets[2:]
 
 
 @pytest.fixture
@@ -92,7 +96,7 @@ def test_all_parts_pass(checkout):
 @pytest.mark.parametrize(
     ("target", "part"), [("lint", "lint"), ("test_unit", "unit"), ("test_molecule", "default")]
 )
-def test_a_failure_is_the_result_and_the_other_parts_are_run_all_the_same(checkout, target, part):
+def test_after_a_failure_the_other_parts_run_and_the_result_is_a_failure(checkout, target, part):
     checkout.make(**{target: 2})
     done = checkout.run()
     assert done.returncode != 0
@@ -101,7 +105,7 @@ def test_a_failure_is_the_result_and_the_other_parts_are_run_all_the_same(checko
     assert checkout.ran() == ["lint", "test-unit", "test-molecule"]
 
 
-def test_where_no_container_can_run_the_scenario_is_skipped_with_the_reason(checkout):
+def test_without_a_container_the_scenario_is_skipped_with_the_reason(checkout):
     checkout.check(3, NO_ENGINE)
     done = checkout.run()
     assert done.returncode == 0
@@ -114,7 +118,7 @@ def test_where_no_container_can_run_the_scenario_is_skipped_with_the_reason(chec
     assert checkout.ran() == ["lint", "test-unit"]
 
 
-def test_centos_7_is_checked_for_what_its_systemd_needs_and_skipped_with_the_reason(checkout):
+def test_centos_7_has_a_check_of_its_own_and_is_skipped_with_the_reason(checkout):
     checkout.check(3, "this host has no cgroup v1")
     done = checkout.run(SCENARIOS="centos7", CI="true")
     assert done.returncode == 0
@@ -130,19 +134,19 @@ def test_a_skip_does_not_hide_a_failure(checkout):
     assert summary(done)[-1] == "1 passed, 1 failed, 1 skipped"
 
 
-def test_continuous_integration_takes_a_skip_of_the_default_scenario_for_a_failure(checkout):
+def test_in_continuous_integration_a_skip_of_the_default_scenario_is_a_failure(checkout):
     checkout.check(3, NO_ENGINE)
     done = checkout.run(CI="true")
     assert done.returncode != 0
     assert summary(done)[-2:] == [
-        f"FAILED default: CI=true does not allow to skip it: {NO_ENGINE}",
+        f"FAILED default: it must not be skipped with CI=true: {NO_ENGINE}",
         "2 passed, 1 failed, 0 skipped",
     ]
     checkout.check(0, "Yes, with podman.")
     assert checkout.run(CI="true").returncode == 0
 
 
-def test_a_check_that_breaks_is_no_reason_to_skip(checkout):
+def test_a_check_that_fails_is_no_reason_to_skip(checkout):
     checkout.check(1, "Traceback")
     done = checkout.run()
     assert done.returncode != 0
@@ -159,14 +163,14 @@ def test_without_the_environment_nothing_passes(checkout):
     assert checkout.ran() == []
 
 
-def test_other_scenarios_are_parts_of_their_own(checkout):
+def test_each_scenario_is_a_part(checkout):
     checkout.check(3, NO_ENGINE)
     done = checkout.run(CI="true", SCENARIOS="el9 default")
     assert f"SKIPPED el9: {NO_ENGINE}" in summary(done)
     assert summary(done)[-1] == "2 passed, 1 failed, 1 skipped"
 
 
-def test_a_bounded_selection_of_the_faults_is_a_part_of_its_own(checkout):
+def test_the_quick_selection_of_the_faults_is_a_part(checkout):
     checkout.fake("scripts/test-faults", f'echo "make faults $*" >>"{checkout.root}/ran"')
     done = checkout.run(SCENARIOS="faults", CI="true")
     assert done.returncode == 0, done.stderr
@@ -182,17 +186,54 @@ def test_a_bounded_selection_of_the_faults_is_a_part_of_its_own(checkout):
     checkout.check(3, NO_ENGINE)
     assert checkout.run(SCENARIOS="faults").returncode == 0
     done = checkout.run(SCENARIOS="faults", CI="true")
-    assert f"FAILED faults: CI=true does not allow to skip it: {NO_ENGINE}" in summary(done)
+    assert f"FAILED faults: it must not be skipped with CI=true: {NO_ENGINE}" in summary(done)
 
 
-def test_its_scenarios_are_there_and_make_test_is_this_script():
-    script = (CHECKOUT / "scripts/test").read_text()
-    *scenarios, last = re.search(r"for name in \$\{SCENARIOS:-(.*?)\}", script)[1].split()
+def test_lint_runs_while_the_unit_tests_run(checkout):
+    checkout.fake(
+        "bin/make",
+        f"""cd "{checkout.root}"
+case " $* " in
+*" lint "*) touch lint; until [ -e unit ]; do sleep 0.05; done; echo said by lint ;;
+*" test-unit "*) touch unit; until [ -e lint ]; do sleep 0.05; done; echo said by unit ;;
+esac""",
+    )
+    done = checkout.run(SCENARIOS="none")
+    assert done.returncode == 0
+    assert done.stdout.index("said by unit") < done.stdout.index("said by lint")
+
+
+def test_by_default_the_scenarios_and_the_faults_run(checkout):
+    checkout.fake("scripts/test-faults", f'echo "make faults $*" >>"{checkout.root}/ran"')
+    done = checkout.run(SCENARIOS="")
+    assert done.returncode == 0, done.stderr
+    *scenarios, last, counts = [line.removeprefix("PASSED ") for line in summary(done)[2:]]
+    assert last == "faults"
+    assert counts == f"{len(scenarios) + 3} passed, 0 failed, 0 skipped"
+    assert "default" in scenarios
     for name in scenarios:
         assert (CHECKOUT / f"molecule/{name}/molecule.yml").is_file()
-    assert last == "faults"
-    assert (CHECKOUT / "scripts/test-faults").is_file()
-    makefile = (CHECKOUT / "Makefile").read_text()
-    assert "\ntest: ## " in makefile
-    assert "\n\t@scripts/test\n" in makefile
-    assert "\nCI=true\nexport CI\n" in (CHECKOUT / ".ci/run").read_text()
+
+
+def test_make_test_is_this_script():
+    printed = subprocess.run(
+        ["make", "--dry-run", "test"],  # noqa: S607 (make itself)
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed == "scripts/test\n"
+
+
+def test_continuous_integration_runs_make_test_and_allows_no_skip(checkout):
+    (checkout.root / ".ci").mkdir()
+    shutil.copy(CHECKOUT / ".ci/run", checkout.root / ".ci/run")
+    checkout.fake("bin/make", f'echo "$PWD $CI $*" >"{checkout.root}/called"; exit 7')
+    done = subprocess.run(  # noqa: S603 (the script under test)
+        [str(checkout.root / ".ci/run")],
+        env={"PATH": f"{checkout.root / 'bin'}:{os.environ['PATH']}"},
+        check=False,
+    )
+    assert done.returncode == 7
+    assert (checkout.root / "called").read_text() == f"{checkout.root} true test\n"
