@@ -80,13 +80,6 @@ class TokenizerRules:
         return self.select(tokens, known, oov)
 
 
-def text_to_word_sequence(
-    text: str, filters: str = DEFAULT_FILTERS, lower: bool = True, split: str = " "
-) -> list[str]:
-    """Keras' function of the same name."""
-    return TokenizerRules(filters=filters, lower=lower, split=split).tokens(text)
-
-
 def pad_sequence(
     sequence: Sequence[T],
     length: int,
@@ -109,14 +102,3 @@ def pad_sequence(
     kept = list(sequence[-length:] if truncating == "pre" else sequence[:length])
     fill = [value] * (length - len(kept))
     return fill + kept if padding == "pre" else kept + fill
-
-
-def pad_sequences(
-    sequences: Iterable[Sequence[T]],
-    length: int,
-    value: T,
-    padding: Side = "pre",
-    truncating: Side = "pre",
-) -> list[list[T]]:
-    """`pad_sequence` for each of `sequences`: a batch x length list."""
-    return [pad_sequence(one, length, value, padding, truncating) for one in sequences]

@@ -7,8 +7,6 @@ from tox_com_det.model.tokenizer import (
     DEFAULT_FILTERS,
     TokenizerRules,
     pad_sequence,
-    pad_sequences,
-    text_to_word_sequence,
 )
 
 OOV = "<oov>"
@@ -55,7 +53,7 @@ def test_the_articles_text_gives_the_sequence_the_article_printed():
     ],
 )
 def test_words_are_separated_as_keras_does(text, tokens):
-    assert text_to_word_sequence(text) == tokens
+    assert TokenizerRules().tokens(text) == tokens
 
 
 def test_the_default_filters_are_keras_and_keep_the_apostrophe():
@@ -63,17 +61,17 @@ def test_the_default_filters_are_keras_and_keep_the_apostrophe():
 
 
 def test_case_is_kept_without_lower():
-    assert text_to_word_sequence("You YOU", lower=False) == ["You", "YOU"]
+    assert TokenizerRules(lower=False).tokens("You YOU") == ["You", "YOU"]
 
 
 def test_with_another_split_filters_become_it_and_blanks_do_not_separate():
-    assert text_to_word_sequence("a b,c", split="|") == ["a b", "c"]
-    assert text_to_word_sequence("a b,c", split="<>") == ["a b", "c"]
+    assert TokenizerRules(split="|").tokens("a b,c") == ["a b", "c"]
+    assert TokenizerRules(split="<>").tokens("a b,c") == ["a b", "c"]
 
 
 def test_text_is_lowered_before_it_is_filtered():
     # With a filter for "a" the capital must go too, as lower() comes first in Keras.
-    assert text_to_word_sequence("bAb", filters="a") == ["b", "b"]
+    assert TokenizerRules(filters="a").tokens("bAb") == ["b", "b"]
 
 
 def test_an_empty_split_is_refused():
@@ -115,8 +113,8 @@ def test_index_num_words_is_not_reachable_and_none_is_no_limit():
     ],
 )
 def test_sequences_are_filled_and_cut_on_the_given_side(padding, truncating, short, long):
-    found = pad_sequences([[1, 2], [1, 2, 3, 4, 5]], 3, 0, padding, truncating)
-    assert found == [short, long]
+    assert pad_sequence([1, 2], 3, 0, padding, truncating) == short
+    assert pad_sequence([1, 2, 3, 4, 5], 3, 0, padding, truncating) == long
 
 
 def test_an_empty_sequence_is_all_padding_and_an_exact_one_is_unchanged():
