@@ -1,4 +1,4 @@
-"""The bundles of the fault tests: good ones that differ, and those that must never serve."""
+"""The bundles of the fault tests: good ones that differ, and bad ones that must never go live."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class Bundles:
-    """Builds bundles below a directory; the good ones are noted in `known` for the load."""
+    """Builds bundles below a directory; `known` has the manifests of the good ones for the load."""
 
     def __init__(self, directory: Path) -> None:
         shutil.rmtree(directory, ignore_errors=True)
@@ -39,7 +39,7 @@ class Bundles:
         self.known = directory / "known"
         self.known.mkdir(parents=True)
         self.good: dict[str, Path] = {}
-        # Models that no server has seen yet, also on a Nanode of an earlier run.
+        # New models in each run, so that a Nanode of an earlier run does not have them.
         self.random = random.SystemRandom()
 
     # ------------------------------------------------------------ good ones
@@ -53,17 +53,17 @@ class Bundles:
         return self._varied("other", lambda h5: add_to_bias(h5, 0.25))
 
     def fresh(self, name: str) -> Path:
-        """A good model that the server has not got; its words are the sample model's."""
+        """A good model that the server does not have; its words are the sample model's."""
         number = self.random.uniform(0.3, 0.9)
         return self._varied(self._unused(name), lambda h5: add_to_bias(h5, number))
 
     def fresh_words(self, name: str) -> Path:
-        """A good model that the server has not got, with words in a collection of its own."""
+        """A good model that the server does not have, with words in a collection of its own."""
         number = self.random.uniform(0.1, 0.9)
         return self._varied(self._unused(name), lambda h5: change_word(h5, number))
 
     def heavy(self, name: str) -> Path:
-        """A good model that the server has not got, with a head of 20 MB: something to cut off."""
+        """A good model that the server does not have, with a head of 20 MB to interrupt."""
 
         def pad(model: onnx.ModelProto) -> None:
             ballast = np.frombuffer(self.random.randbytes(HEAVY_BYTES), np.uint8)
@@ -73,7 +73,7 @@ class Bundles:
         return self._noted(rewritten(self.base(), out, head=pad))
 
     def _unused(self, name: str) -> str:
-        """A name that no bundle has: one that was deployed must stay as it is."""
+        """A name that no bundle has: a deployed one must not change."""
         numbered = (f"{name}-{number}" for number in itertools.count(1))
         return next(one for one in numbered if not (self.directory / one).exists())
 
@@ -96,16 +96,16 @@ class Bundles:
         return self._noted(out)
 
     def _noted(self, bundle: Path) -> Path:
-        """Let the load take this model's answers for good ones."""
+        """Make the load accept this model's answers."""
         version = read(bundle)["model_version"]
         shutil.copy(bundle / "manifest.json", self.known / f"{version}.json")
         self.good[version] = bundle
         return bundle
 
-    # ------------------------------------------------------------ those that must not serve
+    # ------------------------------------------------------------ bad ones
 
     def wrong(self) -> Path:
-        """A head that loads and gives the answers of another model."""
+        """A head that loads, with the golden outputs of another model."""
         answers = read(self.base())["golden_outputs"]
         out = self._varied("wrong", lambda h5: add_to_bias(h5, self.random.uniform(1.0, 2.0)))
         version = read(out)["model_version"]
@@ -114,7 +114,7 @@ class Bundles:
         return rewritten(out, out, manifest=lambda one: {**one, "golden_outputs": answers})
 
     def not_a_number(self) -> Path:
-        """A head that gives NaN for every text."""
+        """A head that returns NaN for every text."""
 
         def poison(model: onnx.ModelProto) -> None:
             _, last = last_bias(model)
@@ -124,7 +124,7 @@ class Bundles:
         return rewritten(self.base(), self.directory / "nan", head=poison)
 
     def hungry(self) -> Path:
-        """A head that gives the right answers and needs 600 MB for it."""
+        """A head that gives the right answers and needs 600 MB of memory."""
 
         def swell(model: onnx.ModelProto) -> None:
             node, last = last_bias(model)
@@ -152,7 +152,7 @@ class Bundles:
         return bundle
 
     def with_dump(self, source: Path, name: str, change: Callable[[list[Json]], None]) -> Path:
-        """A copy whose dump has other documents than its manifest says."""
+        """A copy whose dump does not match its manifest."""
         out = self.directory / name
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(source, out)
@@ -163,7 +163,7 @@ class Bundles:
         return out
 
     def big(self) -> Path:
-        """A bundle with 200,000 words of 20 random numbers, 27 MB: something to break off."""
+        """A bundle with 200,000 words of 20 random numbers, 27 MB to interrupt."""
         out = self.directory / "big"
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(self.base(), out, ignore=shutil.ignore_patterns("dump"))
@@ -200,7 +200,7 @@ def rewritten(
     head: Callable[[onnx.ModelProto], None] | None = None,
     manifest: Callable[[Json], Json] = lambda one: one,
 ) -> Path:
-    """A bundle with a changed head or manifest, whose hashes and version fit all the same."""
+    """A bundle with a changed head or manifest, and with hashes and version that match it."""
     if out != source:
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(source, out)

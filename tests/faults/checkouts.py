@@ -1,4 +1,4 @@
-"""Copies of this checkout with another app in them: `fab deploy-app` ships the one it is in."""
+"""Copies of this checkout with another app: `fab deploy-app` ships the checkout it runs in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from controller.deploy.paths import BUILD, ROOT
 
-# Kills its own master a second after nginx was pointed to it.
+# Kills its own master process a second after it is live.
 FATAL = """
 
 def _end_once_live() -> None:
@@ -29,9 +29,9 @@ __import__("threading").Thread(target=_end_once_live, daemon=True).start()
 
 
 def copied(out: Path, fatal: bool = False) -> Path:
-    """A copy whose app has a version that no server has seen; `fatal`: it dies once it is live."""
+    """A copy whose app has a new version; `fatal`: it crashes once it is live."""
     shutil.rmtree(out, ignore_errors=True)
-    # With what is not committed yet: the app as it is here.
+    # With uncommitted changes: the app as it is in this checkout.
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603 (words of the tests, no shell)
     for name in filter(None, listed.split("\0")):

@@ -1,13 +1,13 @@
 """What the fault tests share: the server, the laptop, bundles, the load, and the table of rows.
 
-scripts/test-faults makes the server; without it these tests end at once with that command.
+scripts/test-faults creates the server; without it these tests stop at once and name that command.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,79 +24,79 @@ from controller.nanode import NanodeError
 WORK = BUILD / "faults"
 RATE = float(os.environ.get("FAULTS_RATE", "40"))
 READY_SECONDS = 60.0
-# Of a switch that has to be undone, or a slot that has to start again.
+# For a switch that has to be rolled back, or a slot that has to start again.
 BACK_SECONDS = 15.0
 MOMENT_SECONDS = 2.0
 ROWS = pytest.StashKey[list[Row]]()
 
 
 class Scene:
-    """One fault under load: what is there, and what has to be so afterwards."""
+    """One fault under load: its setup, and what has to be true afterwards."""
 
     def __init__(
         self, row: Row, server: FaultyServer, laptop: Laptop, bundles: Bundles, load: UnderLoad
     ) -> None:
         self.row, self.server, self.laptop = row, server, laptop
         self.bundles, self.load = bundles, load
-        # Which model serves, and which other one a person wants to bring next.
+        # The live model, and another one to deploy next.
         self.old = bundles.good[server.live_model()]
         self.next = bundles.other() if self.old == bundles.base() else bundles.base()
 
     def fab(self, *arguments: str, laptop: Laptop | None = None) -> Done:
-        """Type a task."""
+        """Run a task."""
         return (laptop or self.laptop).fab(*arguments)
 
-    def good(self, *arguments: str, laptop: Laptop | None = None) -> Done:
-        """Type a task that has to do its work."""
+    def succeeds(self, *arguments: str, laptop: Laptop | None = None) -> Done:
+        """Run a task that has to succeed."""
         done = self.fab(*arguments, laptop=laptop)
-        assert done.code == 0, done.said
+        assert done.code == 0, done.output
         return done
 
-    def bad(self, *arguments: str, words: str = "", laptop: Laptop | None = None) -> Done:
-        """Type a task that has to fail with one line that a person can use."""
+    def fails(self, *arguments: str, words: str = "", laptop: Laptop | None = None) -> Done:
+        """Run a task that has to fail with one line that helps."""
         done = self.fab(*arguments, laptop=laptop)
-        self.failed(done, words)
+        self.check_failure(done, words)
         return done
 
-    def failed(self, done: Done, words: str = "") -> None:
-        """Demand that a task failed with a line, not with a stack of calls, and note the line."""
-        assert done.code == 1, done.said
-        assert "Traceback" not in done.said, done.said
-        assert done.error, done.said
-        assert words in done.said, f"{words!r} is not in: {done.said}"
-        # The hooks of these tests inject a fault and say no to nothing.
-        assert "the hook /" not in done.error, done.said
-        self.tell(f"laptop: {done.error.removeprefix('error: ')}")
+    def check_failure(self, done: Done, words: str = "") -> None:
+        """Assert that a task failed with a line, not with a traceback, and note the line."""
+        assert done.code == 1, done.output
+        assert "Traceback" not in done.output, done.output
+        assert done.error, done.output
+        assert words in done.output, f"{words!r} is not in: {done.output}"
+        # The hooks of these tests inject a fault, they never fail themselves.
+        assert "the hook /" not in done.error, done.output
+        self.note(f"laptop: {done.error.removeprefix('error: ')}")
 
     def deploy(self, bundle: Path) -> tuple[str, ...]:
-        """The words that deploy a bundle."""
+        """The arguments that deploy a bundle."""
         return ("deploy-model", "--bundle", str(bundle))
 
     def deploys(self, bundle: Path, laptop: Laptop | None = None) -> Done:
-        """Demand that a bundle can be deployed and serves then."""
-        done = self.good(*self.deploy(bundle), laptop=laptop)
+        """Assert that a bundle can be deployed and is live then."""
+        done = self.succeeds(*self.deploy(bundle), laptop=laptop)
         self.server.serves(bundle)
         return done
 
-    def still_serves(self) -> None:
-        """Demand that nothing has changed."""
+    def unchanged(self) -> None:
+        """Assert that the previous model is still live and healthy."""
         self.free()
         self.server.serves(self.old)
 
     def next_deploy_works(self) -> None:
-        """Demand that the next good deploy does its work."""
+        """Assert that the next good deploy succeeds."""
         self.deploys(self.next)
 
     def free(self) -> None:
-        """Wait until nothing is under way on the server."""
+        """Wait until nothing is running on the server."""
         self.server.when("free", seconds=200).struck(220)
 
-    def tell(self, words: str) -> None:
-        """Note something for the table."""
-        self.row.said.append(words if len(words) < 240 else words[:237] + "...")
+    def note(self, words: str) -> None:
+        """Add a remark to the table."""
+        self.row.remarks.append(words if len(words) < 240 else words[:237] + "...")
 
 
-Fault = Callable[..., "contextmanager[Scene]"]
+Fault = Callable[..., AbstractContextManager[Scene]]
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +104,7 @@ def server() -> FaultyServer:
     try:
         return FaultyServer.find()
     except NanodeError:
-        pytest.exit("there is no Nanode for these tests: type scripts/test-faults", 2)
+        pytest.exit("these tests need a Nanode of their own: run scripts/test-faults", 2)
 
 
 @pytest.fixture(scope="session")
@@ -119,9 +119,9 @@ def inventory() -> Path:
 
 @pytest.fixture(scope="session")
 def serving(server: FaultyServer, bundles: Bundles, inventory: Path) -> FaultyServer:
-    """The server, with the sample model."""
+    """The server with the sample model live."""
     if server.live_model() != read(bundles.base())["model_version"]:
-        mend(server, bundles, Laptop(WORK / "laptop" / "before", inventory))
+        repair(server, bundles, Laptop(WORK / "laptop" / "before", inventory))
     server.serves(bundles.base())
     return server
 
@@ -145,7 +145,7 @@ def proxy(server: FaultyServer) -> Iterator[CutProxy]:
 def fault(
     request: pytest.FixtureRequest, serving: FaultyServer, laptop: Laptop, bundles: Bundles
 ) -> Fault:
-    """A function that opens a scene: load runs until it is left, then its answers are judged."""
+    """A function that opens a scene: load runs until it is left, then its answers are checked."""
     rows = request.config.stash[ROWS]
 
     @contextmanager
@@ -161,10 +161,10 @@ def fault(
             wait(lambda: load.so_far().requests, "the load")
             yield scene
             row.seen = load.stop()
-            judge(row.seen, may_fail)
-            row.demanded = "yes"
+            check_answers(row.seen, may_fail)
+            row.verdict = "yes"
         except BaseException as error:
-            row.demanded = "NO: " + (str(error).splitlines() or [type(error).__name__])[0][:100]
+            row.verdict = "NO: " + (str(error).splitlines() or [type(error).__name__])[0][:100]
             raise
         finally:
             load.kill()
@@ -173,24 +173,24 @@ def fault(
     return opened
 
 
-def judge(seen: Seen, may_fail: Callable[[Seen], bool] | None) -> None:
-    """Demand right answers, and as many of them as the fault allows (all, unless it says so)."""
+def check_answers(seen: Seen, may_fail: Callable[[Seen], bool] | None) -> None:
+    """Assert correct answers, and no more failures than the fault allows (by default none)."""
     assert seen.requests
     assert not seen.wrong, f"{len(seen.wrong)} wrong answers: {seen.wrong[0]}"
     if may_fail is None:
         assert not seen.failed, f"{len(seen.failed)} failed requests: {seen.failed[0]}"
     else:
-        assert may_fail(seen), f"{len(seen.failed)} failed requests: {seen.words()}"
+        assert may_fail(seen), f"{len(seen.failed)} failed requests: {seen.summary()}"
 
 
 def fails_for_a_moment(seen: Seen, moment: float = MOMENT_SECONDS) -> bool:
-    """Allow as many failures as are sent in a moment, with answers again soon."""
-    return len(seen.failed) <= RATE * moment and seen.away < BACK_SECONDS
+    """Allow as many failures as are sent in a moment, if answers resume soon."""
+    return len(seen.failed) <= RATE * moment and seen.downtime < BACK_SECONDS
 
 
 @pytest.fixture(autouse=True)
-def a_server_that_serves(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let a test that broke something not take the next ones with it."""
+def healthy_server(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Repair the server after a test that broke something, for the tests after it."""
     yield
     if "fault" not in request.fixturenames:
         return
@@ -198,38 +198,38 @@ def a_server_that_serves(request: pytest.FixtureRequest) -> Iterator[None]:
     bundles: Bundles = request.getfixturevalue("bundles")
     inventory: Path = request.getfixturevalue("inventory")
     state = server.state()
-    whole = (
+    healthy = (
         Path(state["confirmed"].get("model", "-")).name in bundles.good
         and state["live"] == state["confirmed"].get("slot")
         and not state["lock"]
         and not state["activation"]
         and server.is_ready()
     )
-    if whole and any(word in request.node.nodeid for word in ("test_embeddings", "a_dump")):
-        # The stand-in for MongoDB keeps in memory what it holds: half a gigabyte is its limit.
+    if healthy and any(word in request.node.nodeid for word in ("test_embeddings", "a_dump")):
+        # The stand-in for MongoDB keeps its data in memory: half a gigabyte is its limit.
         server.drop_words("big_")
-    if not whole:
-        mend(server, bundles, Laptop(WORK / "laptop" / "mend", inventory))
+    if not healthy:
+        repair(server, bundles, Laptop(WORK / "laptop" / "repair", inventory))
 
 
-def mend(server: FaultyServer, bundles: Bundles, laptop: Laptop) -> None:
-    """Bring the server back to a good model, whatever holds it up."""
+def repair(server: FaultyServer, bundles: Bundles, laptop: Laptop) -> None:
+    """Bring the server back to a good model, whatever state it is in."""
     server.inside("systemctl start secantusdb nginx")
     laptop.fab("unlock")
-    # A switch that is under way goes on to its end.
+    # A running switch completes by itself.
     server.when("free", seconds=200).struck(220)
     for task in ("restore-embeddings", "deploy-model"):
         done = laptop.fab(task, "--bundle", str(bundles.base()))
-        assert done.code == 0, done.said
-    wait(server.is_ready, "the service after it was mended", READY_SECONDS)
+        assert done.code == 0, done.output
+    wait(server.is_ready, "the service after its repair", READY_SECONDS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
     for line in (
-        "quick: of the bounded selection, scripts/test-faults --quick",
-        "at_the_end: kills the container; the host's address translation sends a later client to "
-        "where it was (EHOSTUNREACH), for two minutes",
+        "quick: part of the bounded selection, scripts/test-faults --quick",
+        "at_the_end: kills the container; for two minutes the host's address translation sends "
+        "later clients to its previous address (EHOSTUNREACH)",
     ):
         config.addinivalue_line("markers", line)
 
@@ -239,7 +239,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table and keep it beside the logs."""
+    """Print the table and write it beside the logs."""
     rows = terminalreporter.config.stash[ROWS]
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback between laptop and sshd, which cuts, slows and freezes."""
+"""A TCP proxy on loopback between laptop and sshd that cuts, slows down and freezes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import threading
 import time
 
 CHUNK = 16 * 1024
-ARRIVE_SECONDS = 0.5  # a reset throws away what waits in a buffer on its way
+ARRIVE_SECONDS = 0.5  # a reset discards what is still in a buffer on its way
 
 
 class CutProxy:
-    """Forwards connections to a port of this machine until it is told otherwise.
+    """Forwards connections to a port of this machine.
 
     Attributes:
         port: where it listens on loopback.
-        sent: bytes that went from client to server, over all connections.
-        cut_after: once `sent` is there every connection is reset; None: never.
-        rate: bytes a second from client to server; None: as fast as it goes.
+        sent: bytes from client to server, over all connections.
+        cut_after: every connection is reset once `sent` reaches it; None: never.
+        rate: bytes per second from client to server; None: no limit.
     """
 
     def __init__(self, target: int) -> None:
@@ -36,7 +36,7 @@ class CutProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def freeze(self) -> None:
-        """Let nothing through any more, and close nothing: the laptop's lid is shut."""
+        """Forward nothing any more, and close nothing, like a laptop whose lid is shut."""
         self.thawed.clear()
 
     def cut(self) -> None:
@@ -49,7 +49,7 @@ class CutProxy:
         self.thawed.set()
 
     def close(self) -> None:
-        """End for good."""
+        """Stop for good."""
         self.listener.close()
         self.cut()
 
@@ -82,13 +82,13 @@ class CutProxy:
                 target.sendall(chunk)
                 self.sent += len(chunk) if counted else 0
             target.shutdown(socket.SHUT_WR)
-        except OSError:  # of a program that was killed with something unread: pass it on
+        except OSError:  # a program was killed with unread data: pass the reset on
             reset(source)
             reset(target)
 
 
 def reset(one: socket.socket) -> None:
-    """Close a connection with RST, as a network that breaks does, and wake who reads from it."""
+    """Close a connection with RST, as a broken network does, and wake its readers."""
     with contextlib.suppress(OSError):
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         one.shutdown(socket.SHUT_RD)

@@ -1,4 +1,4 @@
-"""The Nanode of the fault tests: looked at and struck through its engine, past sshd."""
+"""The Nanode of the fault tests: observed and disturbed through its engine, not through sshd."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SMALL_DISK = "/run/small-disk"
 
 
 def wait(reached: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Wait until something is so, and return what it says; AssertionError after `seconds`."""
+    """Wait until `reached` returns something and return that; AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while not (found := reached()):
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
@@ -40,12 +40,12 @@ def wait(reached: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
 
 @dataclass
 class Strike:
-    """Something that waits in the container for its moment."""
+    """An action that waits in the container for its moment."""
 
     process: subprocess.Popen[str]
 
     def struck(self, seconds: float = 120.0) -> dict[str, Any]:
-        """When it happened and what it did; AssertionError if it did not."""
+        """When it happened and what it did; AssertionError if it did not happen."""
         out, error = self.process.communicate(timeout=seconds)
         assert self.process.returncode == 0, error
         return json.loads(out)
@@ -54,20 +54,18 @@ class Strike:
 class FaultyServer:
     """The container, its service and its inventory."""
 
-    def __init__(self, engine: Engine, instance: Instance, python: str) -> None:
-        self.engine, self.instance, self.python = engine, instance, python
+    def __init__(self, engine: Engine, instance: Instance) -> None:
+        self.engine, self.instance = engine, instance
+        self.config: dict[str, Any] = json.loads(self.inside("cat /etc/tox_com_det/server.json"))
+        self.python: str = self.config["python"]
         self.url = f"http://127.0.0.1:{instance.http_port}"
 
     @classmethod
     def find(cls) -> FaultyServer:
-        """The one that scripts/test-faults made."""
+        """The one that scripts/test-faults created."""
         instance = recorded(STATE)
         engine = find_engine(inspect_host(), os.environ.get("NANODE_ENGINE"))
-        server = cls(engine, instance, "python3")
-        config = json.loads(server.inside("cat /etc/tox_com_det/server.json"))
-        server.python = config["python"]
-        server.config = config
-        return server
+        return cls(engine, instance)
 
     # ------------------------------------------------------------ inside
 
@@ -120,7 +118,7 @@ class FaultyServer:
         what: str = "",
         seconds: float = 60.0,
     ) -> Strike:
-        """Let something wait in the container for its moment and strike there."""
+        """Start an action that waits in the container for its moment."""
         words = ("when", condition, value, action, what, str(seconds))
         process = subprocess.Popen(  # noqa: S603 (words of the tests)
             self.command(self.python, "-c", INSIDE, *words),
@@ -151,9 +149,9 @@ class FaultyServer:
 
     @contextmanager
     def small_disk(self, path: str, spare: int, service: str | None = None) -> Iterator[None]:
-        """Put a small disk with the content of `path` over it, with `spare` bytes free.
+        """Mount a small disk over `path`, with the same content and `spare` bytes free.
 
-        In memory, and gone afterwards with what was written to it: the host's disk is not filled.
+        It is in memory and goes away with what was written to it: the host's disk is not filled.
         """
         hidden = SMALL_DISK
         stop, begin = (f"systemctl stop {service}", f"systemctl start {service}") if service else (
@@ -175,9 +173,9 @@ class FaultyServer:
             )
 
     def fill_small_disk(self, left: int) -> None:
-        """Make the small disk so small that `left` bytes are free.
+        """Shrink the small disk until `left` bytes are free.
 
-        Again, if somebody has written to it in between: no disk becomes smaller than what it holds.
+        Repeated if it is written to meanwhile: a disk cannot become smaller than its content.
         """
         self.inside(
             'for _ in $(seq 100); do used=$(df -Pk "$1" | awk "NR == 2 {print \\$3}"); '
@@ -190,7 +188,7 @@ class FaultyServer:
     # ------------------------------------------------------------ the service
 
     def live_model(self) -> str:
-        """The version of the model that was confirmed last."""
+        """The version of the model that is confirmed."""
         return Path(self.state()["confirmed"]["model"]).name.split("-")[0]
 
     def app(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -203,7 +201,7 @@ class FaultyServer:
         return self.run("sh", "-euc", script, "sh", *where, module, *arguments)
 
     def drop_words(self, prefix: str) -> None:
-        """Remove the collections whose name begins so."""
+        """Drop the collections whose names begin with `prefix`."""
         done = self.app("tox_com_det.store.collections")
         assert done.returncode == 0, done.stdout + done.stderr
         names = [one["name"] for one in json.loads(done.stdout)["collections"]]
@@ -213,37 +211,41 @@ class FaultyServer:
             assert done.returncode == 0, done.stdout + done.stderr
 
     def is_ready(self) -> bool:
-        """Whether the service says so through nginx."""
+        """Whether the service reports ready through nginx."""
         done = self.run("curl", "--silent", "--fail", "--max-time", "5", "http://127.0.0.1/readyz")
         return done.returncode == 0
 
     def serves(self, bundle: Path) -> None:
-        """AssertionError unless this model serves, is confirmed, and nothing is left over."""
+        """AssertionError unless this model is live and confirmed, and nothing is left over."""
         manifest = Manifest.load(bundle / "manifest.json")
         version = manifest.model_version
         state = self.state()
         confirmed = state["confirmed"]
         model = Path(confirmed["model"])
         assert model.name.split("-")[0] == version, f"{version} is not confirmed: {state}"
-        assert confirmed["slot"] == state["live"], f"the link is not the confirmed one: {state}"
+        assert confirmed["slot"] == state["live"], (
+            f"the live link is not the confirmed slot: {state}"
+        )
         pinned = {name: confirmed[name] for name in ("app", "model")}
-        assert state["slots"][state["live"]]["pinned"] == pinned, f"pinned is another: {state}"
+        assert state["slots"][state["live"]]["pinned"] == pinned, (
+            f"the slot is set to another release: {state}"
+        )
         for slot, seen in state["slots"].items():
             wanted = "active" if slot == state["live"] else "inactive"
             assert seen["active"] == wanted, f"slot {slot} is {seen['active']}: {state}"
             enabled = slot == state["live"]
             assert seen["enabled"] == enabled, f"slot {slot}, enabled: {seen['enabled']}: {state}"
-        assert not state["lock"], f"somebody holds the lock: {state}"
-        assert not state["activation"], f"an activation is under way: {state}"
+        assert not state["lock"], f"the deploy lock is held: {state}"
+        assert not state["activation"], f"an activation is running: {state}"
         assert self.is_ready(), "it is not ready"
-        wait(self.has_route, "this host's way to the container")
+        wait(self.has_route, "this host's route to the container")
         predict.compare_golden(self.url, manifest.golden_outputs, manifest.labels, version)
 
     def has_route(self) -> bool:
-        """Whether many connections in a row find the container.
+        """Whether many connections in a row reach the container.
 
-        After a restart it has another address, and this host leads a few old source ports to the
-        one before for a moment ("No route to host"): that is the engine's forwarding, no server's.
+        After a restart it has another address, and for a moment this host forwards a few old source
+        ports to the previous one ("No route to host"): a fault of the engine, not of the server.
         """
         address = urlsplit(self.url)
         try:

@@ -1,7 +1,8 @@
 """Runs in the container, as root, with the server's own Python.
 
-`state` prints what a test compares. `when CONDITION VALUE ACTION VALUE SECONDS` waits for a moment
-of a deploy and strikes there. One JSON object each. Standard library only, not part of the product.
+`state` prints what the tests compare. `when CONDITION VALUE ACTION VALUE SECONDS` waits for a
+moment of a deploy and acts then. Each prints one JSON object. Standard library only; it observes
+the server without toxctl, which is under test.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ STEP_SECONDS = 0.005
 
 
 def read_json(path: str) -> Any:
-    """The content of a file, None where there is none or it is being written."""
+    """The content of a file, None if there is none or if it is being written."""
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
@@ -35,17 +36,17 @@ CONFIG = read_json(SERVER_JSON)
 
 
 def deploy_lock() -> dict[str, Any]:
-    """What the deploy lock says, {} where nobody holds it."""
+    """The holder of the deploy lock, {} if it is free."""
     return read_json(CONFIG.get("deploy_lock_file", "/run/tox_com_det-deploy.lock")) or {}
 
 
 def activation() -> dict[str, Any]:
-    """What slotctl's own lock says."""
+    """The holder of the activation lock, {} if it is free."""
     return read_json(CONFIG.get("lock_file", ACTIVATION)) or {}
 
 
 def live() -> str | None:
-    """The slot that the link leads to."""
+    """The slot that the live link points to."""
     try:
         target = os.readlink(CONFIG["live_link"])
     except OSError:
@@ -56,7 +57,7 @@ def live() -> str | None:
 
 
 def confirmed() -> dict[str, Any]:
-    """confirmed.json, {} where there is none."""
+    """confirmed.json, {} if there is none."""
     return read_json(os.path.join(CONFIG["state_dir"], "confirmed.json")) or {}
 
 
@@ -68,12 +69,12 @@ def show(unit: str, *names: str) -> dict[str, str]:
 
 
 def is_enabled(name: str) -> bool:
-    """Whether a unit comes up with the machine, by its files: `show` may remember other ones."""
+    """Whether a unit starts at boot, by its files: `show` may have cached others."""
     command = ["systemctl", "is-enabled", "--quiet", name]
     return subprocess.run(command, check=False).returncode == 0  # noqa: S603 (words of the tests, no shell)
 
 
-def unit(slot: str) -> str:
+def unit(slot: str | None) -> str:
     return CONFIG["unit"].format(slot=slot)
 
 
@@ -86,7 +87,7 @@ def idle() -> str:
 
 
 def state() -> dict[str, Any]:
-    """All that a test compares."""
+    """Everything that the tests compare."""
     slots = {}
     for slot in CONFIG["slots"]:
         seen = show(unit(slot), "ActiveState", "MainPID")
@@ -121,7 +122,7 @@ def children(pid: int) -> list[int]:
 
 
 def kill_ssh(_: str) -> str:
-    """Kill the sshd processes of the connection that the deploy lock's holder came by."""
+    """Kill the sshd processes of the connection that holds the deploy lock."""
     listener, pid = main_pid("ssh.service"), int(deploy_lock()["pid"])
     killed = []
     while pid > 1 and pid != listener:
@@ -145,7 +146,7 @@ def kill_main(slot: str) -> str:
 
 
 def hang(slot: str) -> str:
-    """Stop the processes of a slot where they are: they end nothing and answer nothing."""
+    """Stop the processes of a slot (SIGSTOP): they neither end nor answer."""
     pid = main_pid(unit(live() if slot == "live" else slot))
     stopped = [pid, *children(pid)]
     if len(stopped) < 2:
@@ -156,7 +157,7 @@ def hang(slot: str) -> str:
 
 
 def kill_worker(slot: str) -> str:
-    """Kill the worker of a slot, the child of its main process."""
+    """Kill the worker of a slot, a child of its main process."""
     pid = main_pid(unit(live() if slot == "live" else slot))
     workers = children(pid)
     if not workers:
@@ -167,7 +168,7 @@ def kill_worker(slot: str) -> str:
 
 
 def part_size() -> int:
-    """Bytes of the uploads that have not ended."""
+    """Bytes of the incomplete uploads."""
     sizes = [0]
     for path in glob.glob(f"{CONFIG['incoming_dir']}/*/*.part"):
         with contextlib.suppress(OSError):
@@ -176,7 +177,7 @@ def part_size() -> int:
 
 
 def flipped_for(seconds: str) -> bool:
-    """Whether the link has led to a slot that is not confirmed for so long."""
+    """Whether the live link has pointed to an unconfirmed slot for so many seconds."""
     if live() == confirmed().get("slot"):
         flips.clear()
         return False
@@ -205,11 +206,11 @@ ACTIONS: dict[str, Callable[[str], str]] = {
 
 
 def when(condition: str, value: str, action: str, what: str, seconds: float) -> dict[str, Any]:
-    """Wait for the condition, do the action; an error when it does not come in time."""
+    """Wait for the condition, then act; SystemExit if it does not come in time."""
     end = time.monotonic() + seconds
     while not CONDITIONS[condition](value):
         if time.monotonic() > end:
-            raise SystemExit(f"{condition} {value} did not come within {seconds:g} s: {state()}")
+            raise SystemExit(f"{condition} {value} was not reached in {seconds:g} s: {state()}")
         time.sleep(STEP_SECONDS)
     at = time.time()
     return {"at": at, "did": ACTIONS[action](what)}
@@ -219,4 +220,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "state":
         print(json.dumps(state()))
     else:
-        print(json.dumps(when(*sys.argv[2:6], seconds=float(sys.argv[6]))))
+        condition, value, action, what, seconds = sys.argv[2:]
+        print(json.dumps(when(condition, value, action, what, float(seconds))))

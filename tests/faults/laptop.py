@@ -1,4 +1,4 @@
-"""The person's side: Fabric's tasks as processes, with an inventory that may lead past a proxy."""
+"""The laptop: Fabric's tasks as processes, with an inventory that may lead through a proxy."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ TASK_SECONDS = 240.0
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended: exit code, all that it said, seconds."""
+    """How a command ended: exit code, all of its output, seconds."""
 
     code: int
-    said: str
+    output: str
     seconds: float
 
     @property
     def error(self) -> str:
-        """The line that a person reads last of why it failed."""
-        lines = [line for line in self.said.splitlines() if line.startswith("error:")]
+        """The last line that says why it failed."""
+        lines = [line for line in self.output.splitlines() if line.startswith("error:")]
         return lines[-1] if lines else ""
 
 
 class Attempt:
-    """A command that runs."""
+    """A running command."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self.process, self.log, self.begin = process, log, time.monotonic()
 
-    def said(self) -> str:
-        """What it has said until now."""
+    def output(self) -> str:
+        """Its output so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait_for(self, pattern: str, seconds: float = 60.0) -> None:
-        """Wait until it says something; AssertionError if it ends before."""
+        """Wait until it prints something; AssertionError if it ends before."""
 
         def reached() -> bool:
             ended = self.process.poll() is not None
-            found = re.search(pattern, self.said(), re.MULTILINE)
-            assert found or not ended, f"it ended without {pattern!r}:\n{self.said()}"
+            found = re.search(pattern, self.output(), re.MULTILINE)
+            assert found or not ended, f"it ended without {pattern!r}:\n{self.output()}"
             return found is not None
 
         wait(reached, pattern, seconds)
@@ -61,16 +61,16 @@ class Attempt:
     def wait(self, seconds: float = TASK_SECONDS) -> Done:
         """Wait until it has ended."""
         code = self.process.wait(seconds)
-        return Done(code, self.said(), time.monotonic() - self.begin)
+        return Done(code, self.output(), time.monotonic() - self.begin)
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, as a laptop whose battery is empty."""
+        """Kill it with SIGKILL, as an empty battery does."""
         self.process.kill()
         self.process.wait()
 
 
 class Laptop:
-    """Types commands in a checkout."""
+    """Runs commands in a checkout."""
 
     def __init__(self, work: Path, inventory: Path, checkout: Path = ROOT) -> None:
         self.work, self.inventory, self.checkout = work, inventory, checkout
@@ -79,7 +79,7 @@ class Laptop:
         work.mkdir(parents=True, exist_ok=True)
 
     def start(self, program: str, *arguments: str) -> Attempt:
-        """Type a command and go on."""
+        """Start a command and return at once."""
         log = self.work / f"{len(self.attempts)}-{program}.log"
         environment = {
             **os.environ,
@@ -101,17 +101,17 @@ class Laptop:
         return self.attempts[-1]
 
     def fab(self, *arguments: str) -> Done:
-        """Type a Fabric task and wait for its end."""
+        """Run a Fabric task to its end."""
         return self.start("fab", *arguments).wait()
 
     def call(self, command: list[str]) -> str:
-        """Run a program that has to do its work, and return what it printed."""
+        """Run a program that has to succeed, and return its output."""
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (words of the tests, no shell)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def new_host_key(self) -> str:
-        """A key that is nobody's, as known_hosts has it."""
+        """A host key that no server has, in the form of known_hosts."""
         key = self.work / "other-host-key"
         key.unlink(missing_ok=True)
         self.call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)])
@@ -131,7 +131,7 @@ class Laptop:
         return self.with_host_key(key, "proxied", ansible_port=proxy.port)
 
     def with_host_key(self, key: str, name: str, **variables: Any) -> Laptop:
-        """The same laptop that knows this key of the server (type and base64)."""
+        """The same laptop with this host key of the server (type and base64) in known_hosts."""
         known = self.work / f"known_hosts-{name}"
         port = variables.get("ansible_port") or self._host()["ansible_port"]
         known.write_text(f"[127.0.0.1]:{port} {key}", encoding="utf-8")
@@ -141,7 +141,7 @@ class Laptop:
         return self.with_variables(name, ansible_ssh_common_args=options, **variables)
 
     def with_hooks(self, **scripts: str) -> Laptop:
-        """The same laptop with hooks, `before_verify="..."` and so on, in sh."""
+        """The same laptop with hooks, `before_verify="..."` and so on, as shell scripts."""
         hooks = self.work / "hooks"
         hooks.mkdir(exist_ok=True)
         for name, script in scripts.items():
@@ -151,7 +151,7 @@ class Laptop:
         return self.with_variables("hooked", deploy_hooks_dir=str(hooks))
 
     def with_variables(self, name: str, **variables: Any) -> Laptop:
-        """The same laptop with an inventory that says something else of the server."""
+        """The same laptop with other variables of the server in its inventory."""
         inventory = self.work / f"inventory-{name}"
         shutil.copytree(self.inventory / "group_vars", inventory / "group_vars", dirs_exist_ok=True)
         (host,) = self._hosts()

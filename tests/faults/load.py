@@ -1,11 +1,11 @@
-"""A constant load on `/predict`, each answer checked: `python load.py --url URL --known DIR ...`.
+"""A constant load on `/predict` that checks each answer: `load.py --url URL --known DIR ...`.
 
-Requests begin at a fixed rate whatever becomes of the ones before (a server that stalls is not
-spared). Half of the connections are kept alive, every twentieth request is sent slowly. An answer
-counts as good if its status is 200 and its scores are those that the model which it names is known
-to give; DIR holds the manifests of the models that may answer. One JSON line per request goes to
---out, a summary every few seconds to standard error and a last one to standard output. It ends by
-itself after --seconds or --requests, on SIGTERM with the answers that are still out.
+Requests begin at a fixed rate, whether or not the ones before are answered. Half of the connections
+are kept alive, every twentieth request is sent slowly. An answer is good if its status is 200 and
+its scores are the golden outputs of the model that it names; DIR holds the manifests of the models
+that may answer. One JSON line per request goes to --out, a summary every few seconds to standard
+error and a last one to standard output. It ends after --seconds or --requests, and on SIGTERM once
+the open requests are answered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SUMMARY_SECONDS = 5.0
 
 
 class Known:
-    """What each model is known to answer, from a directory that may get more models."""
+    """The golden outputs of each model, from a directory that may get more models."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -40,7 +40,7 @@ class Known:
         self.read()
 
     def read(self) -> None:
-        """Take in the manifests that are new."""
+        """Read the manifests that are new."""
         for path in sorted(self.directory.glob("*.json")):
             if path.stem not in self.models:
                 manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -53,17 +53,17 @@ class Known:
                 }
 
     def texts(self) -> list[str]:
-        """The texts that every model has an answer for."""
+        """The texts that every model has golden outputs for."""
         known = [set(model["scores"]) for model in self.models.values()]
         if not known:
             raise SystemExit(f"load: no manifest in {self.directory}")
         return sorted(set.intersection(*known))
 
     def difference(self, text: str, answer: Any) -> str:
-        """How an answer is wrong, "" when it is not."""
+        """How an answer is wrong, "" if it is not."""
         if not isinstance(answer, dict) or not isinstance(answer.get("scores"), dict):
             return f"no scores: {json.dumps(answer)[:200]}"
-        name = answer.get("model")
+        name = str(answer.get("model"))
         if name not in self.models:
             self.read()
         model = self.models.get(name)
@@ -97,7 +97,7 @@ class Counts:
 
 
 class Broken(Exception):
-    """No whole answer came."""
+    """No complete answer arrived."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether the server has not said goodbye yet."""
+        """Whether the server has not closed it yet."""
         return not (self.reader.at_eof() or self.writer.is_closing())
 
     async def send(self, head: bytes, body: bytes, slow: bool) -> None:
@@ -160,7 +160,7 @@ class Load:
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
 
     async def run(self, seconds: float, requests: int) -> None:
-        """Ask until one of the bounds is reached or `stopped` is set, then wait for the rest."""
+        """Send requests until a bound is reached or `stopped` is set, then wait for the rest."""
         begin = said = time.monotonic()
         for number, text in zip(range(requests), self.texts(), strict=False):
             due = begin + number / self.rate
@@ -180,29 +180,29 @@ class Load:
             connection.close()
 
     def texts(self) -> Iterator[str]:
-        """The known texts over and over."""
+        """The texts of the golden outputs, repeated for ever."""
         while True:
             yield from self.known.texts()
 
     async def ask(self, number: int, text: str) -> None:
-        """One request and its line."""
+        """Send one request and write its line."""
         kind = "slow" if number % SLOW_EVERY == SLOW_EVERY - 1 else ("keep", "new")[number % 2]
         line: dict[str, Any] = {"begin": time.time(), "kind": kind, "status": None, "model": None}
         start = time.monotonic()
         try:
             if len(self.running) > MOST_AT_ONCE:
-                raise Broken(f"{MOST_AT_ONCE} requests wait for their answers already")
+                raise Broken(f"{MOST_AT_ONCE} requests are still unanswered")
             async with asyncio.timeout(ANSWER_SECONDS):
                 status, headers, body = await self.exchange(text, kind)
             line |= {"status": status, "slot": headers.get("x-tox-com-det-slot")}
-            answer = json.loads(body) if status == 200 else None
             if status == 200:
+                answer = json.loads(body)
                 line |= {"model": answer.get("model"), "wrong": self.known.difference(text, answer)}
             else:
                 line["error"] = body.decode("utf-8", "replace")[:200]
         except (Broken, OSError, TimeoutError, ValueError) as error:
             line["error"] = str(error) or type(error).__name__
-        # What a slow client takes for itself is no wait.
+        # The time that a slow client takes itself is not a wait.
         line["seconds"] = time.monotonic() - start - (SLOW_SECONDS if kind == "slow" else 0.0)
         self.note(line)
 
@@ -228,12 +228,12 @@ class Load:
         return status, headers, content
 
     async def connection(self, keep: bool) -> Connection:
-        """One that is kept alive, if it is asked for and there is one, else a new one."""
+        """One that is kept alive, if that is wanted and there is one, else a new one."""
         while keep and self.idle:
             connection = self.idle.pop()
             if connection.usable:
                 return connection
-            connection.close()  # the server ended it while nobody asked: no request is lost
+            connection.close()  # the server closed it between two requests: none is lost
         return Connection(*await asyncio.open_connection(self.host, self.port))
 
     def note(self, line: dict[str, Any]) -> None:
@@ -246,12 +246,12 @@ class Load:
 
 
 async def main(arguments: list[str] | None = None) -> int:
-    """Run the load; exit code 0 whatever the answers were, they are in the summary."""
+    """Run the load; exit code 0 whatever the answers were: they are in the summary."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--url", required=True)
     parser.add_argument("--known", type=Path, required=True, metavar="DIR")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rate", type=float, default=50.0, help="requests in a second")
+    parser.add_argument("--rate", type=float, default=50.0, help="requests per second")
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--requests", type=int, default=100_000)
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""The table: one row per fault, with what was done, what was seen, and whether that is right."""
+"""The table: a row per fault with what was done, what clients saw, and whether that is right."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from dataclasses import dataclass, field
 
 from under_load import Seen
 
-HEAD = ("fault", "what was done", "what the client saw", "time to healthy", "as demanded?")
+HEAD = ("fault", "what was done", "what the client saw", "time to healthy", "as required?")
 WIDTHS = (26, 44, 50, 12, 14)
 
 
 @dataclass
 class Row:
-    """One fault. `demanded`: None until its test has ended."""
+    """One fault. `verdict`: None until its test has ended."""
 
     fault: str
     done: str
     seen: Seen = field(default_factory=lambda: Seen([]))
-    said: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     healthy: float | None = None
-    demanded: str | None = None
+    verdict: str | None = None
 
     def cells(self) -> tuple[str, ...]:
-        saw = "; ".join([self.seen.words(), *self.said])
-        healthy = self.seen.away if self.healthy is None else self.healthy
+        saw = "; ".join([self.seen.summary(), *self.remarks])
+        healthy = self.seen.downtime if self.healthy is None else self.healthy
         return (
             self.fault,
             self.done,
             saw,
-            f"{healthy:.1f} s" if healthy else "never away",
-            self.demanded or "NO: its test did not end",
+            f"{healthy:.1f} s" if healthy else "never down",
+            self.verdict or "NO: its test did not end",
         )
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """The rows as lines."""
+    """Return the rows as lines."""
     lines = [*wrapped(HEAD), rule("=")]
     for row in rows:
         lines += [*wrapped(row.cells()), rule("-")]
@@ -48,7 +48,7 @@ def rule(mark: str) -> str:
 
 
 def wrapped(cells: Sequence[str]) -> list[str]:
-    """Cells side by side, each broken at its width."""
+    """Return cells side by side, each wrapped at its width."""
     columns = [
         textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, WIDTHS, strict=True)
     ]
@@ -63,7 +63,7 @@ def wrapped(cells: Sequence[str]) -> list[str]:
 
 
 def totals(rows: Sequence[Row]) -> str:
-    """What all clients saw together."""
+    """Return what all clients saw together."""
     seen = Seen([request for row in rows for request in row.seen.requests])
-    good = sum(row.demanded == "yes" for row in rows)
-    return f"{good} of {len(rows)} rows as demanded; requests: {seen.words()}"
+    good = sum(row.verdict == "yes" for row in rows)
+    return f"{good} of {len(rows)} rows as required; requests: {seen.summary()}"

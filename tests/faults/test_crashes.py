@@ -1,4 +1,4 @@
-"""Processes and machines that end without a word."""
+"""Processes and servers that are killed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ INTERRUPTED = "an activation was interrupted"
 
 
 def in_flight(seen: Seen, moment: float) -> int:
-    """Requests that were sent and not answered at a moment."""
+    """The number of requests that were sent and not answered at a moment."""
     return sum(one["begin"] <= moment <= end_of(one) for one in seen.requests)
 
 
-def test_a_worker_that_is_killed(fault: Fault, server: FaultyServer) -> None:
-    struck = {}
+def test_killed_worker_loses_only_the_requests_in_flight(
+    fault: Fault, server: FaultyServer
+) -> None:
+    struck: dict[str, float] = {}
 
     def at_most_those_in_flight(seen: Seen) -> bool:
         return len(seen.failed) <= max(in_flight(seen, struck["at"]), 0)
@@ -31,14 +33,14 @@ def test_a_worker_that_is_killed(fault: Fault, server: FaultyServer) -> None:
         struck.update(server.when("now", "", "kill-worker", "live").struck())
         asked = len(scene.load.so_far().requests)
         wait(lambda: len(scene.load.so_far().requests) > asked + 200, "the load")
-        scene.still_serves()
+        scene.unchanged()
         seen = scene.load.so_far()
-        scene.tell(f"in flight at the kill: {in_flight(seen, struck['at'])}")
+        scene.note(f"in flight at the kill: {in_flight(seen, struck['at'])}")
         scene.row.healthy = seen.longest
         scene.next_deploy_works()
 
 
-def test_a_slot_that_is_killed(fault: Fault, server: FaultyServer) -> None:
+def test_killed_slot_starts_again(fault: Fault, server: FaultyServer) -> None:
     with fault(
         "master of the live slot killed",
         "SIGKILL to its main process; systemd starts it again (RestartSec 1)",
@@ -46,7 +48,7 @@ def test_a_slot_that_is_killed(fault: Fault, server: FaultyServer) -> None:
     ) as scene:
         server.when("now", "", "kill-main", "live").struck()
         wait(server.is_ready, "the service", BACK_SECONDS)
-        scene.still_serves()
+        scene.unchanged()
         scene.next_deploy_works()
 
 
@@ -59,7 +61,7 @@ def test_a_slot_that_is_killed(fault: Fault, server: FaultyServer) -> None:
         ("during the watch", "flipped-for", "3", True),
     ],
 )
-def test_a_server_that_is_killed_during_a_switch(
+def test_killed_server_boots_with_the_confirmed_release(
     fault: Fault,
     server: FaultyServer,
     bundles: Bundles,
@@ -72,21 +74,21 @@ def test_a_server_that_is_killed_during_a_switch(
     with fault(
         f"server killed {moment}",
         "podman kill of the container (all its processes), podman start; the host's page cache "
-        "survives, as it would not in a power cut",
-        may_fail=lambda seen: seen.away < BOOT_SECONDS,
+        "survives, unlike in a power cut",
+        may_fail=lambda seen: seen.downtime < BOOT_SECONDS,
     ) as scene:
         attempt = scene.laptop.start("fab", *scene.deploy(bundle))
         server.when(condition, value).struck()
         killed = server.kill()
         server.start()
         back(scene, killed)
-        scene.failed(attempt.wait())
+        scene.check_failure(attempt.wait())
         wait(server.is_ready, "the service after the start", BOOT_SECONDS)
         said = recovered(server, killed)
         assert (INTERRUPTED in said) == flipped, (
             f"flipped: {flipped}, but toxctl recover said: {said}"
         )
-        scene.still_serves()
+        scene.unchanged()
         scene.deploys(bundle)
         assert server.attempts()[1]["result"] == "cut off"
 
@@ -104,7 +106,7 @@ def recovered(server: FaultyServer, since: float) -> str:
 
 
 def back(scene: Scene, killed: float) -> None:
-    """Wait for the first right answer after the start and note how long that took."""
+    """Wait for the first correct answer after the start and note how long that took."""
 
     def answers() -> list[float]:
         old = scene.load.so_far().answered_by(read(scene.old)["model_version"])

@@ -1,4 +1,4 @@
-"""Word vectors that are not whole, and a database that goes away under them."""
+"""Damaged word vectors, and a database that fails during a restore."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conftest import Fault
 from faulty_server import FaultyServer, wait
 
 DATABASE, STORAGE = "secantusdb", "/var/lib/secantusdb"
-# The last that is said before the first word goes into the database; that takes some seconds.
+# The last line before the first word is written to the database, which takes some seconds.
 RESTORING = r"checking +100 %"
 STAND_IN = "SecantusDB stands in for MongoDB"
 
@@ -33,7 +33,7 @@ def changed(documents: list[dict]) -> None:
 
 
 def has_collection(server: FaultyServer, bundle: Path) -> bool:
-    """Whether the server has the bundle's word vectors, by the server's own check."""
+    """Whether the server has the bundle's word vectors, by the app's own check."""
     path = f"/run/{read(bundle)['model_version']}.json"
     server.put(bundle / "manifest.json", path)
     return (
@@ -42,86 +42,88 @@ def has_collection(server: FaultyServer, bundle: Path) -> bool:
 
 
 @pytest.mark.parametrize("change", [missing, doubled, changed])
-def test_a_dump_that_is_not_the_manifests(
+def test_dump_that_does_not_match_its_manifest_is_refused(
     fault: Fault, server: FaultyServer, bundles: Bundles, change
 ) -> None:
     whole = bundles.fresh_words(f"dump-{change.__name__}")
     broken = bundles.with_dump(whole, f"dump-{change.__name__}-broken", change)
     with fault(
-        f"dump with a {change.__name__} document", "restore-embeddings of it, then of the whole one"
+        f"dump with a {change.__name__} document", "restore-embeddings of it, then of the good one"
     ) as scene:
-        scene.bad(*restore(broken))
+        scene.fails(*restore(broken))
         assert not has_collection(server, whole)
-        scene.still_serves()
-        scene.bad(*scene.deploy(broken), words="fab restore-embeddings")
-        scene.good(*restore(whole))
+        scene.unchanged()
+        scene.fails(*scene.deploy(broken), words="fab restore-embeddings")
+        scene.succeeds(*restore(whole))
         assert has_collection(server, whole)
         scene.deploys(whole)
 
 
-def test_a_database_that_is_stopped(fault: Fault, server: FaultyServer, bundles: Bundles) -> None:
+def test_stopped_database_is_reported_and_the_service_recovers(
+    fault: Fault, server: FaultyServer, bundles: Bundles
+) -> None:
     bundle = bundles.fresh_words("database-stopped")
     with fault(
         "database stopped",
         f"systemctl stop, restore-embeddings and deploy-model, systemctl start ({STAND_IN}); "
-        "the words of the load are in the worker's memory",
+        "the words of the load are in the worker's cache",
     ) as scene:
         server.inside(f"systemctl stop {DATABASE}")
         try:
-            scene.bad(*restore(bundle), words="does not answer")
-            scene.bad(*scene.deploy(scene.next), words="does not answer")
+            scene.fails(*restore(bundle), words="does not answer")
+            scene.fails(*scene.deploy(scene.next), words="does not answer")
         finally:
             server.inside(f"systemctl start {DATABASE}")
         wait(server.is_ready, "the service with its database back")
-        scene.still_serves()
+        scene.unchanged()
         scene.next_deploy_works()
 
 
-def test_a_database_that_is_killed_in_the_middle_of_a_restore(
+def test_database_that_is_killed_during_a_restore(
     fault: Fault, server: FaultyServer, bundles: Bundles
 ) -> None:
     bundle = bundles.big()
     with fault(
         "database killed during a restore",
-        f"SIGKILL when a part of 200,000 words is in ({STAND_IN}, both keep their data with "
+        f"SIGKILL when a part of 200,000 words is written ({STAND_IN}, both store their data with "
         "WiredTiger); then the same command again",
     ) as scene:
         attempt = scene.laptop.start("fab", *restore(bundle))
         attempt.wait_for(RESTORING, 120)
         server.inside(f"systemctl kill --signal KILL --kill-who main {DATABASE}")
-        scene.failed(attempt.wait(), "does not answer")
+        scene.check_failure(attempt.wait(), "does not answer")
         assert not has_collection(server, bundle)
         wait(server.is_ready, "the service with its database back")
-        scene.still_serves()
-        scene.good(*restore(bundle))
+        scene.unchanged()
+        scene.succeeds(*restore(bundle))
         assert has_collection(server, bundle)
         scene.next_deploy_works()
 
 
 @pytest.mark.parametrize("left", [15 << 20, 0], ids=["some", "none"])
-def test_a_disk_that_fills_up_during_a_restore(
+def test_disk_that_fills_up_during_a_restore(
     fault: Fault, server: FaultyServer, bundles: Bundles, left: int
 ) -> None:
     bundle = bundles.big()
     with fault(
         f"disk full during a restore: {left >> 20} MB left",
-        "the database on a small disk, which shrinks when a part of 200,000 words is in "
-        f"({STAND_IN}; MongoDB ends itself at a full disk and its unit starts it again)",
+        "the database on a small disk, which shrinks when a part of 200,000 words is written "
+        f"({STAND_IN}; MongoDB stops at a full disk and its unit starts it again)",
     ) as scene:
         with server.small_disk(STORAGE, 700 << 20, DATABASE):
             attempt = scene.laptop.start("fab", *restore(bundle))
             attempt.wait_for(RESTORING, 120)
             server.fill_small_disk(left)
-            scene.failed(attempt.wait(), "fab prune")
+            scene.check_failure(attempt.wait(), "fab prune")
         wait(server.is_ready, "the service with its database back")
         assert not has_collection(server, bundle)
-        scene.still_serves()
-        scene.good(*restore(bundle))
+        scene.unchanged()
+        scene.succeeds(*restore(bundle))
         assert has_collection(server, bundle)
         scene.next_deploy_works()
 
 
-def test_a_disk_that_is_too_full_for_a_restore(
+def test_full_disk_is_reported_before_a_restore(
     fault: Fault, server: FaultyServer, bundles: Bundles
 ) -> None:
     bundle = bundles.big()
@@ -129,7 +131,7 @@ def test_a_disk_that_is_too_full_for_a_restore(
         "disk full before a restore", "the database on a disk with 15 MB free, a restore of 27 MB"
     ) as scene:
         with server.small_disk(STORAGE, 15 << 20, DATABASE):
-            scene.bad(*restore(bundle), words="free")
+            scene.fails(*restore(bundle), words="free")
         wait(server.is_ready, "the service with its database back")
-        scene.still_serves()
+        scene.unchanged()
         scene.next_deploy_works()

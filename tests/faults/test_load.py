@@ -1,4 +1,4 @@
-"""The load itself: a wrong answer, a failure and another model are noticed."""
+"""The load itself: it notices a wrong answer, a failure and an unknown model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -22,7 +23,7 @@ RIGHT = {"model": "right", "scores": {"toxic": 0.25, "insult": 0.5}}
 
 
 class Service(ThreadingHTTPServer):
-    """Answers every request alike."""
+    """Gives every request the same answer."""
 
     daemon_threads = True
     answer: tuple[int, object] = (200, RIGHT)
@@ -33,6 +34,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        assert isinstance(self.server, Service)
         status, answer = self.server.answer
         body = json.dumps(answer).encode()
         self.send_response(status)
@@ -72,11 +74,11 @@ def running(load: UnderLoad, requests: int = 30) -> Iterator[None]:
     wait(lambda: len(load.so_far().requests) >= requests, "the load")
 
 
-def test_right_answers_are_counted_and_half_of_the_connections_are_kept(load):
+def test_right_answers_are_counted_and_half_of_the_connections_are_kept_alive(load):
     with running(load, 60):
         pass
     seen = load.stop()
-    assert (seen.failed, seen.wrong, seen.away) == ([], [], 0.0)
+    assert (seen.failed, seen.wrong, seen.downtime) == ([], [], 0.0)
     kinds = [one["kind"] for one in seen.requests]
     assert {"keep", "new", "slow"} == set(kinds)
     assert abs(kinds.count("keep") - kinds.count("new")) < len(kinds) / 4
@@ -84,7 +86,11 @@ def test_right_answers_are_counted_and_half_of_the_connections_are_kept(load):
     assert len(seen.answered_by("right")) == len(seen.requests)
 
 
-def test_a_wrong_answer_is_noticed(load, service):
+def noticed(load: UnderLoad, words: str) -> bool:
+    return any(words in one["wrong"] for one in load.so_far().wrong)
+
+
+def test_wrong_answer_is_noticed(load, service):
     wrong = {
         "toxic of 'hello' is 0.25020": {**RIGHT, "scores": {"toxic": 0.2502, "insult": 0.5}},
         "toxic is None": {**RIGHT, "scores": {"toxic": None, "insult": 0.5}},
@@ -95,16 +101,14 @@ def test_a_wrong_answer_is_noticed(load, service):
     with running(load):
         for words, answer in wrong.items():
             service.answer = (200, answer)
-            wait(
-                lambda words=words: any(words in one["wrong"] for one in load.so_far().wrong), words
-            )
+            wait(partial(noticed, load, words), words)
         service.answer = (200, RIGHT)
     seen = load.stop()
     assert 0 < len(seen.wrong) < len(seen.requests)
     assert seen.failed == []
 
 
-def test_a_failure_is_noticed_and_how_long_it_lasted(load, service):
+def test_failure_is_noticed_with_its_duration(load, service):
     with running(load):
         service.answer = (503, {})
         wait(lambda: load.so_far().failed, "a failure")
@@ -112,11 +116,11 @@ def test_a_failure_is_noticed_and_how_long_it_lasted(load, service):
     wait(lambda: load.so_far().requests[-1]["status"] == 200, "good answers")
     seen = load.stop()
     assert seen.failed
-    assert 0 < seen.away < 5
+    assert 0 < seen.downtime < 5
     assert seen.wrong == []
 
 
-def test_a_model_that_is_added_while_it_runs_may_answer(load, service):
+def test_model_that_is_added_during_the_load_may_answer(load, service):
     with running(load):
         (load.out.parent / "known/another.json").write_text(json.dumps(MANIFEST))
         service.answer = (200, {**RIGHT, "model": "another"})

@@ -1,4 +1,4 @@
-"""Models and apps that must not serve, and what becomes of them."""
+"""Models and apps that must not go live, or not stay live."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conftest import BACK_SECONDS, WORK, Fault, Scene, fails_for_a_moment
 from faulty_server import FaultyServer
 from under_load import Seen, end_of
 
-# So few that all which wait for an answer are within what the load lets wait.
+# Few enough that the load can wait for all unanswered requests.
 HANG_RATE = 10.0
 WATCHED = "live, watching it"
 
@@ -39,7 +39,7 @@ def pids(server: FaultyServer) -> tuple[int, int]:
     ],
     ids=["wrong", "nan", "memory", "mixed"],
 )  # fmt: skip
-def test_a_model_that_does_not_prove_itself(
+def test_model_that_fails_its_verification_does_not_go_live(
     fault: Fault,
     server: FaultyServer,
     bundles: Bundles,
@@ -50,22 +50,22 @@ def test_a_model_that_does_not_prove_itself(
     bundle = make(bundles)
     with fault(name, "deploy-model of it") as scene:
         before = pids(server)
-        scene.bad(*scene.deploy(bundle), words=words)
-        assert pids(server) == before, "the database or the old slot was started again"
-        scene.still_serves()
+        scene.fails(*scene.deploy(bundle), words=words)
+        assert pids(server) == before, "the database or the live slot was restarted"
+        scene.unchanged()
         scene.next_deploy_works()
 
 
 @pytest.mark.parametrize("make", [Bundles.wrong, Bundles.not_a_number, Bundles.hungry])
-def test_a_model_that_comes_past_the_check(
+def test_model_that_bypasses_the_verification_does_not_go_live(
     fault: Fault, server: FaultyServer, bundles: Bundles, make: Callable[[Bundles], Path]
 ) -> None:
-    """The slot's own proof is the second gate: here it is the only one."""
+    """The health check of the idle slot is the second gate; here it is the only one."""
     bundle = make(bundles)
     directory = f"{server.config['models_dir']}/{read(bundle)['model_version']}"
     with fault(
-        f"{make.__name__.replace('_', ' ')} past the check",
-        "its release put on the server by hand, toxctl activate --model",
+        f"{make.__name__.replace('_', ' ')} without verification",
+        "its release copied to the server by hand, toxctl activate --model",
     ) as scene:
         before = pids(server)
         for file in ("manifest.json", "head.onnx"):
@@ -76,21 +76,21 @@ def test_a_model_that_comes_past_the_check(
         server.inside('touch "$1/.complete"', directory)
         done = server.toxctl("activate", "--model", directory, "--deadline", "30")
         assert done.returncode == 1, done.stdout
-        scene.tell(done.stderr.splitlines()[0])
-        assert pids(server) == before, "the database or the old slot was started again"
-        scene.still_serves()
+        scene.note(done.stderr.splitlines()[0])
+        assert pids(server) == before, "the database or the live slot was restarted"
+        scene.unchanged()
         server.inside('rm -rf "$1"', directory)
         scene.next_deploy_works()
 
 
-def test_the_files_of_two_models_in_one_release(
+def test_release_with_files_of_two_models_does_not_go_live(
     fault: Fault, server: FaultyServer, bundles: Bundles
 ) -> None:
-    bundle = bundles.fresh("mixed-there")
+    bundle = bundles.fresh("mixed-on-server")
     models = server.config["models_dir"]
     with fault(
         "manifest of another model on the server",
-        "the live model's manifest put over the new one's (hook before-verify)",
+        "the new model's manifest overwritten with the live one's (hook before-verify)",
     ) as scene:
         copy = server.command(
             "cp",
@@ -98,8 +98,8 @@ def test_the_files_of_two_models_in_one_release(
             f"{models}/{read(bundle)['model_version']}/manifest.json",
         )
         laptop = scene.laptop.with_hooks(before_verify=shlex.join(copy))
-        scene.bad(*scene.deploy(bundle), laptop=laptop)
-        scene.still_serves()
+        scene.fails(*scene.deploy(bundle), laptop=laptop)
+        scene.unchanged()
         scene.deploys(bundle)
 
 
@@ -110,28 +110,30 @@ def back_seconds(scene: Scene, crash: float) -> float:
 
 
 @pytest.mark.quick
-def test_a_candidate_that_crashes_a_second_after_confirm(
+def test_candidate_that_crashes_a_second_after_confirm_is_rolled_back(
     fault: Fault, server: FaultyServer
 ) -> None:
     with fault(
         "crash a second after confirm",
         "SIGKILL to the new slot's main process a second after all golden outputs matched through "
-        "the flipped link",
+        "the live link",
         may_fail=fails_for_a_moment,
     ) as scene:
         attempt = scene.laptop.start("fab", *scene.deploy(scene.next))
         attempt.wait_for(WATCHED)
         time.sleep(1)
         crash = server.when("flipped-for", "1", "kill-main", "live").struck()["at"]
-        scene.failed(attempt.wait(), "after the switch")
-        scene.still_serves()
+        scene.check_failure(attempt.wait(), "after the switch")
+        scene.unchanged()
         scene.row.healthy = back_seconds(scene, crash)
         assert scene.row.healthy < BACK_SECONDS
         scene.next_deploy_works()
 
 
-def test_a_candidate_that_hangs_after_the_switch(fault: Fault, server: FaultyServer) -> None:
-    struck = {}
+def test_candidate_that_hangs_after_the_switch_is_rolled_back(
+    fault: Fault, server: FaultyServer
+) -> None:
+    struck: dict[str, float] = {}
 
     def only_while_it_hung(seen: Seen) -> bool:
         begin, end = struck["at"], struck["at"] + BACK_SECONDS
@@ -140,26 +142,26 @@ def test_a_candidate_that_hangs_after_the_switch(fault: Fault, server: FaultySer
 
     with fault(
         "candidate hangs after the switch",
-        "SIGSTOP to the new slot's master and worker a second after the flip",
+        "SIGSTOP to the new slot's master and worker a second after the switch",
         may_fail=only_while_it_hung,
         rate=HANG_RATE,
     ) as scene:
         strike = server.when("flipped-for", "1", "hang", "live")
-        scene.bad(*scene.deploy(scene.next), words="after the switch")
+        scene.fails(*scene.deploy(scene.next), words="after the switch")
         struck.update(strike.struck())
-        scene.still_serves()
-        scene.row.healthy = asked_again_seconds(scene, struck["at"])
+        scene.unchanged()
+        scene.row.healthy = recovery_seconds(scene, struck["at"])
         assert scene.row.healthy < BACK_SECONDS
         scene.next_deploy_works()
 
 
-def asked_again_seconds(scene: Scene, hung: float) -> float:
-    """Seconds until the old model answered what was asked after the switch."""
+def recovery_seconds(scene: Scene, hung: float) -> float:
+    """Seconds until the old model answered a request that was sent after the switch."""
     old = scene.load.so_far().answered_by(read(scene.old)["model_version"])
     return min(end_of(one) for one in old if one["begin"] > hung) - hung
 
 
-def test_an_app_that_ends_itself_a_second_after_the_switch(
+def test_app_that_crashes_a_second_after_the_switch_is_rolled_back(
     fault: Fault, server: FaultyServer
 ) -> None:
     fatal = copied(WORK / "checkout-fatal", fatal=True)
@@ -169,13 +171,13 @@ def test_an_app_that_ends_itself_a_second_after_the_switch(
         may_fail=fails_for_a_moment,
     ) as scene:
         app = server.state()["confirmed"]["app"]
-        done = scene.bad(
+        done = scene.fails(
             "deploy-app", words="after the switch", laptop=scene.laptop.in_checkout(fatal)
         )
-        assert "journal" in done.said
-        scene.still_serves()
+        assert "journal" in done.output
+        scene.unchanged()
         assert server.state()["confirmed"]["app"] == app
         seen = scene.load.so_far()
-        scene.row.healthy = seen.away
+        scene.row.healthy = seen.downtime
         scene.next_deploy_works()
         assert server.state()["confirmed"]["app"] == app

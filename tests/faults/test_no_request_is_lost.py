@@ -1,4 +1,4 @@
-"""Everything that is done to a server that serves, under load: no request fails, none is wrong."""
+"""Every operation on a live server, under load: no request fails, no answer is wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from checkouts import copied
 from conftest import WORK, Fault, Scene
 from faulty_server import FaultyServer, wait
 
-REPEAT_SECONDS = 5.0  # of a repeat with the same model; 2 s on a machine that does nothing else
+REPEAT_SECONDS = 5.0  # for a repeat with the same model; 2 s on an idle machine
 QUICK_REQUESTS, REQUESTS = 2_000, 10_000
 RATE = 60.0
 
@@ -20,14 +20,14 @@ Step = tuple[str, Callable[[], object]]
 
 
 def repeat(scene: Scene, bundle: Path) -> None:
-    done = scene.good(*scene.deploy(bundle))
-    assert "nothing to do" in done.said or "live already" in done.said, done.said
-    scene.tell(f"the repeat took {done.seconds:.1f} s")
-    assert done.seconds < REPEAT_SECONDS, done.said
+    done = scene.succeeds(*scene.deploy(bundle))
+    assert "nothing to do" in done.output or "live already" in done.output, done.output
+    scene.note(f"the repeat took {done.seconds:.1f} s")
+    assert done.seconds < REPEAT_SECONDS, done.output
 
 
 def until(scene: Scene, requests: int) -> None:
-    """Let the load reach its number of requests."""
+    """Wait until the load has sent so many requests."""
     wait(lambda: len(scene.load.so_far().requests) >= requests, "the load", requests / RATE + 60)
 
 
@@ -36,40 +36,40 @@ def test_deploy_repeat_and_rollback(fault: Fault, server: FaultyServer) -> None:
     with fault(
         "none: deploy, repeat, rollback", "deploy-model, the same again, rollback", rate=RATE
     ) as scene:
-        scene.good(*scene.deploy(scene.next))
+        scene.succeeds(*scene.deploy(scene.next))
         server.serves(scene.next)
         repeat(scene, scene.next)
-        scene.good("rollback")
-        scene.still_serves()
+        scene.succeeds("rollback")
+        scene.unchanged()
         until(scene, QUICK_REQUESTS)
 
 
-def test_everything_that_is_done_to_a_server(
+def test_every_operation_on_a_live_server(
     fault: Fault, server: FaultyServer, bundles: Bundles
 ) -> None:
     changed = copied(WORK / "checkout-changed")
     first, second = bundles.fresh("first"), bundles.fresh_words("second")
     with fault(
-        "none: all that is done to a server",
+        "none: every operation",
         "deploy-model of two new models (one with other words), the same again, rollback, "
         "deploy-app of a changed app, rollback, nginx reload, toxctl activate --force, site.yml "
         "with another setting and back, prune, rollback --release",
         rate=RATE,
     ) as scene:
         app = server.state()["confirmed"]["app"]
-        scene.good(*scene.deploy(first))
+        scene.succeeds(*scene.deploy(first))
         server.serves(first)
         repeat(scene, first)
-        scene.good("restore-embeddings", "--bundle", str(second))
-        scene.good(*scene.deploy(second))
+        scene.succeeds("restore-embeddings", "--bundle", str(second))
+        scene.succeeds(*scene.deploy(second))
         server.serves(second)
-        scene.good("rollback")
+        scene.succeeds("rollback")
         server.serves(first)
 
-        scene.good("deploy-app", laptop=scene.laptop.in_checkout(changed))
+        scene.succeeds("deploy-app", laptop=scene.laptop.in_checkout(changed))
         server.serves(first)
         assert server.state()["confirmed"]["app"] != app
-        scene.good("rollback")
+        scene.succeeds("rollback")
         server.serves(first)
         assert server.state()["confirmed"]["app"] == app
 
@@ -82,14 +82,14 @@ def test_everything_that_is_done_to_a_server(
                 "ansible-playbook", "site.yml", "--tags", "flask_app", "--extra-vars",
                 f"flask_app_max_texts={texts}",
             ).wait()  # fmt: skip
-            assert play.code == 0, play.said
+            assert play.code == 0, play.output
             server.serves(first)
-        scene.good(*scene.deploy(scene.next))
-        pruned = scene.good("prune", "--keep", "1", "--yes")
-        assert re.search(r"\b[1-9]\d* removed", pruned.said), pruned.said
+        scene.succeeds(*scene.deploy(scene.next))
+        pruned = scene.succeeds("prune", "--keep", "1", "--yes")
+        assert re.search(r"\b[1-9]\d* removed", pruned.output), pruned.output
         server.serves(scene.next)
-        scene.good("rollback", "--release", Path(read(first)["model_version"]).name)
+        scene.succeeds("rollback", "--release", Path(read(first)["model_version"]).name)
         server.serves(first)
-        scene.good(*scene.deploy(scene.old))
-        scene.still_serves()
+        scene.succeeds(*scene.deploy(scene.old))
+        scene.unchanged()
         until(scene, REQUESTS)

@@ -1,4 +1,4 @@
-"""Uploads that are cut off, damaged or meet a full disk."""
+"""Uploads that are interrupted or damaged, or that meet a full disk."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FLIP = (
     "data[data.index(after) + len(after) if after else len(data) // 2] ^= 1; "
     "open(path, 'wb').write(data)"
 )
-# Slow enough that what the proxy has let through is on the server when it cuts.
+# Slow enough that what the proxy has forwarded is on the server when it cuts.
 RATE = 20e6
 SLACK = 2 << 20
-# What may be lost of what the proxy has let through: one write of SFTP, and what is no file's.
+# What may be lost of what the proxy has forwarded: one write of SFTP, and protocol overhead.
 ON_ITS_WAY = 512 << 10
-IN_MANIFEST = {"hash": b'"sha256": "', "answer": b'"scores": [\n     0.'}
+IN_MANIFEST = {"hash": b'"sha256": "', "golden": b'"scores": [\n     0.'}
 
 
 def size_of(bundle: Path, pattern: str = "head.onnx") -> int:
@@ -30,20 +30,16 @@ def size_of(bundle: Path, pattern: str = "head.onnx") -> int:
 
 
 def uploaded(server: FaultyServer) -> int:
-    """Bytes of the uploads that wait on the server."""
-    return sum(
-        int(word)
-        for word in server.inside(
-            'for one in "$1"/*/*.part; do [ ! -f "$one" ] || stat -c %s "$one"; done',
-            server.config["incoming_dir"],
-        ).split()
-    )
+    """Bytes of the incomplete uploads on the server."""
+    script = 'for one in "$1"/*/*.part; do [ ! -f "$one" ] || stat -c %s "$one"; done'
+    sizes = server.inside(script, server.config["incoming_dir"]).split()
+    return sum(int(size) for size in sizes)
 
 
-def is_cut_at(scene: Scene, there: int, cut: int) -> None:
-    """Demand that an upload is as long as the proxy let it become."""
-    assert cut - ON_ITS_WAY < there <= cut, f"{there} bytes are there of {cut} before the cut"
-    scene.tell(f"{there / 1e6:.1f} MB were there after the cut")
+def is_cut_at(scene: Scene, arrived: int, cut: int) -> None:
+    """Assert that an upload is as long as the proxy allowed."""
+    assert cut - ON_ITS_WAY < arrived <= cut, f"{arrived} bytes arrived, {cut} were forwarded"
+    scene.note(f"{arrived / 1e6:.1f} MB had arrived at the cut")
 
 
 def drop_uploads(server: FaultyServer) -> None:
@@ -53,7 +49,7 @@ def drop_uploads(server: FaultyServer) -> None:
 @pytest.mark.parametrize(
     "percent", [10, pytest.param(50, marks=pytest.mark.quick), 99], ids=lambda one: f"{one}%"
 )
-def test_a_model_whose_upload_is_cut_goes_on_where_it_stopped(
+def test_interrupted_upload_of_a_model_resumes(
     fault: Fault, server: FaultyServer, bundles: Bundles, proxy: CutProxy, percent: int
 ) -> None:
     bundle = bundles.heavy("cut")
@@ -61,25 +57,25 @@ def test_a_model_whose_upload_is_cut_goes_on_where_it_stopped(
     drop_uploads(server)
     with fault(
         f"upload of a model cut at {percent} %",
-        "a proxy before sshd resets the connection; then the same command again",
+        "a proxy in front of sshd resets the connection; then the same command again",
     ) as scene:
         laptop = scene.laptop.through(proxy)
         proxy.rate = RATE
         proxy.cut_after = cut = size * percent // 100
-        scene.bad(*scene.deploy(bundle), words="rerun the command, it resumes", laptop=laptop)
+        scene.fails(*scene.deploy(bundle), words="rerun the command, it resumes", laptop=laptop)
         assert proxy.was_cut.is_set()
-        scene.still_serves()
-        there = uploaded(server)
-        is_cut_at(scene, there, cut)
+        scene.unchanged()
+        arrived = uploaded(server)
+        is_cut_at(scene, arrived, cut)
         before = proxy.sent
-        scene.good(*scene.deploy(bundle), laptop=laptop)
+        scene.succeeds(*scene.deploy(bundle), laptop=laptop)
         again = proxy.sent - before
-        assert size - there <= again < size - there + SLACK
-        scene.tell(f"then {again / 1e6:.1f} of {size / 1e6:.1f} MB were sent and it is live")
+        assert size - arrived <= again < size - arrived + SLACK
+        scene.note(f"then {again / 1e6:.1f} of {size / 1e6:.1f} MB were sent and it is live")
         server.serves(bundle)
 
 
-def test_a_dump_whose_upload_is_cut_goes_on_where_it_stopped(
+def test_interrupted_upload_of_a_dump_resumes(
     fault: Fault, server: FaultyServer, bundles: Bundles, proxy: CutProxy
 ) -> None:
     bundle = bundles.big()
@@ -87,53 +83,55 @@ def test_a_dump_whose_upload_is_cut_goes_on_where_it_stopped(
     drop_uploads(server)
     with fault(
         "upload of a dump cut at 50 %",
-        "a proxy before sshd resets the connection; then the same command again",
+        "a proxy in front of sshd resets the connection; then the same command again",
     ) as scene:
         laptop = scene.laptop.through(proxy)
         proxy.rate = RATE
         proxy.cut_after = cut = size // 2
         words = ("restore-embeddings", "--bundle", str(bundle))
-        scene.bad(*words, words="rerun the command, it resumes", laptop=laptop)
+        scene.fails(*words, words="rerun the command, it resumes", laptop=laptop)
         assert proxy.was_cut.is_set()
-        scene.still_serves()
-        there, before = uploaded(server), proxy.sent
-        is_cut_at(scene, there, cut)
-        scene.good(*words, laptop=laptop)
-        assert size - there <= proxy.sent - before < size - there + SLACK
-        scene.tell(f"then {(proxy.sent - before) / 1e6:.1f} of {size / 1e6:.1f} MB were sent")
-        scene.still_serves()
+        scene.unchanged()
+        arrived, before = uploaded(server), proxy.sent
+        is_cut_at(scene, arrived, cut)
+        scene.succeeds(*words, laptop=laptop)
+        assert size - arrived <= proxy.sent - before < size - arrived + SLACK
+        scene.note(f"then {(proxy.sent - before) / 1e6:.1f} of {size / 1e6:.1f} MB were sent")
+        scene.unchanged()
         scene.next_deploy_works()
 
 
-@pytest.mark.parametrize("what", ["head", "hash in the manifest", "answer in the manifest"])
-def test_a_byte_that_flipped_on_the_laptop(fault: Fault, bundles: Bundles, what: str) -> None:
-    bundle = bundles.fresh("flipped-here")
+@pytest.mark.parametrize("what", ["head", "hash in the manifest", "golden output in the manifest"])
+def test_flipped_byte_on_the_laptop_is_noticed(fault: Fault, bundles: Bundles, what: str) -> None:
+    bundle = bundles.fresh("flipped-local")
     if what == "head":
         flip(bundle / "head.onnx")
     else:
         flip(bundle / "manifest.json", IN_MANIFEST[what.split()[0]])
-    with fault(f"flipped byte here: {what}", "one bit of the local file, then deploy-model") as it:
-        it.bad(*it.deploy(bundle))
-        it.still_serves()
+    with fault(
+        f"flipped byte on the laptop: {what}", "one bit of the local file, then deploy-model"
+    ) as it:
+        it.fails(*it.deploy(bundle))
+        it.unchanged()
         it.next_deploy_works()
 
 
-def test_a_byte_that_flipped_in_the_dump_on_the_laptop(fault: Fault, bundles: Bundles) -> None:
-    bundle = bundles.fresh_words("flipped-dump-here")
+def test_flipped_byte_in_the_dump_on_the_laptop_is_noticed(fault: Fault, bundles: Bundles) -> None:
+    bundle = bundles.fresh_words("flipped-dump-local")
     (dump,) = bundle.glob("dump/*/*.bson")
     flip(dump)
     with fault(
-        "flipped byte here: dump", "one bit of the local .bson, then restore-embeddings"
+        "flipped byte on the laptop: dump", "one bit of the local .bson, then restore-embeddings"
     ) as scene:
-        scene.bad("restore-embeddings", "--bundle", str(bundle))
-        scene.still_serves()
+        scene.fails("restore-embeddings", "--bundle", str(bundle))
+        scene.unchanged()
         flip(dump)
-        scene.good("restore-embeddings", "--bundle", str(bundle))
+        scene.succeeds("restore-embeddings", "--bundle", str(bundle))
         scene.deploys(bundle)
 
 
 def flip_hook(server: FaultyServer, path: str, after: bytes = b"") -> str:
-    """A hook's line that flips a bit of a file on the server."""
+    """A hook that flips a bit of a file on the server."""
     return shlex.join(server.command(server.python, "-c", FLIP, path, after.decode()))
 
 
@@ -142,11 +140,11 @@ def flip_hook(server: FaultyServer, path: str, after: bytes = b"") -> str:
     [
         pytest.param("head.onnx", b"", marks=pytest.mark.quick),
         ("manifest.json", IN_MANIFEST["hash"]),
-        ("manifest.json", IN_MANIFEST["answer"]),
+        ("manifest.json", IN_MANIFEST["golden"]),
     ],
-    ids=["head", "hash in the manifest", "answer in the manifest"],
+    ids=["head", "hash in the manifest", "golden output in the manifest"],
 )
-def test_a_byte_that_flipped_on_the_server(
+def test_flipped_byte_on_the_server_is_noticed(
     fault: Fault,
     server: FaultyServer,
     bundles: Bundles,
@@ -154,7 +152,7 @@ def test_a_byte_that_flipped_on_the_server(
     file: str,
     after: bytes,
 ) -> None:
-    bundle = bundles.fresh("flipped-there")
+    bundle = bundles.fresh("flipped-remote")
     path = f"{server.config['models_dir']}/{read(bundle)['model_version']}/{file}"
     what = request.node.callspec.id
     with fault(
@@ -162,12 +160,12 @@ def test_a_byte_that_flipped_on_the_server(
         "one bit of the file after it was placed (hook before-verify)",
     ) as scene:
         laptop = scene.laptop.with_hooks(before_verify=flip_hook(server, path, after))
-        scene.bad(*scene.deploy(bundle), laptop=laptop)
-        scene.still_serves()
+        scene.fails(*scene.deploy(bundle), laptop=laptop)
+        scene.unchanged()
         scene.deploys(bundle)
 
 
-def test_a_byte_that_flipped_in_an_upload_that_was_cut(
+def test_flipped_byte_in_an_interrupted_upload_is_noticed(
     fault: Fault, server: FaultyServer, bundles: Bundles, proxy: CutProxy
 ) -> None:
     bundle = bundles.heavy("flipped-part")
@@ -177,20 +175,20 @@ def test_a_byte_that_flipped_in_an_upload_that_was_cut(
     ) as scene:
         laptop = scene.laptop.through(proxy)
         proxy.rate, proxy.cut_after = RATE, size_of(bundle) // 2
-        scene.bad(*scene.deploy(bundle), laptop=laptop)
+        scene.fails(*scene.deploy(bundle), laptop=laptop)
         path = server.inside('ls "$1"/*/*.part', server.config["incoming_dir"]).strip()
         server.run(server.python, "-c", FLIP, path, "")
         before = proxy.sent
-        scene.good(*scene.deploy(bundle), laptop=laptop)
+        scene.succeeds(*scene.deploy(bundle), laptop=laptop)
         assert proxy.sent - before >= size_of(bundle)
-        scene.tell("then all of it was sent again and it is live")
+        scene.note("then all of it was sent again and it is live")
         server.serves(bundle)
 
 
-def test_a_byte_that_flipped_in_the_dump_on_the_server(
+def test_flipped_byte_in_the_dump_on_the_server_is_noticed(
     fault: Fault, server: FaultyServer, bundles: Bundles
 ) -> None:
-    bundle = bundles.fresh_words("flipped-dump-there")
+    bundle = bundles.fresh_words("flipped-dump-remote")
     embedding = read(bundle)["embedding"]
     name = embedding["collection"]
     path = f"{server.config['dumps_dir']}/{name}/{embedding['database']}/{name}.bson"
@@ -198,13 +196,13 @@ def test_a_byte_that_flipped_in_the_dump_on_the_server(
         "flipped byte on the server: dump", "one bit of the .bson after it was placed (a hook)"
     ) as scene:
         laptop = scene.laptop.with_hooks(after_upload=flip_hook(server, path))
-        scene.bad("restore-embeddings", "--bundle", str(bundle), laptop=laptop)
-        scene.still_serves()
-        scene.good("restore-embeddings", "--bundle", str(bundle))
+        scene.fails("restore-embeddings", "--bundle", str(bundle), laptop=laptop)
+        scene.unchanged()
+        scene.succeeds("restore-embeddings", "--bundle", str(bundle))
         scene.deploys(bundle)
 
 
-def test_a_disk_that_is_too_full_is_noticed_before_anything_is_sent(
+def test_full_disk_is_reported_before_anything_is_sent(
     fault: Fault, server: FaultyServer, bundles: Bundles, proxy: CutProxy
 ) -> None:
     bundle = bundles.heavy("no-room")
@@ -213,13 +211,13 @@ def test_a_disk_that_is_too_full_is_noticed_before_anything_is_sent(
     ) as scene:
         with server.small_disk(server.config["incoming_dir"], 30 << 20):
             laptop = scene.laptop.through(proxy)
-            scene.bad(*scene.deploy(bundle), words="too full", laptop=laptop)
+            scene.fails(*scene.deploy(bundle), words="too full", laptop=laptop)
             assert proxy.sent < 1 << 20
-        scene.still_serves()
+        scene.unchanged()
         scene.next_deploy_works()
 
 
-def test_a_disk_that_fills_up_during_the_upload(
+def test_disk_that_fills_up_during_the_upload_is_reported(
     fault: Fault, server: FaultyServer, bundles: Bundles, proxy: CutProxy
 ) -> None:
     bundle = bundles.heavy("disk-full")
@@ -234,6 +232,6 @@ def test_a_disk_that_fills_up_during_the_upload(
             attempt = laptop.start("fab", *scene.deploy(bundle))
             server.when("uploaded", str(5 << 20)).struck()
             server.fill_small_disk(1 << 20)
-            scene.failed(attempt.wait(), "too full for head.onnx")
-            scene.still_serves()
+            scene.check_failure(attempt.wait(), "too full for head.onnx")
+            scene.unchanged()
         scene.deploys(bundle)

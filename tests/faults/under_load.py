@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,19 +28,19 @@ class Seen:
 
     @property
     def wrong(self) -> list[dict[str, Any]]:
-        """Those with scores that the model is not known to give."""
+        """Those whose scores are not the model's golden outputs."""
         return [one for one in self.requests if one.get("wrong")]
 
     @property
     def longest(self) -> float:
-        """The longest that one waited, in seconds."""
+        """The longest wait for an answer, in seconds."""
         return max((one["seconds"] for one in self.requests), default=0.0)
 
     @property
-    def away(self) -> float:
-        """Seconds from the first failure to the first good answer asked for after the last one.
+    def downtime(self) -> float:
+        """Seconds from the first failure to the first good answer requested after the last one.
 
-        A request that the network swallowed ends at its own timeout, when others are long answered.
+        A request that the network dropped ends at its own timeout, long after others are answered.
         """
         if not self.failed:
             return 0.0
@@ -54,17 +53,17 @@ class Seen:
         """Those that this model answered."""
         return [one for one in self.requests if one["model"] == model]
 
-    def words(self) -> str:
-        """For the table."""
+    def summary(self) -> str:
+        """One line for the table."""
         return (
-            f"{len(self.requests)} asked, {len(self.failed)} failed, {len(self.wrong)} wrong, "
+            f"{len(self.requests)} requests, {len(self.failed)} failed, {len(self.wrong)} wrong, "
             f"longest {self.longest:.2f} s"
         )
 
 
 def end_of(request: dict[str, Any]) -> float:
-    """When its answer was there, seconds since the epoch."""
-    # `seconds` is without what a slow client took for itself.
+    """When its answer arrived, seconds since the epoch."""
+    # `seconds` is without the time that a slow client took itself.
     slow = SLOW_SECONDS if request["kind"] == "slow" else 0.0
     return request["begin"] + request["seconds"] + slow
 
@@ -86,19 +85,15 @@ class UnderLoad:
             )
 
     def so_far(self) -> Seen:
-        """What was answered until now."""
+        """The requests that have ended so far."""
         if not self.out.exists():
             return Seen([])
         lines = self.out.read_text(encoding="utf-8").splitlines(keepends=True)
         whole = [json.loads(line) for line in lines if line.endswith("\n")]
         return Seen(sorted(whole, key=lambda one: one["begin"]))
 
-    def wait_for(self, reached: Callable[[Seen], bool], wait: Callable[..., None]) -> None:
-        """Wait until the load has seen something."""
-        wait(lambda: reached(self.so_far()), "the load")
-
     def stop(self) -> Seen:
-        """End it and return all that it saw."""
+        """End it and return all that its clients saw."""
         assert self.process is not None
         assert self.process.poll() is None, self.out.with_suffix(".log").read_text()
         self.process.terminate()
@@ -106,7 +101,7 @@ class UnderLoad:
         return self.so_far()
 
     def kill(self) -> None:
-        """End it whatever it does."""
+        """End it in any state."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
