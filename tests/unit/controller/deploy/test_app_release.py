@@ -61,6 +61,12 @@ def build(checkout: Path, pip: FakePip, out: str = "build") -> app_release.AppRe
     )
 
 
+def content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
 def test_second_build_reuses_the_first(checkout: Path, pip: FakePip) -> None:
     first = build(checkout, pip)
     second = build(checkout, pip)
@@ -85,8 +91,8 @@ def test_tar_holds_package_lock_sbom_and_wheels_and_nothing_of_this_machine(
     release = build(checkout, pip)
     with tarfile.open(release.tar) as archive:
         members = archive.getmembers()
-        about = json.load(archive.extractfile("release.json"))
-        bill = archive.extractfile("sbom.cdx.json").read().decode()
+        about = json.loads(content(archive, "release.json"))
+        bill = content(archive, "sbom.cdx.json").decode()
     assert [member.name for member in members] == [
         "release.json",
         "requirements.txt",
