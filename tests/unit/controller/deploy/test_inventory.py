@@ -31,7 +31,7 @@ def test_templates_group_vars_and_order_are_ansibles(tmp_path: Path) -> None:
     write(
         tmp_path / "group_vars" / "tox_com_det.yml",
         "ansible_user: '{{ vault_admin }}'\nvault_admin: ops\n"
-        "ansible_become_password: \"{{ '1' ~ '2' }}\"\n",
+        "ansible_become_password: \"{{ 'open' ~ 'sesame' }}\"\n",
     )
     write(
         tmp_path / "hosts.yml",
@@ -59,8 +59,8 @@ other:
     assert second.known_hosts == ()
     assert (first.address, first.port, first.key_file) == ("192.0.2.1", 2022, Path("/keys/id"))
     assert first.known_hosts == (tmp_path / "known_hosts",)
-    assert first.become_password == "12"  # noqa: S105 (made up)
-    assert "12" not in repr(first)
+    assert first.become_password == "opensesame"  # noqa: S105 (made up)
+    assert "sesame" not in repr(first)
     assert [host.name for host in read_hosts(str(tmp_path), "first")] == ["first"]
 
 
