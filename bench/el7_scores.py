@@ -1,11 +1,12 @@
-"""Score the sample model with CentOS 7's locked packages and with the newest: are they the same?
+"""Check that the locked packages of CentOS 7 and the newest give the same scores.
 
     python bench/el7_scores.py [--python python3.11] [--record]
 
-Builds the sample model's bundle, makes a throw-away environment from app/requirements/el7.txt
-(onnxruntime 1.16.3, numpy 1.26) beside the one that runs this (the newest), and scores the known
-answers in both with the app itself. Asks the package index; a minute or two. What it finds is in
-tests/fixtures/el7/scores.json (--record writes it), which a unit test holds to the locks.
+Builds the sample model's bundle, creates a temporary environment from app/requirements/el7.txt
+(onnxruntime 1.16.3, numpy 1.26), and computes the golden outputs with the app itself in both: there
+and in the environment that runs this (the newest). Needs the package index; takes a minute or two.
+--record writes the result to tests/fixtures/el7/scores.json, which a unit test compares with the
+locks.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from toxctl.golden import largest_difference
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOCK = PROJECT / "app/requirements/el7.txt"
@@ -51,7 +53,7 @@ print(json.dumps({
 """
 
 
-def score(python: str | Path, bundle: Path) -> dict:
+def score(python: str | Path, bundle: Path) -> dict[str, Any]:
     """Return versions and scores of one environment."""
     done = subprocess.run(  # noqa: S603 (built here, no shell)
         [python, "-c", SCORE, bundle],
@@ -60,11 +62,12 @@ def score(python: str | Path, bundle: Path) -> dict:
         text=True,
         check=True,
     )
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def make_environment(python: str, directory: Path) -> Path:
-    """Return the interpreter of a new environment with the locked packages."""
+    """Create an environment with the locked packages; returns its interpreter."""
     subprocess.run([python, "-m", "venv", directory], check=True)  # noqa: S603 (built here, no shell)
     interpreter = directory / "bin/python"
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -74,10 +77,10 @@ def make_environment(python: str, directory: Path) -> Path:
 
 
 def main() -> int:
-    """Print the largest difference; 1 where it is not below the deploy's tolerance."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Print the largest difference; returns 1 if it is not below the tolerance of a deploy."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--python", default="python3.11", help="CPython 3.11, as on the server")
-    parser.add_argument("--environment", type=Path, help="an environment that is there already")
+    parser.add_argument("--environment", type=Path, help="use this environment with the locks")
     parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -87,24 +90,26 @@ def main() -> int:
         build += ["--word-index", str(SAMPLE / "word_index.json")]
         subprocess.run(build, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 (built here, no shell)
         manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-        texts = [case["text"] for case in manifest["golden_outputs"]["cases"]]
+        golden, labels = manifest["golden_outputs"], manifest["labels"]
         if options.environment:
             old = options.environment / "bin/python"
         else:
             old = make_environment(options.python, Path(temporary, "venv"))
         found = {"el7": score(old, bundle), "newest": score(sys.executable, bundle)}
-    scores = [np.array(found[name]["scores"]) for name in ("el7", "newest")]
-    difference = float(np.abs(scores[0] - scores[1]).max())
+    difference = max(
+        largest_difference(one, labels, dict(zip(labels, other, strict=True)))
+        for one, other in zip(found["el7"]["scores"], found["newest"]["scores"], strict=True)
+    )
     record = {
         "model": manifest["model_version"],
-        "tolerance": manifest["golden_outputs"]["tolerance"],
+        "tolerance": golden["tolerance"],
         "largest_difference": difference,
-        "texts": texts,
+        "texts": [case["text"] for case in golden["cases"]],
         **found,
     }
     for name in ("el7", "newest"):
         print(name, found[name]["versions"])
-    print(f"{len(texts)} golden outputs, largest difference {difference:.1e}")
+    print(f"{len(golden['cases'])} golden outputs, largest difference {difference:.1e}")
     if options.record:
         RECORD.parent.mkdir(parents=True, exist_ok=True)
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""The sample model of the repository and the script that trained it."""
+"""The sample model of the repository and the program that trained it (`sample_model.train`)."""

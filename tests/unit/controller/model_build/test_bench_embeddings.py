@@ -1,4 +1,4 @@
-"""`bench/embeddings` measures all three ways and writes its table between the marks."""
+"""`bench/embeddings` measures all three ways and writes its table between the markers."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def test_table_is_written_between_the_markers(tmp_path):
     assert text.endswith(f"\n{END}\nafter\n")
     for row in ("build", "size", "load on the server", "memory of a worker", "40 words, cold"):
         assert f"\n| {row} | " in text
-    assert "vectors came back bit-exact." in text
+    assert "the vectors were bit-exact." in text
     assert "earlier table" not in text

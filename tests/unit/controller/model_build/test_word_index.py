@@ -48,8 +48,8 @@ def test_plain_form_has_no_settings(tmp_path):
 @pytest.mark.parametrize("times", [1, 2])
 def test_tokenizer_to_json_includes_its_settings(tmp_path, times):
     """Once, or twice as `json.dump(tokenizer.to_json(), file)` does."""
-    text = TOKENIZER
-    for _ in range(times):
+    text = json.dumps(TOKENIZER)
+    for _ in range(times - 1):
         text = json.dumps(text)
     index = read_word_index(written(tmp_path, text))
     assert as_dict(index) == WORDS
