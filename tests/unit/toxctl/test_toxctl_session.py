@@ -106,9 +106,9 @@ def test_hangup_does_not_end_a_session(serving: FakeServer) -> None:
 def test_laptop_gone_during_the_switch_keeps_the_lock_until_the_switch_has_ended(
     serving: FakeServer,
 ) -> None:
-    two = serving.model("two")
+    two = serving.model("two", ready=(502, "not yet"))
     with session(serving) as one:
-        arguments = ("activate", "--model", str(two.path), "--watch", "1")
+        arguments = ("activate", "--model", str(two.path), "--watch", "0.1")
         with serving.start(*arguments) as activation:
             while "start --no-block tox_com_det@green.service" not in serving.log():
                 time.sleep(0.02)
@@ -119,8 +119,9 @@ def test_laptop_gone_during_the_switch_keeps_the_lock_until_the_switch_has_ended
             done = serving.json("unlock", "--by", "bert@other")
             assert done.error["kind"] == "activating"
             assert "`toxctl stop`" in done.error["error"]
+            two.ready = None
             activation.communicate()
-        assert one.process.wait(timeout=10) == 0
+        assert one.process.wait(timeout=60) == 0
     (line,) = history(serving)
     assert line["live"]["model"] == str(two.path)
 
