@@ -22,7 +22,7 @@ import fake_programs
 
 import toxctl.cli
 
-__all__ = ["LABELS", "PACKAGE_DIR", "FakeServer", "Model", "Run"]
+__all__ = ["LABELS", "PACKAGE_DIR", "SCORES", "FakeServer", "Model", "Run"]
 
 PACKAGE_DIR = Path(__file__).resolve().parents[3] / "server"
 LABELS = ["toxic", "obscene"]
