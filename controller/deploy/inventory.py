@@ -1,7 +1,7 @@
 """The hosts of a deploy, from the Ansible inventory and nothing else.
 
 Asked through Ansible's public command line, `ansible <group> -m debug` (0.6 s; the in-process API
-takes 0.2 s but is not stable between releases), because only Ansible itself knows every form of an
+takes 0.2 s but is not stable between releases), because only Ansible itself reads every form of an
 inventory: group_vars, templated values, vault, plugins. No host is contacted.
 """
 
@@ -182,13 +182,13 @@ def vault_error(where: str, words: str) -> DeployError:
 
 def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host]:
     """Return a host's position and how to log in; DeployError if its variables do not suffice."""
-    said = answer.get("msg")
-    if answer.get("failed") or said is None:
-        words = " ".join(str(said or answer).split())
+    message = answer.get("msg")
+    if answer.get("failed") or message is None:
+        words = " ".join(str(message or answer).split())
         if "vault" in words.lower():
             raise vault_error(where, words)
         raise DeployError(f"the variables of host {name} in {where} cannot be evaluated: {words}")
-    values = json.loads(said) if isinstance(said, str) else said
+    values = json.loads(message) if isinstance(message, str) else message
     refuse_unknown(name, values["names"], values["own_names"], where)
     address, port = str(values["address"] or "").strip(), str(values["port"])
     if not address:

@@ -50,7 +50,7 @@ def build_bundle(
     """Build the bundle in `out`; DeployError with the builder's own line if it refuses."""
     model, index = model_files(h5, word_index)
     if dry_run:
-        state = "replaces the bundle there" if out.exists() else "which does not exist yet"
+        state = "replacing the bundle in it" if out.exists() else "which does not exist yet"
         print(f"dry run of build-model: would build {model} with {index} ({as_typed(options)})")
         print(f"into {out}, {state}; nothing is built if nothing has changed since")
         return

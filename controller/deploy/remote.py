@@ -1,4 +1,4 @@
-"""A server as the tasks see it: commands that run as root there, and files."""
+"""A server as the tasks see it: commands that run as root, and files."""
 
 from __future__ import annotations
 

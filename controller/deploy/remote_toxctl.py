@@ -103,7 +103,10 @@ def no_answer(server: str, done: Done) -> DeployError:
     """Return the line for a toxctl that ended without an answer: missing, too old, or killed."""
     last = (done.stdout.splitlines() or ["no output"])[-1]
     if done.code == NOT_FOUND or "command not found" in done.stderr:
-        return DeployError(f"{server} has no {commands.TOXCTL}: {PLAYBOOK} to set the server up")
+        return DeployError(
+            f"{server} has no working {commands.TOXCTL} ({last}): {PLAYBOOK} to set the server up",
+            done.stdout,
+        )
     if done.code == USAGE:
         return DeployError(
             f"toxctl on {server} is too old for this checkout ({last}): {PLAYBOOK} to upgrade it",

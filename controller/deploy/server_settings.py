@@ -16,7 +16,7 @@ PLAYBOOK = "run `ansible-playbook site.yml`"
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Names, paths and limits on one server; /etc/tox_com_det/server.json is their source there."""
+    """Names, paths and limits on one server. toxctl reads them from its server.json."""
 
     user: str
     unit: str

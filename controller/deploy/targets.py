@@ -44,7 +44,7 @@ TARGETS = {
 
 
 def target(name: str) -> Target:
-    """Return the target of that name; UnknownTarget names the ones there are."""
+    """Return the target of that name; UnknownTarget lists the existing ones."""
     try:
         return TARGETS[name]
     except KeyError:

@@ -90,7 +90,7 @@ class UploadPlan:
 
 
 def plan_uploads(server: Server, wanted: Sequence[Wanted], dry_run: bool = False) -> UploadPlan:
-    """Ask what of these files is on the server. A dry run creates nothing there."""
+    """Ask what of these files is on the server. A dry run creates nothing."""
     sums = [sha256_of(path) for path, _ in wanted]
     question = {
         "login": server.remote.host.user,
@@ -111,10 +111,10 @@ def plan_uploads(server: Server, wanted: Sequence[Wanted], dry_run: bool = False
 
 def upload_of(local: Path, to: str | None, sha256: str, answer: Mapping[str, Any]) -> Upload:
     """Return a file with what the server reports of it."""
-    size, there = local.stat().st_size, int(answer.get("part_bytes") or 0)
-    same = 0 < there <= size and answer.get("part_sha256") == sha256_of(local, there)
+    size, uploaded = local.stat().st_size, int(answer.get("part_bytes") or 0)
+    same = 0 < uploaded <= size and answer.get("part_sha256") == sha256_of(local, uploaded)
     placed = bool(answer.get("placed"))
-    return Upload(local, to, sha256, size, str(answer["part"]), there if same else 0, placed)
+    return Upload(local, to, sha256, size, str(answer["part"]), uploaded if same else 0, placed)
 
 
 def check_space(server: Server, free: int, needed: int, what: str) -> None:

@@ -78,11 +78,11 @@ class SshServer:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.known_hosts = directory / "known_hosts"
-        self.know(self.host_key)
+        self.trust(self.host_key)
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
 
-    def know(self, key: paramiko.PKey) -> None:
+    def trust(self, key: paramiko.PKey) -> None:
         line = f"[127.0.0.1]:{self.port} {key.get_name()} {key.get_base64()}\n"
         self.known_hosts.write_text(line)
 
@@ -157,7 +157,7 @@ def test_server_with_an_unknown_host_key_is_refused(server: SshServer) -> None:
 
 
 def test_changed_host_key_has_its_own_message(server: SshServer) -> None:
-    server.know(paramiko.ECDSAKey.generate())
+    server.trust(paramiko.ECDSAKey.generate())
     with refused(
         rf"has changed: .*ssh-keygen -R '.*' -f '{server.known_hosts}'.*man-in-the-middle"
     ):

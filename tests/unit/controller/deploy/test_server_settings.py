@@ -30,11 +30,11 @@ def settings(**changes: Any) -> ServerSettings:
     [
         (
             Done("", "sudo: /usr/local/sbin/toxctl: command not found\n", 1),
-            "nanode has no /usr/local/sbin/toxctl: run `ansible-playbook site.yml` to set",
+            r"no working /usr/local/sbin/toxctl \(sudo: .*\): run `ansible-playbook site.yml`",
         ),
         (
             Done("", "sh: 1: /usr/local/sbin/toxctl: not found\n", 127),
-            "nanode has no /usr/local/sbin/toxctl: run `ansible-playbook site.yml` to set",
+            r"no working /usr/local/sbin/toxctl \(sh: .*\): run `ansible-playbook site.yml`",
         ),
         (
             Done("", "usage: toxctl\ntoxctl: error: unrecognized arguments: --quick\n", 2),
