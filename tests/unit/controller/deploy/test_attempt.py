@@ -225,6 +225,24 @@ def test_hook_that_fails_after_the_switch_rolls_it_back(
     assert again == ["activate", "--model", good.OLD, "--app", good.APP]
 
 
+def test_rollback_that_fails_too_is_reported_with_both_reasons(
+    server: Server, remote: LocalRemote, hooked: Path
+) -> None:
+    write_hook(hooked, "after-confirm", 1)
+    before = {"app": good.APP, "model": good.OLD, "at": "x"}
+    answers = [
+        lines(*good.activated("/srv/m/new", previous=before)),
+        lines({"error": "not activated: no memory", "kind": "memory"}, code=1),
+    ]
+    remote.answers["activate"] = lambda: answers.pop(0)
+    words = r"after-confirm failed.*rollback to model old with app 1\.0-aaa failed \(not activated"
+    with (
+        pytest.raises(DeployError, match=words),
+        attempt(server, "deploy-model", "v") as now,
+    ):
+        switch(now)
+
+
 def test_hook_that_fails_after_the_first_switch_leaves_the_only_release_live(
     server: Server, remote: LocalRemote, hooked: Path
 ) -> None:

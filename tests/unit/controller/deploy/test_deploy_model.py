@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,16 @@ def test_release_that_fails_its_verification_is_never_activated_and_a_bad_one_is
     assert "it is unusable" in remote.session.end["reason"]
 
 
+def test_bad_release_that_cannot_be_removed_is_reported_with_both_reasons(
+    server: Server, remote: LocalRemote, bundle: Bundle
+) -> None:
+    remote.answers["verify"] = error("bad head", "head")
+    remote.answers["discard"] = error("the disk is read-only")
+    words = r"\(bad head\); it could not be removed from the server \(the disk is read-only\), the"
+    with pytest.raises(DeployError, match=words):
+        deploy_model(server, bundle)
+
+
 def test_command_that_toxctl_names_is_not_repeated(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
@@ -343,6 +354,22 @@ def test_dry_run_names_the_holder_of_the_deploy_lock(
     deploy_model(Server(remote), bundle, dry_run=True)
     out = capsys.readouterr().out
     assert "it could not begin now: locked by anna@home with prune" in out
+
+
+def test_dry_run_lists_the_hooks(
+    server: Server,
+    remote: LocalRemote,
+    bundle: Bundle,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for name in ("after-clean", "before-upload"):
+        (hooks / name).touch(0o755)
+    remote.host = replace(remote.host, hooks_dir=hooks)
+    deploy_model(server, bundle, dry_run=True)
+    assert f"hooks in {hooks}: before-upload, after-clean\n" in capsys.readouterr().out
 
 
 def test_dry_run_reports_what_an_interrupted_upload_left(
