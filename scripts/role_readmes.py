@@ -95,9 +95,15 @@ def _main(role: Path, entry: dict) -> list[str]:
 
 
 def _played(project: Path) -> set[str]:
-    """Return the names of the roles that playbooks run."""
+    """Return the names of the roles that have a tag: of playbooks, or as a dependency."""
     plays = [play for path in (project / "playbooks").glob("*.yml") for play in _load(path)]
-    return {entry["role"] for play in plays for entry in play.get("roles", [])}
+    played = {entry["role"] for play in plays for entry in play.get("roles", [])}
+    for path in (project / "roles").glob("*/meta/main.yml"):
+        dependencies = (_load(path) or {}).get("dependencies") or []
+        played |= {
+            entry["role"] for entry in dependencies if entry["role"] in entry.get("tags", [])
+        }
+    return played
 
 
 def _entry_points(entries: dict[str, dict]) -> list[str]:

@@ -11,7 +11,8 @@ from ansiblelint.file_utils import Lintable
 from project_rule import TEMPLATE, ProjectRule, role_directory, tasks_of
 
 HEADER = re.compile(r"\{\{ ansible_managed \| comment(\('\w+'\))? \}\}$")
-XML_DECLARATION = re.compile(r"<\?xml [^>]*\?>$")
+# An XML declaration or the interpreter of a script has to be the first line.
+FIRST_LINE = re.compile(r"<\?xml [^>]*\?>$|#!/\S+$")
 JSON_BEGIN = ["{{ {", '"managed_by": ansible_managed,']
 NO_CHECKER = re.compile(r"\bno check(er)?\b", re.IGNORECASE)
 VARIABLE = re.compile(r"\{\{ (__\w+) \}\}$")
@@ -22,7 +23,8 @@ class TemplateHeader(ProjectRule):
 
     id = "template-header"
     description = (
-        "The first line is {{ ansible_managed | comment }}, after an XML declaration the second. "
+        "The first line is {{ ansible_managed | comment }}, the second after an XML declaration "
+        "or the interpreter of a script. "
         "JSON, which has no comments, begins with the key managed_by."
     )
 
@@ -33,7 +35,7 @@ class TemplateHeader(ProjectRule):
         if file.path.name.endswith(".json.j2"):
             good = [line.strip() for line in lines[:2]] == JSON_BEGIN
         else:
-            after = 1 if lines and XML_DECLARATION.match(lines[0]) else 0
+            after = 1 if lines and FIRST_LINE.match(lines[0]) else 0
             good = len(lines) > after and bool(HEADER.match(lines[after]))
         if not good:
             yield 1, "the template does not begin with the managed header"

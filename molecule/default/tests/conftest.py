@@ -34,7 +34,7 @@ def database(variables) -> str:
 @pytest.fixture(scope="module")
 def python(server) -> str:
     """The Python 3.11 that the slots run on; CentOS 7 has no other Python 3."""
-    return server["slotctl"].split()[0]
+    return server["python"]
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,8 @@ def test_channels_of_anaconda_are_rejected_before_conda_runs(prefix: Path, chann
 
 
 def test_environments_are_rejected_without_conda(prefix: Path):
-    code, _, output = make(prefix, [ARTICLE], python_provider="system")
+    variables = {"python_provider": "system", "miniconda_environments": [ARTICLE]}
+    code, _, output = run_tasks(prefix.parent / "run", "python", "system.yml", variables)
     assert code != 0
     assert "python_provider is system" in output
 

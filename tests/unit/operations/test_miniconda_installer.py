@@ -46,6 +46,6 @@ def test_the_installer_is_a_variable():
 
 
 def test_the_installed_python_is_started_once():
-    check = task("miniconda", "Check that the installed Python starts")
-    stamp = task("miniconda", "Mark the installation as finished")
+    check = task("miniconda", "Verify that the installed Python starts")
+    stamp = task("miniconda", "Mark the installation as complete")
     assert check.line < stamp.line

@@ -56,7 +56,7 @@ def test_a_renewed_key_replaces_the_old_one():
 @pytest.mark.parametrize(("fingerprint", "good"), [("A" * 40, True), ("B" * 40, False)])
 def test_apt_does_not_get_another_key(fingerprint: str, good: bool):
     said = evaluate_assert(
-        task("mongodb", "Refuse another key"),
+        task("mongodb", "Verify the key's fingerprint"),
         {
             "__mongodb_key": {"stdout": f"pub:-:4096\nfpr:::::::::{fingerprint}:\n"},
             "__mongodb_key_fingerprint": "A" * 40,

@@ -15,6 +15,7 @@ SECANTUSDB = "etc/systemd/system/secantusdb.service.j2"
 MONGOD_LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
 SERVER_JSON = "etc/tox_com_det/server.json.j2"
 GUNICORN = "etc/tox_com_det/gunicorn.conf.py.j2"
+TOXCTL = "usr/local/sbin/toxctl.j2"
 UWSGI = "etc/tox_com_det/uwsgi.ini.j2"
 
 _OWNERS = owners(TREE)

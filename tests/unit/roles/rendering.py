@@ -1,7 +1,8 @@
 """Render the project's templates as ansible-playbook does, for every system, without a server.
 
-The variables are layered as Ansible layers them: the role's defaults, what an inventory says, the
-role's vars with those of the system on top (tasks/set_vars.yml), facts. What is undefined is fatal.
+The variables are layered as Ansible layers them: the defaults of the role and its dependencies,
+what an inventory says, their vars with those of the system on top (tasks/set_vars.yml), facts. What
+is undefined is fatal.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ VARIANTS = [
             "sudo_user_nopasswd": True,
         },
     ),
-    Variant("bare_lists", {"firewalld_services": [], "base_packages": [], "nginx_slots": ["blue"]}),
+    Variant("bare_lists", {"firewalld_services": [], "base_packages": []}),
 ]
 
 TREE = Tree(PROJECT)
@@ -115,9 +116,13 @@ def variables(role: Role, system: str, variant: Variant) -> dict[str, object]:
     """Return the role's variables on the system, not yet templated."""
     facts = {**SYSTEMS[system], **variant.facts}
     family = facts["os_family"]
-    merged: dict[str, object] = {**role.defaults, **variant.inventory, **REGISTERED}
-    for stem in ("main", family, f"{family}_{facts['distribution_major_version']}"):
-        merged.update(role.vars.get(role.path / "vars" / f"{stem}.yml", {}))
+    merged: dict[str, object] = {}
+    for one in (*role.all_dependencies, role):
+        merged.update(one.defaults)
+    merged.update({**variant.inventory, **REGISTERED})
+    for one in (*role.all_dependencies, role):
+        for stem in ("main", family, f"{family}_{facts['distribution_major_version']}"):
+            merged.update(one.vars.get(one.path / "vars" / f"{stem}.yml", {}))
     merged["ansible_facts"] = facts
     merged["role_path"] = str(role.path)
     return merged

@@ -156,6 +156,15 @@ class Role:
         files = sorted((self.path / "handlers").glob("*.yml"))
         return [task for path in files for task in tasks_in(path)]
 
+    @cached_property
+    def all_dependencies(self) -> list[Role]:
+        """The roles that run before this one, indirect ones first. It sees their variables."""
+        found: list[Role] = []
+        for name in self.dependencies:
+            role = Role(self.path.parent / name)
+            found += [one for one in (*role.all_dependencies, role) if one not in found]
+        return found
+
     @property
     def template_tasks(self) -> list[Task]:
         return [task for task in self.tasks if task.module == TEMPLATE]

@@ -27,6 +27,7 @@ GOOD: dict[str, tuple[Callable[[str], object], str | None]] = {
         parsers.yum_repositories,
         "[a]\nname=a\nbaseurl=https://a/\nenabled=1\ngpgcheck=1\n",
     ),
+    "shell": (parsers.shell, "#!/bin/sh\nexec /bin/true\n"),
     "unit": (
         parsers.unit,
         "[Unit]\nDescription=A\n[Service]\nExecStart=/a\nUMask=0027\n[Install]\nWantedBy=a.target\n",
@@ -47,6 +48,8 @@ BROKEN = [
     ("gunicorn", "2", "two", "NameError"),
     ("json", '"user"', '"usr"', "no user"),
     ("json", "{\n", "\n", "cannot be read"),
+    ("shell", "exec", "exec )", "shellcheck: "),
+    ("shell", "#!/bin/sh", "", "shellcheck: "),
     ("mongod", "port", "prot", "net.prot is unknown"),
     ("mongod", "port: 1", "port: one", "net.port cannot be 'one'"),
     ("mongod", "  port: 1", "  port: 1\n port: 2", "expected <block end>"),

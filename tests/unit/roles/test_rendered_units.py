@@ -12,6 +12,7 @@ from rendered_files import (
     SECANTUSDB,
     SERVER_JSON,
     SLOT,
+    TOXCTL,
     UWSGI,
     directives,
     parsed,
@@ -96,9 +97,11 @@ def test_a_slot_is_not_killed_before_its_slowest_request_ends(system: str):
     ],
 )
 def test_slots_run_on_the_python_that_the_inventory_selects(variant: str, python: str):
-    start = directives(SLOT, "el9", variant)["ExecStart"]
-    assert start == f"{python} /opt/tox_com_det/bin/run-slot %i"
-    assert parsed(SERVER_JSON, "el9", variant)["slotctl"].startswith(f"{python} ")
+    toxctl = f"{python} -I -B /opt/tox_com_det/toxctl/current"
+    assert directives(SLOT, "el9", variant)["ExecStart"] == f"{toxctl} run-slot %i"
+    assert directives(RECOVER, "el9", variant)["ExecStart"] == f"{toxctl} recover --boot"
+    assert parsed(SERVER_JSON, "el9", variant)["python"] == python
+    assert f'exec {python} -I -B "$(readlink -f ' in parsed(TOXCTL, "el9", variant)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -106,4 +109,4 @@ def test_a_boot_recovers_the_confirmed_release_before_anything_serves(system: st
     server, recover = parsed(SERVER_JSON, system), directives(RECOVER, system)
     slots = {server["unit"].format(slot=slot) for slot in server["slots"]}
     assert set(recover["Before"].split()) == {"nginx.service"} | slots
-    assert recover["ExecStart"] == f"{server['slotctl']} recover --boot"
+    assert recover["ConditionPathExists"] == "/etc/tox_com_det/server.json"

@@ -83,13 +83,17 @@ def uses(tree: Tree, role: Role) -> Iterator[tuple[str, str, bool]]:
 
 
 def defined_per_system(role: Role) -> dict[str, dict[str, object]]:
-    """Return what vars/ defines for each system, main.yml included.
+    """Return what vars/ defines for each system, main.yml and dependencies included.
 
     A system is a family, or a family and a major version, whose file is then merged over the
     family's. A role without such files has the same variables on every system.
     """
     by_stem = {path.stem: content for path, content in role.vars.items()}
-    main = by_stem.pop("main", {})
+    main: dict[str, object] = {}
+    for one in role.all_dependencies:
+        for content in one.vars.values():
+            main |= content
+    main |= by_stem.pop("main", {})
     systems = {stem: content for stem, content in by_stem.items() if SYSTEM_FILE.fullmatch(stem)}
     if not systems:
         return {"every system": main}

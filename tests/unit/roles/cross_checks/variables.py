@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from project_rule import SITE_WIDE
 from role_tree import LINE, Tree, load_plain
 
 from cross_checks.lookup import (
@@ -99,8 +98,7 @@ def role_variables_are_defined(tree: Tree) -> Iterator[str]:
                 set_here |= {name for task in other.tasks for name in set_by(task)}
         loops = {loop_variable(task) for task in [*role.tasks, *role.handlers]}
         always = set_here | loops | MAGIC | CONNECTION
-        certain = always | {name for name, option in role.spec.items() if "default" in option}
-        certain -= SITE_WIDE
+        certain = always | {name for one in (*role.all_dependencies, role) for name in one.defaults}
         for where, name, optional in uses(tree, role):
             if name.startswith("__"):
                 missing = [
@@ -119,8 +117,8 @@ def role_variables_are_defined(tree: Tree) -> Iterator[str]:
 
 def private_variables_are_used(tree: Tree) -> Iterator[str]:
     """Nothing in vars/ is left over."""
+    used_names = {name for role in tree.roles for _, name, _ in uses(tree, role)}
     for role in tree.roles:
-        used_names = {name for _, name, _ in uses(tree, role)}
         for path, content in role.vars.items():
             for name in content:
                 if name not in used_names:

@@ -14,7 +14,7 @@ from parsers.firewalld import zone
 from parsers.mongod import mongod
 from parsers.nginx import nginx
 from parsers.selinux import file_contexts, policy
-from parsers.service import environment, gunicorn, server_json
+from parsers.service import environment, gunicorn, server_json, shell
 from parsers.settings import apt, dnf_automatic, sshd, sudoers, uwsgi, yum_cron, yum_repositories
 from parsers.systemd import journald, systemd, unit
 
@@ -38,6 +38,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/yum.repos.d/CentOS-Base.repo.j2": yum_repositories,
     "etc/yum.repos.d/epel.repo.j2": yum_repositories,
     "etc/yum/yum-cron.conf.j2": yum_cron,
+    "usr/local/sbin/toxctl.j2": shell,
     "usr/local/share/tox_com_det/selinux/tox_com_det.fc.j2": file_contexts,
     "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2": policy,
 }

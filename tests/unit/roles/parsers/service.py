@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import tempfile
+from pathlib import Path
 from unittest import mock
 
 from parsers.error import ParseError
@@ -76,3 +79,17 @@ def server_json(text: str) -> dict:
         except ToxctlError as error:
             raise ParseError(str(error)) from None
     return json.loads(text)
+
+
+def shell(text: str) -> str:
+    """Return the text if shellcheck has nothing to report."""
+    done = subprocess.run(  # noqa: S603 (fixed words, no shell)
+        [Path(sys.executable).with_name("shellcheck"), "-"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ParseError(f"shellcheck: {done.stdout}{done.stderr}")
+    return text

@@ -15,6 +15,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "After": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
     "Before": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
     "CapabilityBoundingSet": ("Service", 0, r""),
+    "ConditionPathExists": ("Unit", 0, r"/\S+"),
     "Description": ("Unit", 0, r".+"),
     "EnvironmentFile": ("Service", 0, r"-?/\S+"),
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
