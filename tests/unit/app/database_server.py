@@ -39,8 +39,8 @@ class DatabaseServer:
         self.port = free_port()
         self.uri = f"mongodb://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Start, and wait until it replies."""
+    def start(self, *options: str) -> None:
+        """Start, with more options of the program, and wait until it replies."""
         self._process = subprocess.Popen(  # noqa: S603 - a program of the test's own
             [
                 self._program,
@@ -51,6 +51,7 @@ class DatabaseServer:
                 "--cache-size=64M",
                 "--log-file-max=8MB",
                 "--oplog-max-entries=1000",
+                *options,
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

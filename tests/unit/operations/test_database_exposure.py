@@ -6,24 +6,20 @@ created in SecantusDB, a stand-in for MongoDB.
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
-import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import parsers
 import pytest
 from ansible_run import PROJECT, load, run_tasks
 from database_server import DatabaseServer
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 from rendering import SYSTEMS, VARIANTS, Variant, owners, render
 
 MONGOD = "etc/mongod.conf.j2"
 ZONE = "etc/firewalld/zones/public.xml.j2"
-PROGRAM = PROJECT / "roles/mongodb_access/files/mongo-users"
 (REMOTE,) = (variant for variant in VARIANTS if variant.name == "mongodb_remote")
 ADMIN = {
     "name": "admin",
@@ -82,16 +78,16 @@ def test_a_complete_configuration_passes(tmp_path: Path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"mongodb_remote_sources": []}, "mongodb_remote_sources names nobody"),
-        ({"mongodb_remote_sources": ["0.0.0.0/0"]}, "names everybody"),
-        ({"mongodb_remote_sources": ["203.0.113.7", "::/0"]}, "names everybody"),
-        ({"mongodb_remote_bind_ip": "0.0.0.0"}, "is not one address"),
-        ({"mongodb_remote_bind_ip": ""}, "is not one address"),
+        ({"mongodb_remote_sources": []}, "mongodb_remote_sources is empty"),
+        ({"mongodb_remote_sources": ["0.0.0.0/0"]}, "allows every address"),
+        ({"mongodb_remote_sources": ["203.0.113.7", "::/0"]}, "allows every address"),
+        ({"mongodb_remote_bind_ip": "0.0.0.0"}, "is not a single address"),
+        ({"mongodb_remote_bind_ip": ""}, "is not a single address"),
         ({"mongodb_access_users": []}, "has no administrator"),
         ({"mongodb_access_users": [APP]}, "has no administrator"),
         ({"mongodb_access_users": [{**ADMIN, "password": "short"}]}, "shorter than 12"),
         ({"flask_app_mongodb_uri": "mongodb://127.0.0.1:27017"}, "has no user and password"),
-        ({"mongodb_provider": "secantusdb"}, "is a stand-in"),
+        ({"mongodb_provider": "secantusdb"}, "mongodb_provider is not mongodb-org"),
     ],
 )
 def test_an_incomplete_configuration_is_rejected(
@@ -106,16 +102,14 @@ def test_an_incomplete_configuration_is_rejected(
 
 def test_it_is_rejected_before_the_database_is_installed_or_configured():
     names = [task["name"] for task in load(PROJECT / "roles/mongodb/tasks/main.yml")]
-    assert names.index("Look whether the database may be opened to others") < names.index(
-        "Install MongoDB"
-    )
+    assert names.index("Check the requirements of remote access") < names.index("Install MongoDB")
 
 
-def test_no_password_is_logged_or_a_command_line_argument():
-    (_, make) = load(PROJECT / "roles/mongodb_access/tasks/users.yml")
-    assert make["no_log"] is True
-    assert "stdin" in make["ansible.builtin.command"]
-    assert all("users" not in word for word in make["ansible.builtin.command"]["argv"][2:])
+def test_no_password_is_logged():
+    users = load(PROJECT / "roles/mongodb_access/tasks/users.yml")
+    with_passwords = [task for task in users if "community.mongodb.mongodb_user" in task]
+    assert len(with_passwords) == 3
+    assert all(task["no_log"] is True for task in with_passwords)
     (certificates,) = load(PROJECT / "roles/mongodb/tasks/tls.yml")
     assert certificates["no_log"] is True
     tasks = load(PROJECT / "roles/flask_app/tasks/main.yml")
@@ -132,57 +126,74 @@ def test_no_password_is_logged_or_a_command_line_argument():
 # --- the users, in a stand-in --------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
-    server = DatabaseServer(tmp_path_factory.mktemp("database"))
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[DatabaseServer]:
+    server = DatabaseServer(tmp_path / "database")
     server.start()
     yield server
     server.stop()
 
 
-def make(server: DatabaseServer, *users: dict) -> tuple[int, list[str], str]:
-    wanted = {"port": server.port, "tls": False, "users": users}
-    done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
-        [sys.executable, PROGRAM],
-        input=json.dumps(wanted),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    changed = json.loads(done.stdout)["changed"] if done.returncode == 0 else []
-    return done.returncode, changed, done.stdout + done.stderr
+def manage(directory: Path, server: DatabaseServer, *users: dict) -> tuple[int, int, str]:
+    """Run the role's tasks: exit status, number of changed tasks, output without passwords."""
+    variables = {
+        "mongodb_access_users": users,
+        "mongodb_port": server.port,
+        "__mongodb_access_python": sys.executable,
+    }
+    code, changed, output = run_tasks(directory, "mongodb_access", "users.yml", variables)
+    assert not [user["name"] for user in users if user["password"] in output]
+    return code, changed, output
 
 
-def program() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("mongo_users", str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("mongo_users", loader))
-    loader.exec_module(module)
-    return module
+def roles_after_login(server: DatabaseServer, user: dict) -> list[dict]:
+    """Log in as the user; return the user's roles. Raises OperationFailure: wrong password."""
+    with MongoClient(
+        "127.0.0.1", server.port, username=user["name"], password=user["password"]
+    ) as client:
+        (found,) = client.admin.command("usersInfo", user["name"])["users"]
+        return found["roles"]
 
 
-def test_users_are_made_once_and_log_in_with_their_password(server: DatabaseServer):
-    code, changed, output = make(server, ADMIN, APP)
-    assert code == 0, output
-    assert changed == ["admin made", "tox_com_det made"]
-    assert make(server, ADMIN, APP)[:2] == (0, [])
-    gets_in = program().gets_in
-    assert gets_in({"port": server.port}, APP)
-    assert not gets_in({"port": server.port}, {**APP, "password": "another one"})
-
-
-def test_another_password_and_other_roles_are_taken_over(server: DatabaseServer):
-    make(server, ADMIN, APP)
-    moved = {**APP, "password": "a new one, from now on"}
-    assert make(server, ADMIN, moved)[1] == ["tox_com_det: another password"]
-    other = {**moved, "roles": [{"role": "read", "db": "word_embeddings"}]}
-    assert make(server, ADMIN, other)[1] == ["tox_com_det: other roles"]
-    assert make(server, ADMIN, other)[1] == []
-
-
-def test_without_an_administrator_nothing_is_made_and_no_password_is_printed(
-    server: DatabaseServer,
+def test_users_are_created_once_and_log_in_with_their_password(
+    tmp_path: Path, server: DatabaseServer
 ):
-    code, _, output = make(server, APP)
-    assert code == 1
-    assert "none of the users is an administrator" in output
-    assert APP["password"] not in output
+    code, _, output = manage(tmp_path, server, ADMIN, APP)
+    assert code == 0, output
+    assert roles_after_login(server, APP) == APP["roles"]
+    with pytest.raises(OperationFailure):
+        roles_after_login(server, {**APP, "password": "another one"})
+    assert manage(tmp_path, server, ADMIN, APP)[:2] == (0, 0)
+
+
+def test_another_password_and_other_roles_are_set_once(tmp_path: Path, server: DatabaseServer):
+    manage(tmp_path, server, ADMIN, APP)
+    for change in (
+        {"password": "a new one, from now on"},
+        {"roles": [{"role": "read", "db": "word_embeddings"}]},
+    ):
+        user = {**APP, "password": "a new one, from now on", **change}
+        assert manage(tmp_path, server, ADMIN, user)[:2] == (0, 1)
+        assert roles_after_login(server, user) == user["roles"]
+        assert manage(tmp_path, server, ADMIN, user)[:2] == (0, 0)
+
+
+def test_without_an_administrator_nothing_is_created(tmp_path: Path, server: DatabaseServer):
+    code, changed, output = manage(tmp_path, server, APP)
+    assert (code, changed) == (2, 0)
+    assert "none of mongodb_access_users is an administrator" in output
+    with pytest.raises(OperationFailure):
+        roles_after_login(server, APP)
+
+
+def test_a_wrong_password_of_the_administrator_changes_nothing_and_is_reported(
+    tmp_path: Path, server: DatabaseServer
+):
+    manage(tmp_path, server, ADMIN, APP)
+    server.stop()
+    server.start("--auth")
+    wrong = {**ADMIN, "password": "not the admin's own"}
+    code, changed, output = manage(tmp_path, server, wrong, {**APP, "password": "never set here"})
+    assert (code, changed) == (2, 0)
+    assert "admin can neither log in to the database nor be created" in output
+    assert manage(tmp_path, server, ADMIN, APP)[:2] == (0, 0)
