@@ -9,7 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import DIMENSION, RECORDED, ROWS, Recorded, Weights, layer, recorded, write_h5
+from keras_files import (
+    DIMENSION,
+    LABELS,
+    RECORDED,
+    ROWS,
+    Recorded,
+    Weights,
+    layer,
+    recorded,
+    write_h5,
+)
+
+from controller.model_build.build import BuildResult, build
 
 
 @pytest.fixture(params=RECORDED)
@@ -64,3 +76,30 @@ def make_h5(tmp_path: Path) -> Callable[..., Path]:
         return write_h5(tmp_path / "model.h5", layers, weights, **attributes)
 
     return make
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where the bundle goes; nothing else is in its parent directory."""
+    parent = tmp_path / "build"
+    parent.mkdir()
+    return parent / "bundle"
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """The output of builds."""
+    return []
+
+
+@pytest.fixture
+def make(
+    author_same: Recorded, word_index: Path, out: Path, lines: list[str]
+) -> Callable[..., BuildResult]:
+    """A function that builds the author's layers with padding='same', with options of `build`."""
+
+    def run(h5: Path = author_same.path, words: Path = word_index, **options: Any) -> BuildResult:
+        options = {"labels": LABELS, "say": lines.append} | options
+        return build(h5, words, out, **options)
+
+    return run

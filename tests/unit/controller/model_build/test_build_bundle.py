@@ -1,4 +1,4 @@
-"""A complete build: what the bundle contains, that it is reproducible, and all or nothing."""
+"""A complete build: what the bundle contains, and that it is reproducible."""
 
 from __future__ import annotations
 
@@ -6,52 +6,18 @@ import base64
 import json
 import os
 import shutil
-import signal
 
 import bson
-import h5py
 import numpy as np
 import onnx
 import pytest
+from bundle_files import tree
 from keras_files import LABELS, head_of
 
 from controller.model_build.__main__ import main
-from controller.model_build.build import build
-from controller.model_build.errors import BuildError, UnsupportedLayer
 from controller.model_build.golden_texts import DEFAULT_TEXTS
 from tox_com_det import embedding_checksum
 from tox_com_det.model.manifest import Manifest
-
-
-@pytest.fixture
-def out(tmp_path):
-    parent = tmp_path / "build"
-    parent.mkdir()
-    return parent / "bundle"
-
-
-@pytest.fixture
-def lines():
-    return []
-
-
-@pytest.fixture
-def make(author_same, word_index, out, lines):
-    """A function that builds the author's layers with padding='same', with options of `build`."""
-
-    def run(h5=author_same.path, words=word_index, **options):
-        options = {"labels": LABELS, "say": lines.append} | options
-        return build(h5, words, out, **options)
-
-    return run
-
-
-def tree(directory):
-    return {
-        path.relative_to(directory).as_posix(): path.read_bytes()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
 
 
 def documents(bundle, manifest):
@@ -155,13 +121,6 @@ def test_any_change_builds_again(make, out, what):
     assert same_version == (what != "labels")
 
 
-def test_previous_bundle_is_replaced_completely(make, out, author_valid):
-    make()
-    make(h5=author_valid.path)
-    assert len(list(out.glob("dump/word_embeddings/*.bson"))) == 1
-    assert list(out.parent.iterdir()) == [out]
-
-
 def test_dead_last_position_is_a_warning_and_in_the_manifest(make, author_valid, lines):
     result = make(h5=author_valid.path)
     assert result.manifest.dead_positions == (99,)
@@ -192,219 +151,6 @@ def test_oov_token_has_a_special_row(make, tmp_path, word_index):
     assert answers["qzxvkj wqpfzj"] != answers["?!"]  # two unknown words are not padding
 
 
-# --- errors that stop a build --------------------------------------------------------------------
-
-
-def reference(tmp_path, result, change=0.0):
-    cases = result.manifest.golden_outputs.cases
-    scores = [list(case.scores) for case in cases]
-    scores[3][2] += change
-    path = tmp_path / "keras.json"
-    content = {"keras": "2.15.0", "texts": [case.text for case in cases], "scores": scores}
-    path.write_text(json.dumps(content))
-    return path
-
-
-def test_reference_scores_are_compared_and_recorded(make, tmp_path):
-    path = reference(tmp_path, make(), change=4e-6)
-    answers = make(reference=path).manifest.golden_outputs
-    assert answers.reference_max_difference == pytest.approx(4e-6, rel=1e-3)
-    assert answers.cases[0].reference is not None
-
-
-def test_reference_of_another_model_stops_the_build(make, tmp_path, out):
-    path = reference(tmp_path, make(), change=2e-5)
-    before = tree(out)
-    with pytest.raises(BuildError, match=r"differs from Keras by 2e-05 for 'you are an idiot'"):
-        make(reference=path)
-    assert tree(out) == before
-
-
-def damaged(tmp_path, source, how):
-    path = tmp_path / "damaged.h5"
-    shutil.copy(source, path)
-    if how == "truncated":
-        os.truncate(path, path.stat().st_size - 2000)
-    elif how == "not hdf5":
-        path.write_text("Hello there!")
-    else:
-        with h5py.File(path, "r+") as file:
-            group = file["model_weights"]
-            names = []
-            group.visit(names.append)
-            if how == "missing":
-                del group[next(name for name in names if name.endswith("kernel:0"))]
-            elif how == "nan head":
-                group[next(name for name in names if name.endswith("kernel:0"))][0, 0] = np.nan
-            elif how == "nan row":
-                group[next(name for name in names if name.endswith("embeddings:0"))][7] = np.nan
-    return path
-
-
-@pytest.mark.parametrize(
-    ("how", "match"),
-    [
-        ("truncated", "not a readable HDF5 file"),
-        ("not hdf5", "not a readable HDF5 file"),
-        ("missing", "is missing"),
-        ("nan head", "contains NaN"),
-        ("nan row", "row 7 of the embedding contains NaN"),
-    ],
-)
-def test_damaged_model_is_a_one_line_error_and_leaves_nothing(
-    make, out, tmp_path, author_same, capsys, word_index, how, match
-):
-    path = damaged(tmp_path, author_same.path, how)
-    with pytest.raises(BuildError, match=match):
-        make(h5=path)
-    assert list(out.parent.iterdir()) == []
-    arguments = ["--h5", path, "--word-index", word_index, "--out", out]
-    assert main([*map(str, arguments), "--labels", ",".join(LABELS)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert list(out.parent.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"labels": None}, "returns 6 scores, but a Keras model does not name them: give 6 names"),
-        ({"labels": ["a", "b"]}, r"2 labels \['a', 'b'\], but .* returns 6 scores"),
-        ({"labels": ["a"] * 6}, "a list of different texts"),
-        ({"num_words": 1}, "no word of the index is below num_words=1"),
-        ({"length": 50}, "takes 100 tokens: leave it out, or give --length 100 "),
-        ({"padding": "both"}, "padding is 'both', it must be pre or post"),
-        ({"name": "My Model"}, "name is 'My Model'"),
-        ({"embedding_name": "a-b"}, "embedding_name is 'a-b'"),
-        ({"oov_token": "<oov>"}, "'<oov>' is not in the word index"),
-        ({"lables": []}, "unknown setting 'lables'"),
-        ({"settings": "/nowhere/model.json"}, "/nowhere/model.json: No such file"),
-        ({"reference": "/nowhere/keras.json"}, "/nowhere/keras.json: No such file"),
-    ],
-)
-def test_invalid_settings_are_a_one_line_error(make, out, options, match):
-    with pytest.raises(BuildError, match=match) as caught:
-        make(**options)
-    assert "\n" not in str(caught.value)
-    assert list(out.parent.iterdir()) == []
-
-
-def test_word_index_of_another_model_is_refused(make, tmp_path, out):
-    path = tmp_path / "other.json"
-    path.write_text(json.dumps({f"w{number}": number for number in range(1, 45)}))
-    with pytest.raises(BuildError, match=r"5 words such as 'w44' .* beyond the matrix of 40 rows"):
-        make(words=path)
-    assert list(out.parent.iterdir()) == []
-
-
-def test_labels_may_be_one_text_with_commas(make):
-    assert make(labels="a, b,c,d,e,f").manifest.labels == ("a", "b", "c", "d", "e", "f")
-
-
-def test_unsupported_layer_leaves_nothing(make, out, make_h5, small_layers, small_weights):
-    small_layers.insert(1, {"class_name": "Lambda", "config": {"name": "mine", "units": 3}})
-    with pytest.raises(UnsupportedLayer, match=r"layer 1 \(Lambda 'mine'\) is not supported"):
-        make(h5=make_h5(small_layers, small_weights), labels=["a", "b"])
-    assert list(out.parent.iterdir()) == []
-
-
-@pytest.mark.parametrize("line", range(2))
-def test_interrupt_leaves_nothing_behind(make, out, lines, line):
-    make()
-    count = len(lines)
-    shutil.rmtree(out)
-    assert count > line
-
-    def say(text):
-        if len(seen) == line:
-            raise KeyboardInterrupt
-        seen.append(text)
-
-    seen = []
-    with pytest.raises(KeyboardInterrupt):
-        make(say=say)
-    assert list(out.parent.iterdir()) == []
-
-
-def test_interrupt_within_the_dump_keeps_the_previous_bundle(make, out, monkeypatch):
-    make()
-    before = tree(out)
-    encode, calls = bson.encode, []
-
-    def interrupted(document):
-        calls.append(document)
-        if len(calls) == 20:
-            raise KeyboardInterrupt
-        return encode(document)
-
-    monkeypatch.setattr("controller.model_build.dump.bson.encode", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        make(num_words=30)
-    assert len(calls) == 20
-    assert tree(out) == before
-    assert list(out.parent.iterdir()) == [out]
-
-
-def test_terminated_command_leaves_nothing(author_same, word_index, out, monkeypatch):
-    def terminated(document):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return b""
-
-    monkeypatch.setattr("controller.model_build.dump.bson.encode", terminated)
-    before = signal.getsignal(signal.SIGTERM)
-    arguments = ["--h5", author_same.path, "--word-index", word_index, "--out", out]
-    with pytest.raises(SystemExit) as caught:
-        main([*map(str, arguments), "--labels", ",".join(LABELS)])
-    assert caught.value.code == 128 + signal.SIGTERM
-    assert list(out.parent.iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
-def test_full_disk_is_a_one_line_error(make, out, monkeypatch):
-    def full(document):
-        raise OSError(28, "No space left on device", "bundle")
-
-    monkeypatch.setattr("controller.model_build.dump.bson.encode", full)
-    with pytest.raises(BuildError, match="No space left on device: nothing was changed"):
-        make()
-    assert list(out.parent.iterdir()) == []
-
-
-@pytest.mark.parametrize("kind", ["file", "other directory", "link to a bundle"])
-def test_anything_but_a_bundle_is_never_replaced(make, out, kind):
-    if kind == "file":
-        out.write_text("mine")
-    elif kind == "link to a bundle":
-        make()
-        out.rename(out.parent / "elsewhere")
-        out.symlink_to("elsewhere")
-    else:
-        out.mkdir()
-        (out / "thesis.tex").write_text("mine")
-    before, entries = tree(out.parent), sorted(out.parent.iterdir())
-    with pytest.raises(BuildError, match="choose another --out"):
-        make(force=True)
-    assert (tree(out.parent), sorted(out.parent.iterdir())) == (before, entries)
-    assert out.is_symlink() == (kind == "link to a bundle")
-
-
-def test_leftovers_of_a_killed_build_are_removed(make, out):
-    gone = 2**22 + 1  # above the kernel's largest process id
-    (out.parent / f".bundle.building-{gone}").mkdir()
-    make()
-    assert list(out.parent.iterdir()) == [out]
-
-
-def test_bundle_is_restored_if_a_build_was_killed_between_the_two_renames(make, out):
-    make()
-    before = tree(out)
-    out.rename(out.parent / f".bundle.previous-{2**22 + 1}")
-    with pytest.raises(BuildError, match="give 6 names"):
-        make(labels=None)
-    assert tree(out) == before
-
-
 def test_command_line_builds_and_recognizes_unchanged_inputs(author_same, word_index, out, capsys):
     arguments = ["--h5", author_same.path, "--word-index", word_index, "--out", out]
     arguments = [*map(str, arguments), "--labels", ",".join(LABELS), "--name", "cli"]
@@ -415,11 +161,3 @@ def test_command_line_builds_and_recognizes_unchanged_inputs(author_same, word_i
     assert Manifest.load(out / "manifest.json").name == "cli"
     assert main(["--layers"]) == 0
     assert "Conv1D" in capsys.readouterr().out.split()
-
-
-def test_settings_file_beside_the_model_is_used(author_same, word_index, out, tmp_path, lines):
-    h5 = tmp_path / "model.h5"
-    shutil.copy(author_same.path, h5)
-    (tmp_path / "model.json").write_text(json.dumps({"labels": LABELS, "name": "beside"}))
-    assert build(h5, word_index, out, say=lines.append).manifest.name == "beside"
-    assert build(h5, word_index, out, name="given", say=lines.append).manifest.name == "given"
