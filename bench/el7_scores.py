@@ -25,7 +25,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 LOCK = PROJECT / "app/requirements/el7.txt"
 RECORD = PROJECT / "tests/fixtures/el7/scores.json"
 SAMPLE = PROJECT / "sample_model"
-# Runs in both environments, which have the app's packages alone; the rows come from the dump.
+# Runs in both environments, which have only the app's packages; the rows come from the dump.
 SCORE = """
 import json, sys
 from importlib.metadata import version

@@ -61,7 +61,7 @@ class Network:
         self.model = keras.Model(tokens, layers.Concatenate()([self._scores(x), tweets(x)]))
 
     def plain(self) -> keras.Sequential:
-        """The author's layers alone, with the trained weights."""
+        """Only the author's layers, with the trained weights."""
         model = keras.Sequential(
             [
                 keras.layers.Embedding(

@@ -1,4 +1,4 @@
-"""Build a bundle: check the inputs, write the files, and replace the previous bundle at once."""
+"""Build a bundle: check the inputs, write the files, and replace the previous bundle as a whole."""
 
 from __future__ import annotations
 

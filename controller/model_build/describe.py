@@ -1,4 +1,4 @@
-"""What a build tells its user about the model and the bundle, one line each."""
+"""Messages of a build about the model and the bundle, one line each."""
 
 from __future__ import annotations
 

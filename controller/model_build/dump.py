@@ -71,7 +71,7 @@ def write_dump(
         directory: where to write.
         name: the embedding's name, [a-z0-9_]+, with which the collection's name begins.
         rows: (word, index, vector in little-endian bytes), ascending by the word's UTF-8 bytes.
-            Without a vector (None) documents have the index alone, whose bytes are the row.
+            Without a vector (None) documents have only the index, whose bytes are the row.
         progress: called from time to time with the number of documents written.
 
     Raises:

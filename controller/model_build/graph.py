@@ -19,7 +19,7 @@ from controller.model_build.architecture import Layer
 from controller.model_build.keras_model import KerasModel
 from tox_com_det.model.encode import INDICES, MASK
 
-# `Tensor.mask` of a value whose mask is "the positions that hold a word".
+# `Tensor.mask` of a value that is masked by the positions with a word.
 TOKENS = "tokens"
 Mode = Literal["split", "whole"]
 
@@ -101,7 +101,7 @@ class Graph:
         return self.constant("/".join((*layer.path, name)), values)
 
     def word_positions(self) -> str:
-        """Bool [batch, length]: which positions hold a word, for layers that use Keras' mask."""
+        """Bool [batch, length]: which positions have a word, for layers that use Keras' mask."""
         if self._mask is None:
             if self.mode == "split":
                 self._mask = self.node("Cast", [MASK], to=TensorProto.BOOL)

@@ -1,4 +1,4 @@
-"""Types of what is used of h5py, which has no type information of its own."""
+"""Types for the parts of h5py that this package uses; h5py itself has no type information."""
 
 from __future__ import annotations
 

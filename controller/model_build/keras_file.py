@@ -1,4 +1,4 @@
-"""Open a Keras model with h5py alone: its graph of layers, and its weights on demand.
+"""Open a Keras model with h5py only: its graph of layers, and its weights on demand.
 
 Three forms: the legacy `.h5` of `model.save("x.h5")` (with or without optimizer), an `.h5` with
 weights only and the architecture's JSON beside it (`save_weights` and `to_json`), and the `.keras`
@@ -64,7 +64,7 @@ def _open_hdf5(path: Path, source: Path | BinaryIO) -> Iterator[h5py.File]:
 def _read_hdf5(
     path: Path, file: h5py.File, given: dict[str, Any] | None, stated_in: Path
 ) -> KerasModel:
-    """The model of an open file; `stated_in` is the file that holds the architecture."""
+    """The model of an open file; `stated_in` is the file with the architecture."""
     if given is None and "model_config" not in file.attrs:
         raise BuildError(
             f"{path}: HDF5 without model_config: a file with weights only has no layers; name the "

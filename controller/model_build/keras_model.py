@@ -69,7 +69,7 @@ class KerasModel:
             )
         if data.dtype.kind != "f":
             raise BuildError(
-                f"{where} holds {data.dtype}, not floating-point numbers: "
+                f"{where} contains {data.dtype}, not floating-point numbers: "
                 "save the model again with model.save()"
             )
         return data

@@ -47,7 +47,7 @@ def _elementwise(graph: Graph, layer: Layer, inputs: Sequence[Tensor]) -> Tensor
             name = graph.node("Div", [name, graph.number(float(len(inputs)))])
     if graph.model.is_keras_3 and any(x.mask for x in inputs):
         raise layer.unsupported(
-            "it merges masked values (mask_zero=True), which Keras 3 does in a way of its own"
+            "it merges masked values (mask_zero=True), which Keras 3 does differently"
         )
     unit = kind not in ("Add", "Subtract") and all(x.unit for x in inputs)
     return Tensor(name, first.length, first.channels, mask=_merged_mask(inputs), unit=unit)

@@ -66,8 +66,8 @@ def _bidirectional(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
     sequences = bool(inner.config.get("return_sequences"))
     if sequences and x.mask and _keeps_masked_outputs(graph.model.keras_version):
         raise layer.unsupported(
-            f"Keras {graph.model.keras_version} fills masked positions (mask_zero=True) in a way "
-            "of its own"
+            f"Keras {graph.model.keras_version} fills masked positions (mask_zero=True) "
+            "differently from later versions"
         )
     # Keras sets this option of both layers, whatever their configuration says.
     inner = replace(inner, config=inner.config | {"zero_output_for_mask": sequences})

@@ -106,8 +106,8 @@ def _masked(
     gaps = graph.node("Sub", [graph.number(1, np.int64), words])
     behind = graph.node("Mul", [gaps, graph.number(length, np.int64)])
     keys = graph.node("Add", [behind, graph.constant(name, visited)])
-    wanted = graph.number([length], np.int64)
-    _, order = graph.outputs("TopK", [keys, wanted], 2, axis=1, largest=0, sorted=1)
+    every = graph.number([length], np.int64)
+    _, order = graph.outputs("TopK", [keys, every], 2, axis=1, largest=0, sorted=1)
     order = graph.node("Unsqueeze", [order, graph.number([2], np.int64)])
     moved = graph.node("GatherND", [x.name, order], batch_dims=1)
 

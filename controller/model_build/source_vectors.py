@@ -1,7 +1,7 @@
 """Bring the vectors of a file into the order of the dump, through a scratch file on the disk.
 
-The file has its words in its own order, the dump in that of their UTF-8 bytes. Memory holds the
-words alone.
+The words of a file are in any order, those of a dump in the order of their UTF-8 bytes. Only the
+words are kept in memory.
 """
 
 from __future__ import annotations

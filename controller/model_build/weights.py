@@ -95,15 +95,15 @@ class LegacyWeights:
             raise BuildError(f"{self._where}: no weights for {what}: {_AGAIN}")
         group = self._group[top.name]
         names = list(names_in(group, "weight_names"))
-        wanted = list(_in_file_order(top))
-        if len(names) != len(wanted):
-            short = ", ".join(name for _, name in wanted)
+        needed = list(_in_file_order(top))
+        if len(names) != len(needed):
+            short = ", ".join(name for _, name in needed)
             raise BuildError(
-                f"{self._where}: {what} needs {len(wanted)} weights ({short}), but the file lists "
+                f"{self._where}: {what} needs {len(needed)} weights ({short}), but the file lists "
                 f"{len(names)}: use the architecture of the same model, or {_AGAIN}"
             )
         found: dict[tuple[tuple[str, ...], str], DataSet] = {}
-        for full_name, (path, name) in zip(names, wanted, strict=True):
+        for full_name, (path, name) in zip(names, needed, strict=True):
             data = group.get(full_name)
             if not isinstance(data, h5py.Dataset):
                 raise BuildError(

@@ -168,7 +168,7 @@ def _user() -> str:
 def _namespace_error(root: bool) -> str | None:
     if shutil.which("unshare") is None:
         return None  # unknown: the engine reports it
-    # In a mount namespace of its own, so this system's /tmp stays as it is.
+    # In a mount namespace of its own, so this system's /tmp is not affected.
     new = ["--mount"] if root else ["--user", "--map-root-user", "--mount"]
     return _error(["unshare", *new, "mount", "-t", "tmpfs", "tmpfs", "/tmp"])  # noqa: S108 (in a namespace of its own)
 
