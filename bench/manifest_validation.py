@@ -61,10 +61,11 @@ def measure(name: str, manifest: Path) -> dict[str, float]:
     load = open_reader(name)
     imported, after = time.perf_counter() - start, memory()
     times = []
-    for _ in range(LOADS if load else 0):
-        start = time.perf_counter()
-        load(manifest)
-        times.append(time.perf_counter() - start)
+    if load is not None:
+        for _ in range(LOADS):
+            start = time.perf_counter()
+            load(manifest)
+            times.append(time.perf_counter() - start)
     return {
         "import": imported,
         "rss": after["rss"] - before["rss"],
