@@ -17,9 +17,9 @@ class PrivateVariablePrefix(ProjectRule):
 
     id = "private-variable-prefix"
     description = (
-        "What a role sets in vars/, with register, set_fact, vars or loop_var is nobody else's: "
-        "its name begins with __<role>_. var-naming[no-role-prefix] of ansible-lint accepts "
-        "<role>_ as well, which is for options."
+        "The name of a variable that a role sets in vars/, or with register, set_fact, vars or "
+        "loop_var, begins with __<role>_. ansible-lint's var-naming[no-role-prefix] also accepts "
+        "<role>_, which is for options."
     )
 
     def findings(self, file: Lintable) -> Iterator[tuple[int, str]]:

@@ -52,8 +52,8 @@ class DefaultsMatchSpecification(ProjectRule):
 
     id = "defaults-match-specification"
     description = (
-        "Ansible reads defaults/main.yml, people read the specification: each default is in both, "
-        "with the same value and type."
+        "Ansible takes defaults from defaults/main.yml, users read the specification. Both have "
+        "each default, with the same value and type."
     )
 
     def findings(self, file: Lintable) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""Run tasks of a role with ansible-playbook itself, here, without a server."""
+"""Run tasks of a role with ansible-playbook on this machine, without a server."""
 
 from __future__ import annotations
 

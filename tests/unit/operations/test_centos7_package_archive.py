@@ -15,7 +15,7 @@ BASE = "etc/yum.repos.d/CentOS-Base.repo.j2"
 
 
 def repositories(**inventory: object):
-    variant = Variant("asked", inventory)
+    variant = Variant("inventory", inventory)
     return yum_repositories(render(BASE, role("package_sources"), "centos7", variant))
 
 
@@ -23,8 +23,8 @@ def test_packages_come_from_the_archive_and_are_signed():
     found = repositories()
     assert found.sections() == ["base", "updates", "extras"]
     for name, path in (("base", "os"), ("updates", "updates"), ("extras", "extras")):
-        wanted = f"https://vault.centos.org/7.9.2009/{path}/$basearch/"
-        assert found[name]["baseurl"] == wanted
+        expected = f"https://vault.centos.org/7.9.2009/{path}/$basearch/"
+        assert found[name]["baseurl"] == expected
         assert found[name]["gpgcheck"] == "1"
         assert found[name]["gpgkey"].endswith("RPM-GPG-KEY-CentOS-7")
 
@@ -35,12 +35,12 @@ def test_no_mirror_list_is_used():
 
 
 def test_the_file_with_the_mirrors_is_replaced():
-    (landing,) = {
+    (destination,) = {
         one.arguments["dest"]
         for one in role("package_sources").template_tasks
         if "CentOS" in one.arguments["src"]
     }
-    assert landing == "/etc/yum.repos.d/CentOS-Base.repo"
+    assert destination == "/etc/yum.repos.d/CentOS-Base.repo"
 
 
 @pytest.mark.parametrize("playbook", ["bootstrap.yml", "secure.yml"])

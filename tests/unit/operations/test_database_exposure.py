@@ -59,7 +59,7 @@ def test_remote_access_requires_users_tls_and_named_sources(system: str):
     found = mongod(system, REMOTE)
     assert found["net.bindIp"] == "127.0.0.1,198.51.100.4"
     assert found["security.authorization"] == "enabled"
-    # 4.0, CentOS 7's own, has the older words.
+    # 4.0 on CentOS 7 has the older names.
     word, key = ("ssl", "PEMKeyFile") if system == "centos7" else ("tls", "certificateKeyFile")
     assert found[f"net.{word}.mode"] == f"require{word.upper()}"
     assert found[f"net.{word}.{key}"] == "/etc/mongod-key.pem"

@@ -46,5 +46,5 @@ def test_with_avx_every_version_passes():
 def test_it_is_checked_before_anything_is_changed():
     assert "mongodb" in roles_in_order("install.yml")
     assert roles_in_order("preflight.yml") == ["preflight"]
-    asked = task("preflight", "Read memory, swap, disk space and CPU features")
-    assert "grep -qw avx /proc/cpuinfo" in asked.data["ansible.builtin.raw"]
+    reading = task("preflight", "Read memory, swap, disk space and CPU features")
+    assert "grep -qw avx /proc/cpuinfo" in reading.data["ansible.builtin.raw"]

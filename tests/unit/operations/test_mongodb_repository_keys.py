@@ -16,7 +16,7 @@ RPM = [one for one in MONGODB.tasks if one.file.name == "repository_rpm.yml" and
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_version_has_a_pinned_key(system: str, version: str):
-    values = variables(MONGODB, system, Variant("asked", {"mongodb_version": version}))
+    values = variables(MONGODB, system, Variant("inventory", {"mongodb_version": version}))
     fingerprint = evaluate(values["__mongodb_key_fingerprint"], values)
     assert re.fullmatch(r"[0-9A-F]{40}", fingerprint)
     address = evaluate(values["__mongodb_key_url"], values)

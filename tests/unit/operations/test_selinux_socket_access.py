@@ -34,7 +34,7 @@ def test_every_socket_of_nginx_has_a_label_that_it_may_write_to(system: str, var
     sockets = set(re.findall(r"unix:(/run/[^;\s]+);", nginx))
     assert len(sockets) == 2
     for socket in sockets:
-        # /run is /var/run to the policy.
+        # The policy names /run by its old name /var/run.
         known = [kind for path, kind in labels.items() if re.fullmatch(path, f"/var{socket}")]
         assert known == ["httpd_var_run_t"]
     links = set(re.findall(r"unix:(/etc/[^;\s]+) ", nginx))
@@ -44,7 +44,7 @@ def test_every_socket_of_nginx_has_a_label_that_it_may_write_to(system: str, var
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_nginx_may_connect_to_the_domains_that_the_service_runs_in(system: str):
-    """A service's domain, or systemd's own where NoNewPrivileges= forbids to change it."""
+    """The domain of services, or that of systemd if NoNewPrivileges= prevents the transition."""
     (domains,) = (
         what
         for who, what, kind, may in parsers.policy(text(RULES, system))
@@ -60,7 +60,7 @@ def test_the_policy_is_loaded_before_nginx_and_the_service_start():
 
 
 def test_the_probe_port_has_a_label():
-    """8081 is a transparent proxy's in the stock policy: nginx could not listen there."""
+    """The stock policy reserves 8081 for a transparent proxy, so nginx could not listen on it."""
     role = PROJECT / "roles/selinux"
     stock = load(role / "vars/main.yml")["__selinux_stock_ports"]
     nginx = load(PROJECT / "roles/nginx/defaults/main.yml")

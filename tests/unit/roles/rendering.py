@@ -1,8 +1,7 @@
 """Render the project's templates as ansible-playbook does, for every system, without a server.
 
-The variables are layered as Ansible layers them: the defaults of the role and its dependencies,
-what an inventory says, their vars with those of the system on top (tasks/set_vars.yml), facts. What
-is undefined is fatal.
+Variables have Ansible's order of precedence: defaults of the role and its dependencies, inventory,
+their vars with those of the system (tasks/set_vars.yml), facts. An undefined variable is an error.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from ansible.template import AnsibleEnvironment, Templar, generate_ansible_templ
 from cross_checks.lookup import per_system
 from role_tree import PROJECT, Role, Tree
 
-# Facts as the setup module gives them; no more of them than the roles read.
+# The facts that the roles use, as the setup module returns them.
 SYSTEMS: dict[str, dict[str, object]] = {
     "centos7": {
         "distribution": "CentOS",
@@ -46,7 +45,7 @@ SYSTEMS: dict[str, dict[str, object]] = {
         "all_ipv6_addresses": ["fe80::1"],
     },
 }
-# What tasks registered before the template's.
+# Results that tasks register before the templates are rendered.
 REGISTERED: dict[str, object] = {
     "__firewalld_sshd": {"stdout": "port 22\nport 2222\naddressfamily any\npermitrootlogin no"},
 }
@@ -54,7 +53,7 @@ REGISTERED: dict[str, object] = {
 
 @dataclass(frozen=True)
 class Variant:
-    """What an inventory says, and facts that are not as usual."""
+    """Variables of an inventory, and facts that differ from the usual ones."""
 
     name: str
     inventory: Mapping[str, object] = field(default_factory=dict)
@@ -103,7 +102,7 @@ TREE = Tree(PROJECT)
 
 
 def owners(tree: Tree = TREE) -> dict[str, Role]:
-    """Return each template's role."""
+    """Return the role of each template."""
     return {
         source: role
         for role in tree.roles
@@ -113,7 +112,7 @@ def owners(tree: Tree = TREE) -> dict[str, Role]:
 
 
 def variables(role: Role, system: str, variant: Variant) -> dict[str, object]:
-    """Return the role's variables on the system, not yet templated."""
+    """Return the variables of the role on the system, not yet templated."""
     facts = {**SYSTEMS[system], **variant.facts}
     family = facts["os_family"]
     merged: dict[str, object] = {}
@@ -129,14 +128,17 @@ def variables(role: Role, system: str, variant: Variant) -> dict[str, object]:
 
 
 def managed_text() -> str:
-    """Return `ansible_managed` of the project's ansible.cfg, wherever the tests are started."""
+    """Return `ansible_managed` of ansible.cfg, independent of the working directory."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(PROJECT / "ansible.cfg", encoding="utf-8")
     return config["defaults"]["ansible_managed"]
 
 
 def render_text(text: str, values: Mapping[str, object]) -> str:
-    """Render the text as module template does; AnsibleUndefinedVariable if a name is missing."""
+    """Render the text as the module template does.
+
+    Raises AnsibleUndefinedVariable if a variable is undefined.
+    """
     templar = Templar(DataLoader(), dict(values)).copy_with_new_env(
         environment_class=AnsibleEnvironment
     )

@@ -1,6 +1,6 @@
-"""SELinux stays enforcing: the module compiles, allows little, and labels what the slots use.
+"""SELinux stays enforcing: the module compiles, allows little, and labels the files of the slots.
 
-Compiled here, never run enforcing here: no container has a policy of its own.
+The module is compiled here, never enforced: a container has no SELinux policy of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def text(ending: str, system: str = "centos7", variant: Variant = VARIANTS[0]) -
 
 
 def label(path: str, variant: Variant = VARIANTS[0]) -> str | None:
-    """Return the type that the path gets, of several patterns the last."""
+    """Return the type of the path. If several patterns match, the last one counts."""
     known = parsers.file_contexts(text("fc", variant=variant))
     found = [kind for pattern, kind in known.items() if re.fullmatch(pattern, path)]
     return found[-1] if found else None
@@ -39,7 +39,7 @@ def label(path: str, variant: Variant = VARIANTS[0]) -> str | None:
     reason=f"{' and '.join(MISSING)} missing: apt-get install checkpolicy semodule-utils",
 )
 @pytest.mark.parametrize("system", EL)
-def test_the_module_compiles_and_takes_its_labels(tmp_path: Path, system: str):
+def test_the_module_compiles_with_its_labels(tmp_path: Path, system: str):
     for ending in ("te", "fc"):
         (tmp_path / f"tox_com_det.{ending}").write_text(text(ending, system))
     for command in (
@@ -54,7 +54,7 @@ def test_the_module_compiles_and_takes_its_labels(tmp_path: Path, system: str):
     assert (tmp_path / "tox_com_det.pp").stat().st_size > 1000
 
 
-def test_nginx_may_connect_to_the_app_and_the_app_gets_nothing_of_nginx():
+def test_nginx_may_connect_to_the_app_and_the_app_has_no_access_to_nginx():
     rules = parsers.policy(text("te"))
     nginx = [(what, kind, may) for who, what, kind, may in rules if "httpd_t" in who]
     assert ({"init_t", "unconfined_service_t"}, "unix_stream_socket", {"connectto"}) in nginx
@@ -65,22 +65,22 @@ def test_nginx_may_connect_to_the_app_and_the_app_gets_nothing_of_nginx():
     assert not [what for _, what, _, _ in rules if "httpd_t" in what]
 
 
-def test_what_an_older_policy_does_not_know_is_optional():
-    """process2 came with Linux 4.14: if it were required, CentOS 7 could refuse the module."""
+def test_classes_that_an_older_policy_lacks_are_optional():
+    """process2 was added in Linux 4.14; if it were required, CentOS 7 could reject the module."""
     rules = "\n".join(line for line in text("te").splitlines() if not line.startswith("#"))
     before, *optional = rules.split("optional {")
     assert "process2" not in before
     assert any("process2" in block for block in optional)
 
 
-def test_each_slots_directory_has_its_label_from_its_name_on():
+def test_the_directory_of_each_slot_is_created_with_its_label():
     slots = re.findall(r'dir httpd_var_run_t "tox_com_det-(\w+)";', text("te"))
     assert slots == parsed(SERVER_JSON, "el9")["slots"]
     for slot in slots:
         assert label(f"/var/run/tox_com_det-{slot}/app.sock") == "httpd_var_run_t"
 
 
-def test_programs_below_opt_may_be_run_by_systemd():
+def test_systemd_may_run_the_programs_below_opt():
     app = "/opt/tox_com_det"
     assert label(f"{app}/releases/0.1.0-ab/venv/bin/uwsgi") == "bin_t"
     assert label("/opt/miniconda/bin/python3.11") == "bin_t"
@@ -91,13 +91,13 @@ def test_programs_below_opt_may_be_run_by_systemd():
 
 
 @pytest.mark.parametrize("line", ["permissive httpd_t;", "dontaudit httpd_t self:dir read;"])
-def test_a_module_that_does_more_than_allow_is_refused(line: str):
+def test_a_module_with_other_than_allow_rules_is_rejected(line: str):
     with pytest.raises(ParseError, match="is not allowed here"):
         parsers.policy(f"module a 1.0;\nrequire {{ type httpd_t; }}\n{line}\n")
 
 
 def test_no_role_disables_selinux_or_sets_labels_by_hand():
-    """A task would; a program or template might, so their texts are searched too."""
+    """Tasks, programs and templates are searched for every way to do it."""
     words = re.compile(
         r"\b(setenforce|chcon|semanage permissive|SELINUX=)|posix\.selinux\b|/etc/selinux/config"
     )

@@ -26,8 +26,8 @@ def file_contexts(text: str) -> dict[str, str]:
 def policy(text: str) -> list[tuple[set[str], set[str], str, set[str]]]:
     """Return (who, on what, class, permissions) of each allow rule of a module.
 
-    checkmodule reads the whole (test_selinux_module.py); here it is held that the module does
-    nothing but allow: no domain is made permissive, nothing is taken out of the audit.
+    checkmodule parses the rest (test_selinux_module.py). This parser rejects everything but allow
+    rules: no domain becomes permissive, and no access is hidden from the audit log.
     """
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     bare = " ".join(line.strip() for line in lines)
