@@ -1,1 +1,1 @@
-"""What runs on the laptop: deploy, build models, make the local Nanode, serve locally."""
+"""What runs on the laptop: deploys, builds of models, the local Nanode, and `make serve`."""
