@@ -119,14 +119,16 @@ def app_ini(template: str, defaults: Mapping[str, Any], port: int) -> str:
     jinja = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 (no HTML)
     jinja.filters["comment"] = lambda text: f"# {text}"
     header = "A server's uwsgi.ini, adapted by `make serve` at every start"
-    try:
-        text = jinja.from_string(template).render(defaults, ansible_managed=header)
-    except TemplateError as error:
-        raise ServeError(f"{UWSGI_TEMPLATE} cannot be rendered: {error.message}") from error
-    kept = (line for line in text.splitlines() if line.partition("=")[0].strip() not in SERVER_ONLY)
+    # Removed before rendering: the paths in these lines are variables of a server.
+    lines = template.splitlines()
+    kept = (line for line in lines if line.partition("=")[0].strip() not in SERVER_ONLY)
     # On a server systemd stops the workers with their master; here uWSGI has to.
     added = (f"http-socket = {LOOPBACK}:{port}", "no-orphans = true")
-    return "\n".join((*kept, *added)) + "\n"
+    local = "\n".join((*kept, *added))
+    try:
+        return jinja.from_string(local).render(defaults, ansible_managed=header) + "\n"
+    except TemplateError as error:
+        raise ServeError(f"{UWSGI_TEMPLATE} cannot be rendered: {error.message}") from error
 
 
 def app_command(binary: str, ini: Path) -> list[str]:

@@ -80,9 +80,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def serving(state: Path) -> Iterator[Serving]:
     made = Serving(state)
-    made.start()
-    yield made
-    if made.process.poll() is None:
+    try:
+        made.start()
+        yield made
+    finally:
         made.process.terminate()
         made.process.communicate(timeout=40)
 
