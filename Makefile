@@ -1,6 +1,6 @@
 # The commands of this project. Each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: docs help venv up down serve test test-unit test-molecule test-faults lint lock
+.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade lint lock
 
 BIN := .venv/bin
 SCENARIO := default
@@ -29,6 +29,9 @@ test-unit: venv ## run the unit tests, with a report of their coverage
 
 test-molecule: venv ## provision and test a server in a container (SCENARIO)
 	$(BIN)/molecule test --scenario-name $(SCENARIO)
+
+test-upgrade: ## upgrade a server of version 0.1.0 under load, in a container of its own
+	@scripts/test-upgrade
 
 test-faults: ## inject real faults under load, in a container of its own (half an hour)
 	@scripts/test-faults

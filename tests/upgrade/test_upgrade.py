@@ -1,0 +1,92 @@
+"""One `ansible-playbook site.yml` upgrades a server of version 0.1.0 without losing a request."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+from conftest import OLD, RATE, Checkout, on_server
+from under_load import Seen, UnderLoad
+
+from tox_com_det import __version__
+
+
+def changed(output: str) -> int:
+    """Return how many tasks the recap of a playbook reports as changed."""
+    counts = re.findall(r"changed=(\d+)", output)
+    assert counts, output
+    return sum(map(int, counts))
+
+
+def no_request_lost(seen: Seen) -> None:
+    """Assert that every request was answered, and answered correctly."""
+    assert not seen.failed, (seen.words(), seen.failed[:3])
+    assert not seen.wrong, (seen.words(), seen.wrong[:3])
+
+
+def confirmed() -> dict[str, Any]:
+    """Return what the server confirmed last."""
+    content: dict[str, Any] = json.loads(on_server("cat /var/lib/tox_com_det/confirmed.json"))
+    return content
+
+
+def test_site_yml_upgrades_the_server_under_load(new: Checkout, load: UnderLoad) -> None:
+    before = confirmed()
+    began = time.monotonic()
+    output = new.run("ansible-playbook", "site.yml")
+    seconds = time.monotonic() - began
+    seen = load.stop()
+    print(f"upgrade in {seconds:.0f} s: {seen.words()}")
+    no_request_lost(seen)
+    assert len(seen.requests) > 0.9 * RATE * seconds
+    assert changed(output) > 0
+    after = confirmed()
+    assert after["model"] == before["model"]
+    assert f"/{__version__}-" in after["app"]
+
+
+def test_a_second_run_changes_nothing(new: Checkout) -> None:
+    assert changed(new.run("ansible-playbook", "site.yml")) == 0
+
+
+def test_the_programs_of_the_old_version_are_gone(new: Checkout) -> None:
+    left = on_server("ls /opt/tox_com_det; ls /opt/tox_com_det/bin 2>/dev/null || echo no bin")
+    assert not re.search(r"slotctl|releasectl|run-slot", left), left
+    assert on_server("toxctl --version").strip().endswith(__version__)
+
+
+def test_the_database_password_is_stored_once(new: Checkout) -> None:
+    address = on_server("grep ^TOX_COM_DET_MONGODB_URI= /etc/tox_com_det/app.env").strip()
+    found = on_server(f"grep -rlF '{address}' /etc /var/lib/tox_com_det /opt/tox_com_det/toxctl")
+    assert found.split() == ["/etc/tox_com_det/app.env"]
+
+
+def test_the_audit_of_the_old_version_is_kept(new: Checkout) -> None:
+    history = json.loads(on_server("toxctl --json history -n 20").splitlines()[-1])
+    tasks = [attempt["task"] for attempt in history["result"]["attempts"]]
+    assert {"deploy-model", "restore-embeddings"} <= set(tasks)
+
+
+def test_old_and_new_releases_are_deployed_under_load(
+    new: Checkout, old: Checkout, load: UnderLoad
+) -> None:
+    """The app of 0.1.0 is still a release to roll back to, and its bundle can be deployed again."""
+    upgraded, bundle = confirmed(), str(OLD / "build" / "bundle")
+    old_app = on_server("ls /opt/tox_com_det/releases | grep ^0.1.0-").strip()
+    new.run("fab", "rollback", "--release", old_app)
+    assert confirmed()["app"].endswith(old_app)
+    new.run("fab", "deploy-model", "--bundle", bundle)
+    new.run("fab", "rollback")
+    assert confirmed()["app"] == upgraded["app"]
+    new.run("fab", "test-model")
+    no_request_lost(load.stop())
+
+
+def test_the_server_serves_after_a_reboot(new: Checkout) -> None:
+    before = confirmed()
+    new.run("ansible", "tox_com_det", "--become", "-m", "ansible.builtin.reboot", "-a",
+            "boot_time_command=\"cut -d' ' -f22 /proc/1/stat\"")  # fmt: skip
+    assert confirmed() == before
+    new.run("fab", "test-model")
