@@ -22,8 +22,8 @@ def changed(output: str) -> int:
 
 def no_request_lost(seen: Seen) -> None:
     """Assert that every request was answered, and answered correctly."""
-    assert not seen.failed, (seen.words(), seen.failed[:3])
-    assert not seen.wrong, (seen.words(), seen.wrong[:3])
+    assert not seen.failed, (seen.summary(), seen.failed[:3])
+    assert not seen.wrong, (seen.summary(), seen.wrong[:3])
 
 
 def confirmed() -> dict[str, Any]:
@@ -38,7 +38,7 @@ def test_site_yml_upgrades_the_server_under_load(new: Checkout, load: UnderLoad)
     output = new.run("ansible-playbook", "site.yml")
     seconds = time.monotonic() - began
     seen = load.stop()
-    print(f"upgrade in {seconds:.0f} s: {seen.words()}")
+    print(f"upgrade in {seconds:.0f} s: {seen.summary()}")
     no_request_lost(seen)
     assert len(seen.requests) > 0.9 * RATE * seconds
     assert changed(output) > 0

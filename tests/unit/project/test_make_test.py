@@ -205,11 +205,12 @@ esac""",
 
 def test_by_default_the_scenarios_and_the_faults_run(checkout):
     checkout.fake("scripts/test-faults", f'echo "make faults $*" >>"{checkout.root}/ran"')
+    checkout.fake("scripts/test-upgrade", f'echo "make upgrade $*" >>"{checkout.root}/ran"')
     done = checkout.run(SCENARIOS="")
     assert done.returncode == 0, done.stderr
-    *scenarios, last, counts = [line.removeprefix("PASSED ") for line in summary(done)[2:]]
-    assert last == "faults"
-    assert counts == f"{len(scenarios) + 3} passed, 0 failed, 0 skipped"
+    *scenarios, upgrade, last, counts = [line.removeprefix("PASSED ") for line in summary(done)[2:]]
+    assert (upgrade, last) == ("upgrade", "faults")
+    assert counts == f"{len(scenarios) + 4} passed, 0 failed, 0 skipped"
     assert "default" in scenarios
     for name in scenarios:
         assert (CHECKOUT / f"molecule/{name}/molecule.yml").is_file()

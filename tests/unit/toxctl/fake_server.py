@@ -199,8 +199,8 @@ class FakeServer:
         for name, value in {**unit, "pinned": pinned.rstrip()}.items():
             self.set_unit("blue", name, value)
         os.symlink(self.config["socket"].format(slot="blue"), self.config["live_link"])
-        value = {"slot": "blue", **release, "at": "2026-01-02T03:04:05Z", "previous": None}
-        (self.root / "state/confirmed.json").write_text(json.dumps(value))
+        confirmed = {"slot": "blue", **release, "at": "2026-01-02T03:04:05Z", "previous": None}
+        (self.root / "state/confirmed.json").write_text(json.dumps(confirmed))
 
     def confirmed(self) -> dict[str, Any] | None:
         """What was recorded as proven."""

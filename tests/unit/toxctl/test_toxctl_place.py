@@ -161,11 +161,11 @@ def test_upload_that_is_no_regular_file_is_refused(serving: FakeServer, kind: st
     assert error["error"] == f"{source} is not a regular file"
     assert secret.stat().st_mode & 0o777 == 0o600
     assert not (serving.root / "models/v1").exists()
-    request = {"login": LOGIN, "files": [{"sha256": sha256(b"a"), "bytes": 1, "to": None}]}
+    planned = {"login": LOGIN, "files": [{"sha256": sha256(b"a"), "bytes": 1, "to": None}]}
     part(serving, b"a").unlink()
     part(serving, b"b").rename(serving.root / "b")
     (serving.root / "incoming" / LOGIN / f"{sha256(b'a')}.part").symlink_to(serving.root / "b")
-    assert "not a regular file" in serving.json("place", "--plan", stdin=request).error["error"]
+    assert "not a regular file" in serving.json("place", "--plan", stdin=planned).error["error"]
 
 
 def test_link_in_the_place_of_the_uploaders_directory_is_refused(serving: FakeServer) -> None:
@@ -175,8 +175,8 @@ def test_link_in_the_place_of_the_uploaders_directory_is_refused(serving: FakeSe
     source.write_bytes(b"a")
     request = {"files": [entry(source, b"a", "models/v1/head.onnx")]}
     assert "is no directory" in serving.json("place", stdin=request).error["error"]
-    request = {"login": LOGIN, "files": []}
-    assert "is no directory" in serving.json("place", "--plan", stdin=request).error["error"]
+    planned = {"login": LOGIN, "files": []}
+    assert "is no directory" in serving.json("place", "--plan", stdin=planned).error["error"]
 
 
 @pytest.mark.parametrize(
