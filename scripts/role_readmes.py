@@ -68,7 +68,7 @@ def readme_of(role: Path) -> str:
         for source, checked in sorted(_templates(role))
     ]
     if templates:
-        head = ("file on the server", "template", "checked before it lands")
+        head = ("file on the server", "template", "validated before installation")
         parts += ["## Files", _table(head, templates)]
     handlers = _load(role / "handlers" / "main.yml") or []
     if handlers:
