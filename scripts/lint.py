@@ -18,8 +18,9 @@ BIN = Path(sys.executable).parent
 STRICT = ("app/tox_com_det/", "controller/", "server/toxctl/", "fabfile.py")
 RELAXED = Path(__file__).with_name("mypy_relaxed.ini")
 TESTS = ("molecule/", "tests/")
-# Tests pass fakes where the program expects the real class, and index into parsed JSON and YAML.
-IN_TESTS = "arg-type call-overload index list-item method-assign operator union-attr var-annotated"
+# Tests pass fakes in place of the real class, and use results that may be None or any JSON: a wrong
+# one fails the test anyway.
+IN_TESTS = "arg-type index operator union-attr var-annotated"
 
 
 class Linters:

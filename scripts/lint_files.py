@@ -21,7 +21,7 @@ SHEBANG = re.compile(
 )
 # Jinja, not yet Python or shell. tests/unit/roles parses the files that the templates become.
 TEMPLATE = ".j2"
-# Used where the project is not a Git checkout, for example an unpacked archive.
+# Left out where Git cannot list the files, for example in an unpacked archive.
 GENERATED = {".ansible", ".git", ".mypy_cache", ".nanode", ".pytest_cache", ".ruff_cache", ".venv"}
 GENERATED |= {"__pycache__", "build"}
 
@@ -32,19 +32,29 @@ def project_files(root: Path = PROJECT) -> list[Path]:
     New files that Git does not ignore are included. Symbolic links are not: their target is a file
     of the project itself.
     """
-    if (root / ".git").exists():
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(  # noqa: S603 (constant words, no shell)
-            command, cwd=root, check=True, stdout=subprocess.PIPE
-        ).stdout
-        names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
-    else:
-        names = []
-        for directory, below, files in os.walk(root):
-            below[:] = [name for name in below if name not in GENERATED]
-            names += [os.path.relpath(os.path.join(directory, name), root) for name in files]
-    paths = {Path(name) for name in names}
+    paths = _listed(root) if (root / ".git").exists() else None
+    if paths is None:
+        paths = _walked(root)
     return sorted(p for p in paths if (root / p).is_file() and not (root / p).is_symlink())
+
+
+def _listed(root: Path) -> set[Path] | None:
+    """Return the files that Git lists, None if it refuses (a checkout of another user)."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(  # noqa: S603 (constant words, no shell)
+        command, cwd=root, check=False, stdout=subprocess.PIPE
+    )
+    if done.returncode != 0:
+        return None
+    return {Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name}
+
+
+def _walked(root: Path) -> set[Path]:
+    found = set()
+    for directory, below, files in os.walk(root):
+        below[:] = [one for one in below if one not in GENERATED and not one.endswith(".egg-info")]
+        found |= {Path(directory, name).relative_to(root) for name in files}
+    return found
 
 
 def language(path: Path) -> str | None:

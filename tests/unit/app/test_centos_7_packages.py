@@ -20,7 +20,7 @@ def compile_for_glibc_2_17(directory: Path, target: str) -> subprocess.Completed
     """Compile the target's list from wheels alone, for the glibc of CentOS 7."""
     for path in LOCKS.iterdir():
         shutil.copy(path, directory)
-    command = [UV, "pip", "compile", "--quiet", "--no-header", "--no-emit-index-url"]
+    command = [str(UV), "pip", "compile", "--quiet", "--no-header", "--no-emit-index-url"]
     command += ["--generate-hashes", "--only-binary", ":all:", "--python-version", "3.11"]
     command += ["--python-platform", "x86_64-manylinux2014", f"{target}.in"]
     done = subprocess.run(  # noqa: S603 (words of the tests, no shell)

@@ -141,7 +141,7 @@ def many_words(tmp_path, bundle):
     """A model of 2500 words, to be restored in several batches."""
     many = TinyBundle(words=MANY, database=bundle.database)
     # The golden outputs use words that this vocabulary does not have.
-    many.scores = lambda words: [0.5] * 6
+    many.scores = lambda words: [0.5] * 6  # type: ignore[method-assign] # a fake
     return many.write(tmp_path / "many")
 
 

@@ -174,7 +174,7 @@ def replace(path: Path, good: str, bad: str) -> None:
     ("rule", "file", "good", "bad", "message"),
     [(rule, *case) for rule, cases in OWN.items() for case in cases],
 )
-def test_a_rule_of_ours_finds_the_fault(
+def test_a_rule_of_the_project_finds_the_fault(
     rules: RulesCollection, sample: Path, rule: str, file: str, good: str, bad: str, message: str
 ):
     replace(sample / file, good, bad)
@@ -200,7 +200,7 @@ def test_a_role_without_a_specification_is_found(rules: RulesCollection, sample:
     assert "role-argument-spec" in [tag for tag, _ in found(rules, sample / "roles/web")]
 
 
-def test_every_rule_of_ours_is_enabled_and_has_a_fault(rules: RulesCollection):
+def test_every_rule_of_the_project_is_enabled_and_has_a_fault(rules: RulesCollection):
     assert {rule.id for rule in rules if isinstance(rule, ProjectRule)} == set(OWN)
     assert {rule.id for rule in ProjectRule.__subclasses__()} == set(OWN)
 

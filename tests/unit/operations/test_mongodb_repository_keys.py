@@ -18,7 +18,7 @@ RPM = [one for one in MONGODB.tasks if one.file.name == "repository_rpm.yml" and
 def test_every_version_has_a_pinned_key(system: str, version: str):
     values = variables(MONGODB, system, Variant("inventory", {"mongodb_version": version}))
     fingerprint = evaluate(values["__mongodb_key_fingerprint"], values)
-    assert re.fullmatch(r"[0-9A-F]{40}", fingerprint)
+    assert re.fullmatch(r"[0-9A-F]{40}", str(fingerprint))
     address = evaluate(values["__mongodb_key_url"], values)
     assert address == f"https://pgp.mongodb.com/server-{version}.asc"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lint_files import PROJECT, files_of, language, main, project_files
 
-# Told from the first bytes by file(1)'s kind of rule, not by lint_files itself.
+# Written down here, not taken from lint_files.
 FIRST_LINES = {
     b"#!/bin/sh": "shell",
     b"#!/bin/bash": "shell",
@@ -94,7 +94,10 @@ def test_a_new_file_is_found_before_it_is_committed_and_an_ignored_one_is_not(tm
     assert files_of("python", tmp_path) == [Path("scripts/new")]
 
 
-def test_an_unpacked_archive_is_checked_without_git(tmp_path: Path):
+@pytest.mark.parametrize("git", [False, True])
+def test_without_a_listing_of_git_the_files_are_searched(tmp_path: Path, git: bool):
+    if git:
+        (tmp_path / ".git").write_text("gitdir: /nonexistent\n")
     for name in (".ci/run", "build/made", ".venv/bin/activate"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("#!/bin/sh\n")
