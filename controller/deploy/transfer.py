@@ -82,7 +82,7 @@ def write(remote: Remote, upload: Upload, step: Step) -> None:
             "run `ansible-playbook site.yml --tags flask_app`"
         ) from None
     except (OSError, EOFError, SSHException) as error:
-        reason = str(error).strip(" :") or type(error).__name__
+        reason = str(error).strip(" :") or "connection lost"  # paramiko's EOFError has no text
         # All that SFTP reports of a full disk.
         kind = DiskFull if reason == "Failure" else DeployError
         raise kind(

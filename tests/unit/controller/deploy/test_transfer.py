@@ -72,7 +72,10 @@ def test_interrupted_upload_resumes_where_it_stopped(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     remote.cut_after = 100_000
-    with pytest.raises(DeployError, match=r"stopped after 0.0 kB .*rerun the command, it resumes"):
+    with pytest.raises(
+        DeployError,
+        match=r"stopped after 0.0 kB \(connection lost\): rerun the command, it resumes",
+    ):
         upload(server, local)
     assert not final.exists()
     assert parts(remote)[0].stat().st_size == 100_000
