@@ -1,7 +1,8 @@
 """Builds the installable toxctl on the laptop: `python -m controller.deploy.toxctl_release`.
 
 Writes `<out>/<version>-<12 hex of content>/` with the package and a `__main__.py` beside it, so
-that `python -I -B DIRECTORY` runs it. The same content always has the same name.
+that `python -I -B DIRECTORY` runs it, and a tar of it for the way to the server. The same content
+always has the same name.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from controller.deploy.app_release import write_tar
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import BUILD, ROOT
 from tox_com_det.version import __version__
@@ -26,10 +28,11 @@ PACKAGE = ROOT / "server" / "toxctl"
 
 @dataclass(frozen=True)
 class ToxctlRelease:
-    """A built toxctl: its version, its directory, whether it was built just now."""
+    """A built toxctl: its version, its directory, its tar, whether it was built just now."""
 
     version: str
     path: str
+    tar: str
     changed: bool
 
 
@@ -69,15 +72,15 @@ def is_built(directory: Path, files: dict[str, bytes]) -> bool:
 
 
 def build(out: Path = BUILD / "toxctl", package: Path = PACKAGE) -> ToxctlRelease:
-    """Write the installable directory below `out`, or find it there.
+    """Write the installable directory and its tar below `out`, or find them there.
 
     Raises DeployError: no package.
     """
     files = content(package)
     version = version_of(files)
-    directory = out / version
-    if is_built(directory, files):
-        return ToxctlRelease(version, str(directory), changed=False)
+    directory, tar = out / version, out / f"{version}.tar"
+    if tar.is_file() and is_built(directory, files):
+        return ToxctlRelease(version, str(directory), str(tar), changed=False)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".building-") as temporary:
         new = Path(temporary) / version
@@ -88,11 +91,12 @@ def build(out: Path = BUILD / "toxctl", package: Path = PACKAGE) -> ToxctlReleas
         if directory.exists():
             shutil.rmtree(directory)  # of a build that was damaged or interrupted
         new.rename(directory)
-    return ToxctlRelease(version, str(directory), changed=True)
+    write_tar(tar, iter(sorted(files.items())))
+    return ToxctlRelease(version, str(directory), str(tar), changed=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build and print {"version", "path", "changed"}; 1 and one line on failure."""
+    """Build and print {"version", "path", "tar", "changed"}; 1 and one line on failure."""
     parser = argparse.ArgumentParser(
         prog="python -m controller.deploy.toxctl_release", allow_abbrev=False
     )

@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -133,10 +135,19 @@ def test_same_files_have_the_same_version_and_are_built_once(
     assert re.fullmatch(rf"{re.escape(__version__)}-[0-9a-f]{{12}}", first.version)
     assert toxctl_release.main(["--out", str(tmp_path / "a")]) == 0
     again = json.loads(capsys.readouterr().out)
-    assert again == {"version": first.version, "path": first.path, "changed": False}
-    assert toxctl_release.build(tmp_path / "b").version == first.version
+    assert again == {**asdict(first), "changed": False}
+    other = toxctl_release.build(tmp_path / "b")
+    assert other.version == first.version
+    assert Path(other.tar).read_bytes() == Path(first.tar).read_bytes()
     # No links: what is installed does not depend on the checkout.
     assert not [path for path in Path(first.path).rglob("*") if path.is_symlink()]
+    with tarfile.open(first.tar) as archive:
+        files = {member.name for member in archive if member.isfile()}
+    assert files == {
+        path.relative_to(first.path).as_posix()
+        for path in Path(first.path).rglob("*")
+        if path.is_file()
+    }
 
 
 def test_damaged_or_changed_build_is_made_anew(tmp_path: Path) -> None:
