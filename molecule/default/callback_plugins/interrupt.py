@@ -1,4 +1,4 @@
-"""Kills ansible-playbook after one task (INTERRUPT_AFTER), as a closed laptop would."""
+"""Kills ansible-playbook after the task that INTERRUPT_AFTER names, as a crash would."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ DOCUMENTATION = """
 name: interrupt
 type: aggregate
 short_description: Kills ansible-playbook after a named task
-description: For tests of what an interrupted run leaves behind.
+description: For tests of interrupted runs.
 """
 
 
 class CallbackModule(CallbackBase):
-    """Sends SIGKILL to this process once the named task has ended: no handler, no clearing up."""
+    """Sends SIGKILL to this process after the named task: no handler and no cleanup runs."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"

@@ -1,4 +1,4 @@
-"""What the verification needs to know: the host's variables and the bundle that was deployed."""
+"""Fixtures: the host's variables, its server.json, and the deployed bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each message of the preflight, seen by causing it: one line that says what mends it."""
+"""Each preflight check fails with one line that names the correction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INVENTORY = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory"
 
 
 def preflight(**variables) -> tuple[int, str]:
-    """Exit code and output of the preflight with some variables set over the inventory's."""
+    """Run the preflight checks with some variables overridden: exit code and output."""
     command = ["ansible-playbook", "playbooks/preflight.yml", "--extra-vars", json.dumps(variables)]
     environment = {
         **os.environ,
@@ -22,7 +22,7 @@ def preflight(**variables) -> tuple[int, str]:
         "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-        # A connection of its own: one that is kept open would hide a changed host key.
+        # A new connection: one that is kept open would hide a changed host key.
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none",
         "ANSIBLE_FORCE_COLOR": "false",
     }
@@ -32,7 +32,7 @@ def preflight(**variables) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_server_that_is_fine_passes():
+def test_a_suitable_server_passes():
     code, said = preflight()
     assert code == 0, said
 
@@ -79,7 +79,7 @@ def test_a_server_that_is_fine_passes():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_what_would_go_wrong_later_is_told_before(variables, words):
+def test_each_problem_is_reported_with_its_correction(variables, words):
     code, said = preflight(**variables)
     assert code != 0, said
     message = next(
@@ -91,7 +91,7 @@ def test_what_would_go_wrong_later_is_told_before(variables, words):
         assert word in message.replace('\\"', '"'), message
 
 
-def test_a_changed_host_key_stops_the_run_with_the_command_that_forgets_it(tmp_path, variables):
+def test_a_changed_or_unknown_host_key_is_reported_with_its_correction(tmp_path, variables):
     known, key = tmp_path / "known_hosts", tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)  # noqa: S603, S607 (fixed words, no shell)
     other = Path(f"{key}.pub").read_text().split()

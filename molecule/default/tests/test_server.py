@@ -1,4 +1,4 @@
-"""The server as somebody who logs in would look at it."""
+"""The server as seen by a user who logs in."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import socket
 
 import pytest
 
+from tox_com_det.version import __version__
+
 MIB = 1 << 20
 SUDO_USER = "deploy"
 SSH_UNITS = {"debian": "ssh"}
 
 
 def reaches(address: str, port: int) -> bool:
-    """Whether a TCP connection comes about from here, outside of the server."""
+    """Return whether a TCP connection succeeds from here, outside of the server."""
     try:
         socket.create_connection((address, port), timeout=3).close()
     except OSError:
@@ -23,23 +25,23 @@ def reaches(address: str, port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def address(host) -> str:
-    """The server's own address, past all published ports."""
+    """The server's own address, not a published port."""
     return host.interface.default("inet").addresses[0]
 
 
-def test_the_sudo_user_logs_in_and_may_sudo(host):
+def test_the_sudo_user_logs_in_and_has_sudo(host):
     assert host.user().name == SUDO_USER
     assert host.run("sudo -n id -u").stdout.strip() == "0"
 
 
-def test_sudoers_are_valid_and_closed_to_others(host):
+def test_sudoers_is_valid_and_not_readable_by_others(host):
     with host.sudo():
         rule = host.file("/etc/sudoers.d/tox_com_det")
         assert (rule.mode, rule.user, rule.group) == (0o440, "root", "root")
         assert host.run("visudo -c").rc == 0
 
 
-def test_the_service_has_a_user_of_its_own_without_a_shell(host, server):
+def test_the_service_has_its_own_user_without_a_shell(host, server):
     user = host.user(server["user"])
     assert user.name != SUDO_USER
     assert user.shell.endswith("nologin")
@@ -57,15 +59,15 @@ def test_no_unit_has_failed(host):
     assert host.run("systemctl list-units --failed --no-legend --plain").stdout == ""
 
 
-def test_only_the_live_slot_runs_and_comes_back_at_boot(host, server, live_slot):
+def test_only_the_live_slot_is_running_and_enabled(host, server, live_slot):
     for slot in server["slots"]:
         service = host.service(server["unit"].format(slot=slot))
         assert service.is_running == (slot == live_slot)
         assert service.is_enabled == (slot == live_slot)
 
 
-def test_a_slot_sees_a_file_system_that_it_cannot_write(host, server, live_slot):
-    """By what it has, not by its unit: systemd drops a sandbox that it cannot make in silence."""
+def test_a_slot_has_a_read_only_file_system(host, server, live_slot):
+    """Its mounts tell, not its unit: systemd silently drops a sandbox that it cannot create."""
     unit = server["unit"].format(slot=live_slot)
     with host.sudo():
         pid = host.check_output("systemctl show --property MainPID %s", unit).partition("=")[2]
@@ -74,6 +76,28 @@ def test_a_slot_sees_a_file_system_that_it_cannot_write(host, server, live_slot)
     assert "ro" in options["/"]
     assert "ro" in options["/home"]
     assert "rw" in options[f"/run/tox_com_det-{live_slot}"]
+
+
+def test_toxctl_is_on_the_sudo_users_path(host):
+    assert host.check_output("sudo -n toxctl --version") == f"toxctl {__version__}"
+
+
+def test_an_interrupted_installation_of_toxctl_leaves_nothing(host):
+    """The first run was interrupted while it was unpacked."""
+    directory = "/opt/tox_com_det/toxctl"
+    (version,) = set(host.file(directory).listdir()) - {"current"}
+    assert host.file(f"{directory}/current").linked_to == f"{directory}/{version}"
+
+
+def test_records_of_applied_configuration_are_hashes_that_root_reads(host):
+    """app.env may hold the database's password."""
+    with host.sudo():
+        directory = host.file("/var/lib/tox_com_det/applied")
+        records = {name: host.file(f"{directory.path}/{name}") for name in directory.listdir()}
+        assert "_etc_tox_com_det_app.env" in records
+        for name, record in records.items():
+            assert re.fullmatch(r"[0-9a-f]{64}\n", record.content_string), name
+            assert record.mode == 0o600, name
 
 
 def test_nothing_else_listens(host):
@@ -86,20 +110,20 @@ def test_nothing_else_listens(host):
     assert found == {"*:22", "*:80", "127.0.0.1:8081", "127.0.0.1:27017"}
 
 
-def test_outside_reaches_the_web_server_and_not_the_database(address):
+def test_only_the_web_server_is_reachable_from_outside(address):
     assert reaches(address, 80)
     assert not reaches(address, 27017)
     assert not reaches(address, 8081)
 
 
-def test_the_firewall_lets_in_http_https_ssh_and_nothing_else(host):
+def test_the_firewall_allows_http_https_and_ssh_only(host):
     with host.sudo():
         assert host.run("firewall-cmd --state").stdout.strip() == "running"
         assert set(host.run("firewall-cmd --list-services").stdout.split()) == {"http", "https"}
         assert host.run("firewall-cmd --list-ports").stdout.split() == ["22/tcp"]
 
 
-def test_the_firewall_holds_back_a_port_that_nobody_named(host, address, python):
+def test_the_firewall_rejects_other_ports(host, address, python):
     listener = "firewall-probe"
     with host.sudo():
         started = host.run(
@@ -116,12 +140,12 @@ def test_the_firewall_holds_back_a_port_that_nobody_named(host, address, python)
             host.run(f"systemctl stop {listener}.service")
 
 
-def test_nginx_takes_its_configuration(host):
+def test_the_nginx_configuration_is_valid(host):
     with host.sudo():
         assert host.run("nginx -t").rc == 0
 
 
-def test_the_programs_of_the_service_belong_to_root(host):
+def test_the_programs_of_the_service_are_owned_by_root(host):
     with host.sudo():
         others = host.run(
             "find /opt/tox_com_det /srv/tox_com_det/models ! -user root -o ! -type l -perm -o+w"
@@ -131,7 +155,7 @@ def test_the_programs_of_the_service_belong_to_root(host):
 
 
 def container_memory(host) -> dict[str, int]:
-    """Limit and working set of the container in bytes, under cgroup v1 and v2."""
+    """Return limit and working set of the container in bytes, for cgroup v1 and v2."""
     with host.sudo():
         groups = host.file("/proc/1/cgroup").content_string
         one = re.search(r"^\d+:memory:(.*?)(?:/init\.scope)?$", groups, re.MULTILINE)
@@ -149,7 +173,7 @@ def container_memory(host) -> dict[str, int]:
     return {"limit": limit, "working_set": used - int(statistics[names[2]])}
 
 
-def test_everything_together_fits_the_memory_of_a_nanode(host):
+def test_the_working_set_fits_into_the_memory_of_a_nanode(host):
     memory = container_memory(host)
     print({name: f"{value / MIB:.0f} MiB" for name, value in memory.items()})
     assert memory["limit"] == 1024 * MIB

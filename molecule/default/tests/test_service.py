@@ -1,11 +1,11 @@
-"""The service as somebody at the other end of the network would ask it."""
+"""The service as seen by a client."""
 
 from __future__ import annotations
 
 import time
 
 
-def test_scores_through_nginx_are_the_bundles_known_answers(http, url, manifest):
+def test_scores_through_nginx_match_the_golden_outputs(http, url, manifest):
     cases = manifest.golden_outputs.cases
     assert len(cases) >= 5
     for case in cases:
@@ -17,7 +17,7 @@ def test_scores_through_nginx_are_the_bundles_known_answers(http, url, manifest)
             assert abs(given - known) <= manifest.golden_outputs.tolerance
 
 
-def test_many_texts_are_answered_like_each_of_them(http, url, manifest):
+def test_a_batch_has_the_same_scores_as_single_texts(http, url, manifest):
     texts = [case.text for case in manifest.golden_outputs.cases[:5]]
     together = http.post(f"{url}/predict", json={"texts": texts}, timeout=10).json()["results"]
     for text, result in zip(texts, together, strict=True):
@@ -26,21 +26,21 @@ def test_many_texts_are_answered_like_each_of_them(http, url, manifest):
             assert abs(score - alone["scores"][label]) <= manifest.golden_outputs.tolerance
 
 
-def test_the_service_is_ready_with_the_model_that_was_deployed(http, url, manifest, live_slot):
+def test_the_service_is_ready_with_the_deployed_model(http, url, manifest, live_slot):
     ready = http.get(f"{url}/readyz", timeout=10)
     assert ready.status_code == 200, ready.text
     assert ready.json()["model"] == manifest.model_version
     assert http.get(f"{url}/livez", timeout=10).json() == {"status": "live", "slot": live_slot}
 
 
-def test_the_articles_addresses_answer(http, url, manifest):
+def test_the_endpoints_of_the_article_work(http, url, manifest):
     assert http.get(f"{url}/test", timeout=10).json() == {"hello": "there"}
     assert http.get(f"{url}/load-model", timeout=10).json() == manifest.architecture
     page = http.get(f"{url}/", timeout=10)
     assert page.headers["Content-Type"].startswith("text/html")
 
 
-def test_bad_requests_are_told_what_is_wrong(http, url):
+def test_invalid_requests_are_rejected_with_a_reason(http, url):
     for body, status, code in (
         (b"{", 400, "bad_json"),
         (b'{"text": 1}', 400, "wrong_type"),
@@ -53,7 +53,7 @@ def test_bad_requests_are_told_what_is_wrong(http, url):
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_the_database_may_go_and_come_back(host, database, http, url, manifest):
+def test_the_service_recovers_after_a_database_outage(host, database, http, url, manifest):
     unknown = {"text": "zebra xylophone quagmire perhaps never asked before"}
     with host.sudo():
         assert host.run("systemctl stop %s", database).rc == 0
