@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 ATTEMPTS = 200
+BACKLOG = 100
 _LAST = 65535
 
 
@@ -47,6 +49,20 @@ def requested_or_free(variable: str, requested: str | None, preferred: int) -> i
             f"port {requested} on {LOOPBACK} {reason}: set {variable} to another port, or unset it"
         )
     return int(requested)
+
+
+def listen(variable: str, requested: str | None, preferred: int) -> socket.socket:
+    """Listen on the port that `requested_or_free` chooses, so that no other process gets it.
+
+    Raises:
+        PortError: as in `requested_or_free`.
+    """
+    for _ in range(ATTEMPTS):
+        port = requested_or_free(variable, requested, preferred)
+        # Another process may have taken the port since; then the next choice sees that.
+        with contextlib.suppress(OSError):
+            return socket.create_server((LOOPBACK, port), backlog=BACKLOG)
+    raise PortError(f"no port on {LOOPBACK} stays free: set {variable} to another port")
 
 
 def first_free(

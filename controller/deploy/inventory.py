@@ -209,7 +209,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         port=int(port),
         user=str(values["user"]) or getpass.getuser(),
         key_file=local_path(values["key_file"]) if values["key_file"] else None,
-        known_hosts=tuple(local_path(path) for path in shlex.split(known)),
+        known_hosts=tuple(local_path(path.replace("%%", "%")) for path in shlex.split(known)),
         password=str(values["password"]) or None,
         become_password=str(values["become_password"]) or None,
         hooks_dir=local_path(str(values["hooks_dir"])) if values["hooks_dir"] else None,

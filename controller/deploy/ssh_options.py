@@ -8,7 +8,10 @@ __all__ = ["ssh_options"]
 
 
 def ssh_options(text: str) -> dict[str, str]:
-    """Return the -o options of ssh's arguments, keys in lower case; -J counts as ProxyJump."""
+    """Return the -o options of ssh's arguments, keys in lower case; -J counts as ProxyJump.
+
+    A value is as ssh gets it, which splits UserKnownHostsFile once more at blanks and quotes.
+    """
     words = iter(shlex.split(text))
     options: dict[str, str] = {}
     for word in words:
@@ -19,5 +22,5 @@ def ssh_options(text: str) -> dict[str, str]:
             if not value:
                 key, _, value = key.partition(" ")
             # ssh uses the first of two.
-            options.setdefault(key.strip().lower(), value.strip().strip('"'))
+            options.setdefault(key.strip().lower(), value.strip())
     return options

@@ -59,26 +59,37 @@ class Places:
         return self.state / "log" / f"{name}.log"
 
 
-def program(names: tuple[str, ...], remedy: str, beside: Path | None = None) -> str:
-    """Path of the first of these programs, in this environment or else on PATH.
+def program(names: tuple[str, ...], remedy: str, beside: Path | None = None) -> list[str]:
+    """Words that start the first of these programs, in this environment or else on PATH.
+
+    A Python program is started by its interpreter: the kernel cannot read the first line of a
+    script if the path in it contains a blank or is too long.
 
     Raises:
         ServeError: none is installed; ends with `remedy`.
     """
     directory = beside or Path(sys.prefix, "bin")
     for name in names:
-        if (directory / name).is_file():
-            return str(directory / name)
+        path = directory / name
+        if path.is_file():
+            return [sys.executable, str(path)] if is_python(path) else [str(path)]
     for name in names:
         if found := shutil.which(name):
-            return found
+            return [found]
     raise ServeError(f"{names[0]} is not installed in {directory}: {remedy}")
 
 
-def database_command(binary: str, port: int, storage: Path) -> list[str]:
+def is_python(path: Path) -> bool:
+    """Whether a program is a Python script of its environment."""
+    with path.open("rb") as file:
+        first = file.readline(1000)
+    return first.startswith(b"#!") and b"python" in first
+
+
+def database_command(binary: list[str], port: int, storage: Path) -> list[str]:
     """The command of SecantusDB on loopback; without a limit its log allocates 2 GB in advance."""
     return [
-        binary,
+        *binary,
         f"--host={LOOPBACK}",
         f"--port={port}",
         f"--storage-path={storage}",
@@ -105,13 +116,13 @@ def restore_command(python: str, bundle: Path) -> list[str]:
     ]
 
 
-def app_ini(template: str, defaults: Mapping[str, Any], port: int) -> str:
+def app_ini(template: str, defaults: Mapping[str, Any], listener: int) -> str:
     """uWSGI's configuration: that of a server, with HTTP on loopback instead of nginx's socket.
 
     Args:
         template: text of templates/etc/tox_com_det/uwsgi.ini.j2.
         defaults: defaults of the role that installs it.
-        port: port to listen on.
+        listener: file descriptor of the socket that is listened on already.
 
     Raises:
         ServeError: the template needs a variable that is not in the role's defaults.
@@ -123,7 +134,7 @@ def app_ini(template: str, defaults: Mapping[str, Any], port: int) -> str:
     lines = template.splitlines()
     kept = (line for line in lines if line.partition("=")[0].strip() not in SERVER_ONLY)
     # On a server systemd stops the workers with their master; here uWSGI has to.
-    added = (f"http-socket = {LOOPBACK}:{port}", "no-orphans = true")
+    added = (f"http-socket = fd://{listener}", "no-orphans = true")
     local = "\n".join((*kept, *added))
     try:
         return jinja.from_string(local).render(defaults, ansible_managed=header) + "\n"
@@ -131,9 +142,9 @@ def app_ini(template: str, defaults: Mapping[str, Any], port: int) -> str:
         raise ServeError(f"{UWSGI_TEMPLATE} cannot be rendered: {error.message}") from error
 
 
-def app_command(binary: str, ini: Path) -> list[str]:
+def app_command(binary: list[str], ini: Path) -> list[str]:
     """The command of the app server, as on a server."""
-    return [binary, "--ini", str(ini)]
+    return [*binary, "--ini", str(ini)]
 
 
 def environment(inherited: Mapping[str, str], places: Places, database_port: int) -> dict[str, str]:

@@ -80,7 +80,12 @@ class Group:
                 signal.signal(number, handler)
 
     def start(
-        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        inherited: Sequence[int] = (),
     ) -> Running:
         """Start one process, with its output in a log.
 
@@ -89,6 +94,7 @@ class Group:
             command: the argument list.
             log: the log file.
             environment: its environment.
+            inherited: file descriptors that it gets, with the same numbers.
 
         Raises:
             ServeError: it cannot be started.
@@ -114,6 +120,7 @@ class Group:
                     stderr=subprocess.STDOUT,
                     env=dict(environment),
                     start_new_session=True,
+                    pass_fds=inherited,
                     preexec_fn=prepare,
                 )
             running = Running(name, log, process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from controller.local_serve.processes import Group
 from controller.local_serve.readiness import app_problem, database_problem, wait_for
 from controller.local_serve.state_lock import state_lock
 from controller.model_build.build import build
-from controller.ports import LOOPBACK, PortError, any_free, requested_or_free
+from controller.ports import LOOPBACK, PortError, any_free, listen
 from controller.progress import print_scores
 from tox_com_det.model.manifest import Manifest
 
@@ -43,8 +44,9 @@ def serve(places: Places, started: Callable[[str], None]) -> NoReturn:
     begin = time.monotonic()
     database = plan.program(("secantusd-rs",), NO_DATABASE)
     server = plan.program(("uwsgi", "pyuwsgi"), "run 'make venv' again")
-    with state_lock(places) as announce, Group() as group:
-        port = _port()
+    # Listened on from here on: a service of another checkout that starts now chooses another port.
+    with state_lock(places) as announce, _listen() as listener, Group() as group:
+        port = listener.getsockname()[1]
         url = f"http://{LOOPBACK}:{port}"
 
         _step("Building the bundle of the sample model")
@@ -71,9 +73,11 @@ def serve(places: Places, started: Callable[[str], None]) -> NoReturn:
         print(restore.last_line(), flush=True)
 
         _step(f"Starting the app in uWSGI on {LOOPBACK}:{port}")
-        places.ini.write_text(_app_ini(places, port))
+        places.ini.write_text(_app_ini(places, listener.fileno()))
         command = plan.app_command(server, places.ini)
-        group.start("the app", command, places.log("app"), environment)
+        inherited = [listener.fileno()]
+        group.start("the app", command, places.log("app"), environment, inherited)
+        listener.close()
         wait_for(group, "the app", lambda: app_problem(url))
 
         _step("Scoring comments over HTTP")
@@ -84,18 +88,18 @@ def serve(places: Places, started: Callable[[str], None]) -> NoReturn:
         group.watch()
 
 
-def _port() -> int:
+def _listen() -> socket.socket:
     try:
         requested = os.environ.get(plan.PORT_VARIABLE)
-        return requested_or_free(plan.PORT_VARIABLE, requested, plan.PREFERRED_PORT)
+        return listen(plan.PORT_VARIABLE, requested, plan.PREFERRED_PORT)
     except PortError as error:
         raise ServeError(str(error)) from None
 
 
-def _app_ini(places: Places, port: int) -> str:
+def _app_ini(places: Places, listener: int) -> str:
     template = (places.checkout / plan.UWSGI_TEMPLATE).read_text()
     defaults = yaml.safe_load((places.checkout / plan.UWSGI_DEFAULTS).read_text())
-    return plan.app_ini(template, defaults, port)
+    return plan.app_ini(template, defaults, listener)
 
 
 def _step(title: str) -> None:

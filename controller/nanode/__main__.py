@@ -46,6 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NanodeError as error:
         print(f"nanode: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"nanode: {where}{error.strerror or error}: make the checkout writable and the disk "
+            f"not full, then rerun 'python -m controller.nanode {options.command}'",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -114,15 +116,31 @@ def run_command(
     return engine.command("run", *options, image, "/sbin/init")
 
 
+def ssh_options(files: Files) -> list[str]:
+    """The options of ssh that accept this Nanode's host key and its key alone."""
+    return [
+        f"UserKnownHostsFile={ssh_value(files.known_hosts)}",
+        "StrictHostKeyChecking=yes",
+        "IdentitiesOnly=yes",
+    ]
+
+
+def ssh_value(path: Path) -> str:
+    """A path as a value in ssh's configuration, where blanks separate and % begins a token."""
+    text = str(path).replace("%", "%%")
+    if not re.search(r"[\s\"'\\]", text):
+        return text
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
 def inventory_text(instance: Instance, files: Files) -> str:
     """The generated inventory file, in JSON, which is YAML in which no path needs quoting."""
     host = {
         "ansible_host": LOOPBACK,
         "ansible_port": instance.ssh_port,
         "ansible_ssh_private_key_file": str(files.key),
-        "ansible_ssh_common_args": (
-            f"-o UserKnownHostsFile={files.known_hosts} -o StrictHostKeyChecking=yes"
-            " -o IdentitiesOnly=yes"
+        "ansible_ssh_common_args": shlex.join(
+            word for option in ssh_options(files) for word in ("-o", option)
         ),
         "nginx_public_url": f"http://{LOOPBACK}:{instance.http_port}",
     }

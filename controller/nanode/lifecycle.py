@@ -19,6 +19,7 @@ from controller.nanode.instance import (
     inventory_text,
     record,
     run_command,
+    ssh_options,
 )
 from controller.nanode.run import last_line, must, run
 from controller.ports import LOOPBACK, PortError, requested_or_free
@@ -184,13 +185,7 @@ def _wait_for_ssh(instance: Instance, files: Files) -> None:
     if shutil.which("ssh") is None:
         raise NanodeError("ssh is not installed: install openssh-client, then rerun 'make up'")
     command = ["ssh", "-p", str(instance.ssh_port), "-i", str(files.key)]
-    for option in (
-        f"UserKnownHostsFile={files.known_hosts}",
-        "StrictHostKeyChecking=yes",
-        "IdentitiesOnly=yes",
-        "BatchMode=yes",
-        "ConnectTimeout=5",
-    ):
+    for option in (*ssh_options(files), "BatchMode=yes", "ConnectTimeout=5"):
         command += ["-o", option]
     deadline = time.monotonic() + BOOT_SECONDS
     while True:

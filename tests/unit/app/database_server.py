@@ -27,8 +27,11 @@ class DatabaseServer:
 
     def __init__(self, directory: Path) -> None:
         beside_python = Path(sys.prefix, "bin", PROGRAM)
-        found = str(beside_python) if beside_python.exists() else shutil.which(PROGRAM)
-        if found is None:
+        # Started by this interpreter: the path in a script's first line must not contain a blank.
+        found = [sys.executable, str(beside_python)] if beside_python.exists() else []
+        if not found and (path := shutil.which(PROGRAM)):
+            found = [path]
+        if not found:
             raise FileNotFoundError(
                 f"{PROGRAM} is not installed: "
                 "pip install --no-deps --require-hashes -r requirements/secantusdb.txt"
@@ -43,7 +46,7 @@ class DatabaseServer:
         """Start, with more options of the program, and wait until it replies."""
         self._process = subprocess.Popen(  # noqa: S603 - a program of the test's own
             [
-                self._program,
+                *self._program,
                 "--host=127.0.0.1",
                 f"--port={self.port}",
                 f"--storage-path={self._directory}",

@@ -25,6 +25,15 @@ def test_port_in_use_is_skipped(used: int, requested: str | None) -> None:
     assert ports.requested_or_free("SERVE_PORT", requested, used) > used
 
 
+def test_port_that_is_listened_on_is_not_chosen_again() -> None:
+    preferred = ports.any_free()
+    with ports.listen("SERVE_PORT", None, preferred) as first:
+        with ports.listen("SERVE_PORT", None, preferred) as second:
+            assert first.getsockname()[1] != second.getsockname()[1]
+        with pytest.raises(PortError, match="is in use: set SERVE_PORT"):
+            ports.listen("SERVE_PORT", str(first.getsockname()[1]), preferred)
+
+
 def test_requested_port_is_used() -> None:
     free = ports.any_free()
     assert ports.requested_or_free("SERVE_PORT", str(free), 8080) == free

@@ -138,6 +138,39 @@ def test_second_service_of_one_state_is_refused_with_the_address_of_the_first(se
     assert serving.process.poll() is None
 
 
+def test_two_checkouts_that_start_at_once_serve_on_two_ports(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "SERVE_PORT"}
+    started = [
+        subprocess.Popen(  # noqa: S603 (this interpreter)
+            [*COMMAND, str(tmp_path / name)],
+            cwd=CHECKOUT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in ("a checkout", "another")
+    ]
+    try:
+        outputs = []
+        for process in started:
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if line.startswith("Press Ctrl-C"):
+                    break
+            outputs.append("".join(lines))
+        urls = [re.search(r"The service runs at (\S+)", output) for output in outputs]
+        assert all(urls), outputs
+        assert urls[0][1] != urls[1][1]
+        assert [process.poll() for process in started] == [None, None]
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.communicate(timeout=40)
+
+
 def test_requested_port_in_use_is_a_one_line_error_and_starts_nothing(state, tmp_path):
     with socket.socket() as used:
         used.bind(("127.0.0.1", 0))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from controller.local_serve import ServeError, plan
+from controller.local_serve import ServeError, plan, service
 from controller.local_serve.plan import Places
+from controller.ports import LOOPBACK, any_free
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 PLACES = Places(CHECKOUT, Path("/state"))
@@ -24,10 +27,16 @@ def options(text: str) -> dict[str, str]:
     return dict(line.split(" = ", 1) for line in lines)
 
 
+def test_app_gets_a_socket_on_loopback(monkeypatch):
+    monkeypatch.setenv("SERVE_PORT", str(any_free()))
+    with service._listen() as listener:
+        assert listener.getsockname() == (LOOPBACK, int(os.environ["SERVE_PORT"]))
+
+
 @pytest.fixture
 def local() -> str:
     defaults = yaml.safe_load((CHECKOUT / plan.UWSGI_DEFAULTS).read_text())
-    return plan.app_ini((CHECKOUT / plan.UWSGI_TEMPLATE).read_text(), defaults, 8080)
+    return plan.app_ini((CHECKOUT / plan.UWSGI_TEMPLATE).read_text(), defaults, 7)
 
 
 def test_app_server_has_the_configuration_of_a_server(local):
@@ -46,8 +55,9 @@ def test_template_with_an_unknown_variable_is_an_error():
 
 
 def test_every_process_listens_on_loopback_only(local):
-    assert options(local)["http-socket"] == "127.0.0.1:8080"
-    assert "--host=127.0.0.1" in plan.database_command("db", 1, Path("/state/database"))
+    # The socket of service.py, whose address has a test of its own.
+    assert options(local)["http-socket"] == "fd://7"
+    assert "--host=127.0.0.1" in plan.database_command(["db"], 1, Path("/state/database"))
 
 
 def test_variables_of_the_environment_cannot_change_the_app():
@@ -68,6 +78,18 @@ def test_program_is_found_in_the_environment_then_on_the_path(tmp_path, monkeypa
         plan.program(("uwsgi", "pyuwsgi"), "run 'make venv' again", tmp_path)
     (tmp_path / "path").mkdir()
     (tmp_path / "path/pyuwsgi").touch(mode=0o755)
-    assert plan.program(("uwsgi", "pyuwsgi"), "x", tmp_path) == str(tmp_path / "path/pyuwsgi")
+    assert plan.program(("uwsgi", "pyuwsgi"), "x", tmp_path) == [str(tmp_path / "path/pyuwsgi")]
     (tmp_path / "pyuwsgi").touch(mode=0o755)
-    assert plan.program(("uwsgi", "pyuwsgi"), "x", tmp_path) == str(tmp_path / "pyuwsgi")
+    assert plan.program(("uwsgi", "pyuwsgi"), "x", tmp_path) == [str(tmp_path / "pyuwsgi")]
+
+
+def test_python_program_of_an_environment_with_a_blank_in_its_path_is_started(tmp_path):
+    directory = tmp_path / "a checkout"
+    directory.mkdir()
+    script = directory / "uwsgi"
+    # As pip installs a script that a wheel brings.
+    script.write_text(f"#!{directory}/python3\nprint('started')\n")
+    script.chmod(0o755)
+    command = plan.program(("uwsgi",), "x", directory)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 (built here)
+    assert done.stdout == "started\n"

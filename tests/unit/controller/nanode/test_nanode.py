@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from controller.deploy.inventory import read_hosts
 from controller.nanode import NanodeError, __main__, engine, host, image, instance, lifecycle
 from controller.nanode.engine import Engine
 from controller.nanode.host import Host
@@ -131,6 +136,38 @@ def test_inventory_checks_the_host_key_strictly(tmp_path):
     arguments = hosts["nanode"]["ansible_ssh_common_args"]
     assert f"UserKnownHostsFile={tmp_path / 'known_hosts'}" in arguments
     assert "StrictHostKeyChecking=yes" in arguments
+
+
+@pytest.mark.parametrize("name", ["a checkout", 'it\'s 100% "mine"'])
+def test_known_hosts_file_is_found_in_any_directory(tmp_path, name):
+    state = tmp_path / name
+    files = Files(Path("/checkout"), state, tmp_path / "hosts.yml")
+    files.inventory.write_text(instance.inventory_text(NANODE, files))
+    # Ansible splits the arguments as a shell does, ssh splits the value again.
+    hosts = json.loads(files.inventory.read_text().partition("\n")[2])["tox_com_det"]["hosts"]
+    arguments = shlex.split(hosts["nanode"]["ansible_ssh_common_args"])
+    done = subprocess.run(  # noqa: S603 (built here)
+        ["ssh", "-G", *arguments, "nanode"],  # noqa: S607 (the user's ssh)
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    shown = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
+    assert shown["userknownhostsfile"].replace("%%", "%") == str(state / "known_hosts")
+    assert shown["stricthostkeychecking"] in ("true", "yes")
+    (host,) = read_hosts(str(files.inventory))
+    assert host.known_hosts == (state / "known_hosts",)
+
+
+def test_disk_that_takes_no_file_is_one_line(tmp_path, monkeypatch, capsys):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "known_hosts"))
+
+    monkeypatch.setattr(__main__, "inspect_host", full)
+    assert __main__.main(["create", "--state", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"nanode: {tmp_path}/known_hosts: No space left on device: ")
+    assert said.count("\n") == 1
 
 
 def test_error_is_one_line_and_exit_code_1(monkeypatch, capsys):
