@@ -85,10 +85,12 @@ def check_model(text: str | None = None, article: bool = False) -> Action:
     return partial(tasks.check_model.check_model, texts=chosen or predict.EXAMPLES)
 
 
-@server_task()
-def status() -> Action:
+@server_task(
+    verify="compare the files of all releases with their recorded hashes; fail if one differs"
+)
+def status(verify: bool = False) -> Action:
     """Show what is live and installed, health, memory, disk, lock and the last deploys."""
-    return tasks.status.status
+    return partial(tasks.status.status, verify=verify)
 
 
 @server_task(lines="how many lines (default: 50)", follow="print new lines until Ctrl-C (one host)")

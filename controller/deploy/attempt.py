@@ -6,6 +6,7 @@ done, nothing, failed or interrupted by the laptop, or by the server if the lapt
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 from controller.deploy.errors import DeployError
 from controller.deploy.hooks import HookError, Hooks
+from controller.deploy.releases import describe
 from controller.deploy.remote import ConnectionLost
 from controller.deploy.server import Server
 from controller.deploy.session import Session
@@ -54,6 +56,7 @@ class Attempt:
         self.aftermath = {**AFTERMATH, **aftermath}
         self.outcome = "done"
         self.phase = ""
+        self.notes: dict[str, Any] = {}
         self.seconds: dict[str, float] = {}
         self.began = self.entered = time.monotonic()
         self.hooks = hooks_of(server, task, release)
@@ -106,6 +109,7 @@ class Attempt:
 
     def note(self, **values: Any) -> None:
         """Add to the audit log entry."""
+        self.notes.update(values)
         self.session.send({"note": values})
 
     def times(self) -> str:
@@ -114,14 +118,54 @@ class Attempt:
         parts = [f"{name} {seconds:.1f}" for name, seconds in self.seconds.items()]
         return f"{total:.1f} s: {', '.join(parts)}"
 
-    def stopped(self, what: str) -> str:
-        """Return what stopped the attempt, what continues on the server, and the next command."""
+    def stopped(self, what: str, ask: bool = False) -> str:
+        """Return what stopped the attempt, what continues on the server, and the next command.
+
+        `ask`: the connection still works, so the server is asked what is live now.
+        """
         follow = f"see `fab status`, then rerun `fab {self.task}`"
-        if self.phase in SWITCHING:
-            follow = "see `fab status`; `fab rollback` returns to the previous release"
         aftermath = self.aftermath.get(self.phase, "nothing is running on the server")
+        if self.phase in SWITCHING:
+            aftermath, follow = self.switching(aftermath, ask)
         where = f" in phase {self.phase}" if self.phase else ""
         return f"{what}{where} of {self.task} on {self.server.name}; {aftermath}: {follow}"
+
+    def switching(self, aftermath: str, ask: bool) -> tuple[str, str]:
+        """Return what a switch that this laptop leaves does, what is live now, and what to type.
+
+        Not `fab rollback` alone: before the switch is confirmed, that is one release too far.
+        """
+        before, back = self.notes.get("from") or {}, self.way_back()
+        report = self.ask_status() if ask else None
+        if report is None:
+            return aftermath, f"see `fab status`; {back}"
+        confirmed = report["confirmed"]
+        live = f"{describe(confirmed)} is live" if confirmed else "nothing is live"
+        if report["activation"]:
+            return f"{aftermath}; until then {live}", f"see `fab status`; {back}"
+        if any((confirmed or {}).get(kind) != before.get(kind) for kind in ("app", "model")):
+            return f"the switch is complete, {live}", back
+        return f"{live} and no switch is running", f"see `fab status`, then rerun `fab {self.task}`"
+
+    def ask_status(self) -> dict[str, Any] | None:
+        """Return toxctl's status; None if the connection has gone meanwhile."""
+        try:
+            return self.server.toxctl("status", "--quick").result()
+        except DeployError:
+            return None
+
+    def way_back(self) -> str:
+        """Return the command that returns to what was live before this attempt, whatever is now."""
+        before, to = self.notes.get("from") or {}, self.notes.get("to") or {}
+        changed = [
+            posixpath.basename(str(before[kind]))
+            for kind in ("model", "app")
+            if before.get(kind) and to.get(kind) not in (None, before[kind])
+        ]
+        if not changed:
+            return "nothing was live before, so there is no way back"
+        commands = ", then ".join(f"`fab rollback --release {name}`" for name in changed)
+        return f"if the new release is live and not wanted, {commands} returns to the one before"
 
 
 @contextmanager
@@ -149,7 +193,7 @@ def attempt(
     except ConnectionLost:
         raise DeployError(now.stopped("the connection was lost")) from None
     except KeyboardInterrupt:
-        words = now.stopped("interrupted")
+        words = now.stopped("interrupted", ask=True)
         # A running switch keeps the lock until its end, provided that the session is left open.
         if now.phase not in SWITCHING:
             now.session.end("interrupted", words)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 from controller.deploy.attempt import SWITCHING, Attempt
 from controller.deploy.errors import DeployError
+from controller.deploy.releases import describe
 from controller.deploy.remote import ConnectionLost
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
@@ -15,6 +15,7 @@ from controller.progress import megabytes
 
 __all__ = ["STAYS_LIVE", "app_and_model", "describe", "refusal", "switch", "verify"]
 
+NAMED = ("damaged", "protected", "nginx")  # kinds whose message ends with the next command
 STAYS_LIVE = "the previous release stays live"
 
 
@@ -22,14 +23,6 @@ def release_options(model: str | None, app: str | None) -> list[str]:
     """Return toxctl's options for what is to run; what is not given stays as it is."""
     options = ["--model", model] if model else []
     return [*options, "--app", app] if app else options
-
-
-def describe(release: Mapping[str, Any] | None) -> str:
-    """Return the names of a release's model and app."""
-    if not release:
-        return "nothing"
-    names = (posixpath.basename(str(release[key])) for key in ("model", "app"))
-    return "model {} with app {}".format(*names)
 
 
 def app_and_model(release: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -100,6 +93,8 @@ def stop(server: Server) -> None:
 
 def rolled_back(answer: Mapping[str, Any]) -> str:
     """Return what a failed activation left, and how fast the rollback was."""
+    if answer.get("serving") is False:
+        return "no request is answered at the moment"
     seconds = answer.get("back_seconds")
     if isinstance(seconds, int | float):
         return f"rolled back to the previous release after {seconds:.1f} s"
@@ -134,6 +129,10 @@ def refusal(
             in toxctl's own message is not repeated.
     """
     step = next_steps.get(error.kind, next_steps[""])
+    if error.kind in NAMED:
+        return DeployError(
+            f"{what} did not go live on {server.name}; {left}: {error}", error.details
+        )
     command = step.partition("`")[2].partition("`")[0]
     words = f"{what} did not go live on {server.name} ({error}); {left}"
     if not command or f"`{command}`" not in words:

@@ -67,12 +67,20 @@ class UploadPlan:
         free_bytes: free space of the fullest disk they go to.
         complete: names of the complete releases.
         confirmed: the release that was confirmed last, None if none was.
+        protected: names of models that may not be written to, each with the reason.
+        damaged: names of complete models whose files differ, each with what differs.
+        app: path of the whole release of the app that was asked for, None if there is none.
+        app_problems: what is installed of that app and cannot be used.
     """
 
     uploads: list[Upload]
     free_bytes: int
     complete: frozenset[str]
     confirmed: Mapping[str, Any] | None
+    protected: Mapping[str, str]
+    damaged: Mapping[str, str]
+    app: str | None
+    app_problems: Sequence[str]
 
     @property
     def missing(self) -> int:
@@ -89,8 +97,13 @@ class UploadPlan:
         return ", ".join(str(upload) for upload in self.uploads)
 
 
-def plan_uploads(server: Server, wanted: Sequence[Wanted], dry_run: bool = False) -> UploadPlan:
-    """Ask what of these files is on the server. A dry run creates nothing."""
+def plan_uploads(
+    server: Server, wanted: Sequence[Wanted], dry_run: bool = False, app: str | None = None
+) -> UploadPlan:
+    """Ask what of these files, and of this version of the app, is on the server.
+
+    A dry run creates nothing.
+    """
     sums = [sha256_of(path) for path, _ in wanted]
     question = {
         "login": server.remote.host.user,
@@ -98,6 +111,7 @@ def plan_uploads(server: Server, wanted: Sequence[Wanted], dry_run: bool = False
             {"sha256": sha256, "bytes": path.stat().st_size, "to": to}
             for (path, to), sha256 in zip(wanted, sums, strict=True)
         ],
+        "app": app,
     }
     options = ["--dry-run"] if dry_run else []
     found = server.toxctl("place", "--plan", *options, stdin=question).result()
@@ -106,7 +120,17 @@ def plan_uploads(server: Server, wanted: Sequence[Wanted], dry_run: bool = False
         for (path, to), sha256, answer in zip(wanted, sums, found["files"], strict=True)
     ]
     complete = frozenset(posixpath.basename(name) for name in found["complete"])
-    return UploadPlan(uploads, int(found["free_bytes"]), complete, found["confirmed"])
+    installed = found.get("app") or {}
+    return UploadPlan(
+        uploads,
+        int(found["free_bytes"]),
+        complete,
+        found["confirmed"],
+        found.get("protected") or {},
+        found.get("damaged") or {},
+        installed.get("path"),
+        installed.get("problems") or [],
+    )
 
 
 def upload_of(local: Path, to: str | None, sha256: str, answer: Mapping[str, Any]) -> Upload:

@@ -45,6 +45,10 @@ def _add_switching(add: Add) -> None:
     status.add_argument("--quick", action="store_true", help="no /readyz, no sizes, no releases")
     status.add_argument("--manifest", action="store_true", help="include the live model's manifest")
 
+    status.add_argument(
+        "--verify", action="store_true", help="compare the files of all releases; 1 if one differs"
+    )
+
     activate = add("activate", "start a release in the idle slot, prove it, then switch to it")
     activate.add_argument("--model", metavar="MODEL", help="path or name (default: the live model)")
     activate.add_argument(

@@ -8,11 +8,12 @@ import shutil
 from toxctl import files, incoming
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
+from toxctl.protection import Protection
 
 __all__ = ["discard_dump", "discard_release", "discard_upload"]
 
 
-def discard_release(path: str, below: str) -> bool:
+def discard_release(config: Config, path: str, below: str) -> bool:
     """Remove a release that is not complete; return whether it existed.
 
     Args:
@@ -20,7 +21,8 @@ def discard_release(path: str, below: str) -> bool:
         below: the directory of all releases of its kind.
 
     Raises:
-        ToxctlError: it is elsewhere; it is complete (kind `complete`).
+        ToxctlError: it is elsewhere; it is complete (kind `complete`); it is in use (kind
+            `protected`).
     """
     if os.path.dirname(path) != os.path.realpath(below):
         raise ToxctlError(f"{path} is not below {below}")
@@ -30,6 +32,7 @@ def discard_release(path: str, below: str) -> bool:
         )
     if not os.path.isdir(path):
         return False
+    Protection(config).require_free(path, "is not removed")
     shutil.rmtree(path)
     return True
 

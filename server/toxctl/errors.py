@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Interrupted", "NotReady", "ToxctlError"]
+__all__ = ["Interrupted", "NginxDown", "NotReady", "ToxctlError"]
 
 
 class ToxctlError(Exception):
@@ -13,7 +13,8 @@ class ToxctlError(Exception):
     Attributes:
         kind: a word for programs: `locked`, `activating`, `memory`, `hash`, `manifest`,
             `collection`, `database`, `disk`, `tar`, `target`, `usage`, `head`, `complete`,
-            `config`, `interrupted`, `unlocked` or `other`.
+            `config`, `interrupted`, `unlocked`, `damaged`, `protected`, `nginx`, `golden`, `unit`,
+            `systemd` or `other`.
         details: more lines, printed below the message.
         more: further keys of the JSON answer.
     """
@@ -37,6 +38,17 @@ class NotReady(ToxctlError):
     """
 
     by_app = False
+
+
+class NginxDown(NotReady):
+    """Nothing accepts connections on nginx's loopback server, so no slot can be reached."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"{url} does not answer: connection refused, nginx is not running: run "
+            "`systemctl start nginx` on the server, or `ansible-playbook site.yml --tags nginx`",
+            "nginx",
+        )
 
 
 class Interrupted(BaseException):

@@ -9,7 +9,17 @@ from typing import Any
 
 from toxctl.errors import ToxctlError
 
-__all__ = ["error", "is_json", "listener_gone", "phase", "progress", "result", "say", "start"]
+__all__ = [
+    "error",
+    "is_json",
+    "listener_gone",
+    "phase",
+    "progress",
+    "result",
+    "say",
+    "start",
+    "text",
+]
 
 
 class _State:
@@ -57,6 +67,12 @@ def result(value: dict[str, Any], text: str = "") -> None:
         _put(json.dumps({"result": value}))
     elif text:
         _put(text)
+
+
+def text(lines: str) -> None:
+    """Print text that only a terminal gets; the JSON form has it in its last line."""
+    if not _State.json:
+        _put(lines)
 
 
 def error(problem: ToxctlError) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tarfile
@@ -11,10 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from toxctl import app_tar, events, files, incoming, programs, signals
+from toxctl import app_tar, events, files, incoming, integrity, programs, signals, variants
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.locks import try_lock
+from toxctl.protection import Protection
 from toxctl.releases import free_bytes
 
 __all__ = ["install"]
@@ -47,9 +47,8 @@ def install(config: Config, tar: str, sha256: str) -> dict[str, Any]:
         except (OSError, tarfile.TarError, ValueError, KeyError) as error:
             raise ToxctlError(f"{tar} is no release of the app: {error}", "tar") from None
         size = os.fstat(copy.fileno()).st_size
-        changed = _install_if_missing(config, archive, release, size, found)
+        path, changed = _install_if_missing(config, archive, release, size, found)
     incoming.remove_if_uploaded(config, tar)
-    path = os.path.join(config.releases_dir, release["version"])
     return {"path": path, "version": release["version"], "changed": changed}
 
 
@@ -80,18 +79,22 @@ def _own_copy(config: Config, tar: str) -> Iterator[IO[bytes]]:
 
 def _install_if_missing(
     config: Config, archive: tarfile.TarFile, release: dict[str, str], size: int, sha256: str
-) -> bool:
-    """Install the release; return False if it is installed already."""
+) -> tuple[str, bool]:
+    """Install the release, unless it is installed and whole; return its path, and whether it was.
+
+    What is damaged stays as it is, because a slot may run it: another directory gets the release.
+    """
     version, target = release["version"], release["target"]
     if target != config.wheel_target:
         message = f"the release is for {target}, this server takes {config.wheel_target}"
         raise ToxctlError(message, "target")
-    path = os.path.join(config.releases_dir, version)
-    if files.is_complete(path):
-        return False
-    if os.path.lexists(path):
-        events.say(f"{version} was left half installed: removed")
-        shutil.rmtree(path)
+    found = variants.find(config, version)
+    for problem in found.problems:
+        events.say(f"installed already, but {problem}")
+    if found.path:
+        return found.path, False
+    path = _free_directory(config, version)
+    version = os.path.basename(path)
     needed, free = TIMES * size, free_bytes(config)
     if free < needed:
         raise ToxctlError(
@@ -103,9 +106,7 @@ def _install_if_missing(
         events.say(f"installing {version}")
         app_tar.unpack(archive, path)
         _make_environment(config, path)
-        note = {**release, "sha256": sha256, "installed": files.clock()}
-        text = json.dumps(note, sort_keys=True) + "\n"
-        files.write_file(os.path.join(path, ".complete"), text)
+        integrity.mark(path, {**release, "sha256": sha256, "installed": files.clock()})
     except BaseException as error:
         signals.ignore_ending()
         shutil.rmtree(path, ignore_errors=True)  # the error to report is the first one
@@ -113,7 +114,25 @@ def _install_if_missing(
             message = f"{version} could not be installed ({error}): nothing is left of it"
             raise ToxctlError(message) from None
         raise
-    return True
+    return path, True
+
+
+def _free_directory(config: Config, version: str) -> str:
+    """Return the first directory for a version that is free, or is of an ended installation."""
+    protection = Protection(config)
+    for name in variants.names(version):
+        path = os.path.join(os.path.realpath(config.releases_dir), name)
+        if not os.path.lexists(path):
+            break
+        if files.is_complete(path):
+            continue
+        why = protection.why(path)
+        if not why:
+            events.say(f"{name} was left half installed: removed")
+            shutil.rmtree(path)
+            break
+        events.say(f"{name} stays as it is, because {why}")
+    return path
 
 
 def _make_environment(config: Config, path: str) -> None:

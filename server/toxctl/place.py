@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
-from toxctl import files, incoming
+from toxctl import damage, files, incoming, integrity, variants
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
-from toxctl.releases import complete_names
+from toxctl.protection import Protection
+from toxctl.releases import complete_names, protected_names
 from toxctl.slots import Slots
 
 __all__ = ["destination", "place", "plan"]
@@ -65,8 +66,8 @@ def plan(config: Config, request: Any, dry_run: bool) -> dict[str, Any]:
     """Return what of a deploy's files is on the server already; prepare the upload of the rest.
 
     Args:
-        request: {"login", "files": [{"sha256", "bytes", "to"}]}; `to` is null for a file that
-            stays in the uploader's directory.
+        request: {"login", "files": [{"sha256", "bytes", "to"}], "app": version}; `to` is null for
+            a file that stays in the uploader's directory; "app" may be missing.
         dry_run: do not create that directory.
     """
     entries = _entries(request)
@@ -74,13 +75,33 @@ def plan(config: Config, request: Any, dry_run: bool) -> dict[str, Any]:
     found = [_found(config, login, entry) for entry in entries]
     if not dry_run:
         incoming.prepare(config, login)
+    version = request.get("app")
+    app = variants.find(config, version, dry_run)._asdict() if isinstance(version, str) else None
     disks = (config.models_dir, config.releases_dir, config.dumps_dir, config.incoming_dir)
     return {
         "files": found,
         "free_bytes": files.free_bytes(*disks),
         "complete": complete_names(config),
         "confirmed": Slots(config).confirmed(),
+        "protected": protected_names(config),
+        "damaged": _damaged_models(config, found, dry_run),
+        "app": app,
     }
+
+
+def _damaged_models(
+    config: Config, found: Sequence[Mapping[str, Any]], read_only: bool
+) -> dict[str, str]:
+    """Return what is damaged of the complete models that a request names."""
+    top = os.path.realpath(config.models_dir)
+    models = {os.path.dirname(os.path.realpath(file["path"])) for file in found if file["path"]}
+    damaged = {}
+    for path in sorted(models):
+        if os.path.dirname(path) == top and files.is_complete(path):
+            look = integrity.inspect(path) if read_only else damage.inspect(config, path)
+            if look.state == integrity.DAMAGED:
+                damaged[os.path.basename(path)] = integrity.words(look.problems)
+    return damaged
 
 
 def _found(config: Config, login: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,10 +141,26 @@ def place(config: Config, request: Any) -> dict[str, Any]:
     entries = _entries(request)
     # All of the request first, so that a wrong line changes nothing.
     targets = [destination(config, entry.get("to")) for entry in entries]
+    _require_writable(config, targets)
     for entry, target in zip(entries, targets, strict=True):
         part, sha256 = str(entry.get("part")), str(entry.get("sha256"))
         _place_one(config, part, sha256, target)
     return {"placed": len(entries)}
+
+
+def _require_writable(config: Config, targets: Sequence[Destination]) -> None:
+    """Raise ToxctlError, kind `complete` or `protected`, if a target is in a release in use."""
+    models = {os.path.dirname(one.path) for one in targets if one.top == config.models_dir}
+    protection = Protection(config) if models else None
+    for path in sorted(os.path.realpath(one) for one in models):
+        if files.is_complete(path):
+            raise ToxctlError(
+                f"{path} is complete and is not written to: rerun `fab deploy-model`, which takes "
+                "another directory",
+                "complete",
+            )
+        if protection:
+            protection.require_free(path, "is not written to")
 
 
 def _place_one(config: Config, part: str, sha256: str, target: Destination) -> None:

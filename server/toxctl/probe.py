@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toxctl import golden
-from toxctl.errors import NotReady, ToxctlError
+from toxctl.errors import NginxDown, NotReady, ToxctlError
 from toxctl.manifest import Expected
 
 __all__ = ["LIVE_REQUEST_SECONDS", "REQUEST_SECONDS", "ask", "check_golden", "check_ready"]
@@ -18,6 +18,14 @@ REQUEST_SECONDS = 10.0
 LIVE_REQUEST_SECONDS = 3.0  # clients wait behind a live slot that hangs
 # Checks of /readyz that waiting does not repair; version 0.1 says known_answers.
 LASTING = ("manifest", "head", "golden_outputs", "known_answers")
+# The checks of /readyz, and the kinds of error that they are.
+CHECKS = {
+    "manifest": "manifest",
+    "head": "head",
+    "collection": "collection",
+    "golden_outputs": "golden",
+    "known_answers": "golden",
+}
 ANSWER_BYTES = 1 << 20
 
 # A proxy of the environment must never see, or answer, a probe of this machine.
@@ -33,6 +41,7 @@ def ask(
         HTTP status, and the answer as parsed JSON or as text.
 
     Raises:
+        NginxDown: nothing accepts the connection.
         NotReady: there is no answer.
     """
     data = None if body is None else json.dumps(body).encode()
@@ -45,7 +54,10 @@ def ask(
         with error:
             status, raw = error.code, error.read(ANSWER_BYTES)
     except (OSError, ValueError) as error:
-        raise NotReady(f"{url} does not answer: {getattr(error, 'reason', error)}") from None
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ConnectionRefusedError):
+            raise NginxDown(url) from None
+        raise NotReady(f"{url} does not answer: {reason}") from None
     except Exception as error:  # http.client raises its own family for broken answers
         raise NotReady(f"{url} returned invalid output: {error}") from None
     try:
@@ -99,14 +111,25 @@ def _refusal(words: str, status: int, answer: Any) -> ToxctlError:
     """Return the error for a /readyz that is not 200."""
     details = _in_full(status, answer)
     checks = answer.get("checks") if isinstance(answer, dict) else None
+    kind = _failed_check(checks) if isinstance(checks, dict) else "other"
     if isinstance(checks, dict) and any(
         checks.get(name, "ok") not in ("ok", "not checked") for name in LASTING
     ):
-        return ToxctlError(words, details=details)
-    error = NotReady(words, details=details)
+        return ToxctlError(words, kind, details)
+    error = NotReady(words, kind, details)
     # Only the app's own JSON counts as its word; nginx's 502 means that it is not up yet.
     error.by_app = isinstance(answer, dict) and "checks" in answer
     return error
+
+
+def _failed_check(checks: Mapping[str, Any]) -> str:
+    """Return the kind of the check that failed, by its name and the app's words."""
+    name, problem = next(
+        ((name, one) for name, one in checks.items() if one not in ("ok", "not checked")), ("", "")
+    )
+    if name == "collection" and str(problem).startswith("MongoDB at"):
+        return "database"
+    return CHECKS.get(name, "other")
 
 
 def check_golden(
@@ -137,7 +160,7 @@ def check_golden(
         wrong = _mismatch(case.text, case.scores, expected, answer)
         if wrong:
             words = f"a golden output differs through {base}: {wrong}"
-            raise ToxctlError(words, details=_in_full(status, answer))
+            raise ToxctlError(words, "golden", _in_full(status, answer))
     return len(cases)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from toxctl import events, files, releases, signals, word_vectors
+from toxctl import damage, events, files, releases, signals, word_vectors
 from toxctl.config import Config
 from toxctl.deploy_lock import deploy_lock
 from toxctl.errors import ToxctlError
@@ -62,6 +62,9 @@ def _pruned(config: Config, wanted: Wanted, busy: bool) -> dict[str, Any]:
     Args:
         busy: a deploy is running, whose incomplete releases stay.
     """
+    if not wanted.dry_run:
+        for path in filter(files.is_complete, damage.known(config)):
+            damage.inspect(config, path)  # a file may have been put back since it was found
     remove, stay = _choose(config, wanted, busy)
     named = word_vectors.remaining(config, {entry["path"] for entry in remove})
     only = None
@@ -72,6 +75,7 @@ def _pruned(config: Config, wanted: Wanted, busy: bool) -> dict[str, Any]:
         for entry in remove:
             events.say(f"removing {entry['kind']} {entry['name']}")
             _erase(entry["path"])
+            Slots(config).forget(entry["path"])
     for one in word_vectors.drop_unused(config, named, only, OLD_SECONDS, not wanted.dry_run):
         entry = {"kind": "collection", "name": one["name"], "bytes": one.get("bytes") or 0}
         if one["kept"]:
@@ -101,8 +105,10 @@ def _choose(config: Config, wanted: Wanted, busy: bool) -> tuple[list[Entry], li
         remove += surplus
         stay += kept
         for entry in (entry for entry in entries if not entry["complete"]):
-            why = _needed_because(entry)
-            if not why and not busy and files.age(entry["path"]) > OLD_SECONDS:
+            why = entry["protected"]
+            if not why and entry["damaged"]:
+                remove.append({**entry, "why": f"it is damaged ({entry['damaged']})"})
+            elif not why and not busy and files.age(entry["path"]) > OLD_SECONDS:
                 remove.append({**entry, "why": "not complete, and older than a day"})
             else:
                 stay.append({**entry, "why": why or "not complete, a deploy may continue it"})
@@ -128,31 +134,22 @@ def plan(
     """
     remove, kept = [], []
     for position, entry in enumerate(entries):
-        why = _needed_because(entry)
-        if not why and position >= keep:
+        why = entry["protected"]
+        if entry["damaged"] and not why:
+            remove.append({**entry, "why": f"it is damaged ({entry['damaged']})"})
+        elif not why and position >= keep:
             remove.append({**entry, "why": f"more than the {keep} newest"})
         else:
             kept.append({**entry, "why": why or f"one of the {keep} newest"})
     remove.reverse()
     free += sum(entry["bytes"] for entry in remove)
     for entry in reversed(kept[:]):
-        if free < wanted_free and not _needed_because(entry):
+        if free < wanted_free and not entry["protected"]:
             kept.remove(entry)
             words = f"less than {files.megabytes(wanted_free)} of disk are free"
             remove.append({**entry, "why": words})
             free += entry["bytes"]
     return remove, kept
-
-
-def _needed_because(entry: Entry) -> str:
-    """Return why a release must be kept; "" if it may be removed."""
-    reasons = {
-        "live": "it is live",
-        "previous": "it is the previous release",
-        "running": "a slot runs it",
-        "pinned": "a slot or current-app names it",
-    }
-    return next((why for name, why in reasons.items() if entry[name]), "")
 
 
 def _erase(path: str) -> None:

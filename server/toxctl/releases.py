@@ -7,13 +7,20 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from toxctl import files
-from toxctl.config import REPAIR, Config
-from toxctl.errors import ToxctlError
+from toxctl import damage, files, usable
+from toxctl.config import Config
 from toxctl.manifest import collection_of, path_of
+from toxctl.protection import Protection
 from toxctl.slots import Slots
 
-__all__ = ["app_for_modules", "complete_names", "free_bytes", "installed", "uploads"]
+__all__ = [
+    "app_for_modules",
+    "complete_names",
+    "free_bytes",
+    "installed",
+    "protected_names",
+    "uploads",
+]
 
 Entry = dict[str, Any]
 
@@ -26,8 +33,7 @@ def app_for_modules(config: Config, given: str | None = None) -> str:
     """
     confirmed = Slots(config).confirmed() or {}
     path = config.app_path(given or confirmed.get("app") or config.app_link)
-    if not files.is_complete(path):
-        raise ToxctlError(f"the app release {path} is missing or not complete: {REPAIR}")
+    usable.require_complete(config, "app", path)
     return path
 
 
@@ -42,6 +48,13 @@ def complete_names(config: Config) -> list[str]:
     return [os.path.basename(path) for path in paths if files.is_complete(path)]
 
 
+def protected_names(config: Config) -> dict[str, str]:
+    """Return the names of the models that may not be written to, each with the reason."""
+    protection = Protection(config)
+    found = {path: protection.why(path) for path in files.directories(config.models_dir)}
+    return {os.path.basename(path): why for path, why in found.items() if why}
+
+
 def installed(
     config: Config, slots: Mapping[str, Mapping[str, Any]], live: str | None
 ) -> tuple[list[Entry], list[Entry]]:
@@ -53,20 +66,19 @@ def installed(
     """
     confirmed = Slots(config).confirmed() or {}
     previous = confirmed.get("previous") or {}
+    damaged, protection = damage.known(config), Protection(config)
     found: dict[str, list[Entry]] = {}
     for kind, directory in (("model", config.models_dir), ("app", config.releases_dir)):
         live_path = slots[live][kind] if live else None
         running = {slot[kind] for slot in slots.values() if slot["active"] != "inactive"}
-        kept = {slot[kind] for slot in slots.values()} | {confirmed.get(kind)}
-        if kind == "app":
-            kept.add(os.path.realpath(config.app_link))
         entries = [_entry(kind, path) for path in files.directories(directory)]
         for entry in entries:
             path = entry["path"]
             entry["live"] = path == live_path
             entry["previous"] = path == previous.get(kind) != live_path
             entry["running"] = path in running
-            entry["pinned"] = path in kept
+            entry["damaged"] = damaged.get(path, "")
+            entry["protected"] = protection.why(path, damaged=path in damaged)
         found[kind] = sorted(entries, key=lambda entry: str(entry["installed"]), reverse=True)
     return found["model"], found["app"]
 

@@ -15,10 +15,9 @@ import subprocess
 import tempfile
 from typing import IO, Any
 
-from toxctl import events, programs, signals
-from toxctl.config import REPAIR, Config
+from toxctl import events, programs, signals, usable
+from toxctl.config import Config
 from toxctl.errors import ToxctlError
-from toxctl.files import is_complete
 from toxctl.manifest import path_of
 
 __all__ = ["check", "restore"]
@@ -109,8 +108,7 @@ def _run(command: list[str], environment: dict[str, str], complaints: IO[str]) -
 def _app(config: Config) -> str:
     """Return the app whose module is run."""
     app = os.path.realpath(config.app_link)
-    if not is_complete(app):
-        raise ToxctlError(f"the app release {app} is missing or not complete: {REPAIR}")
+    usable.require_complete(config, "app", app)
     return app
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from toxctl.config import REPAIR, Config
+from toxctl import damage, usable
+from toxctl.config import Config
 from toxctl.errors import ToxctlError
-from toxctl.files import clock, is_complete, link_target, read_json, write_json
+from toxctl.files import clock, link_target, read_json, write_json
 
 __all__ = ["Release", "Slots"]
 
@@ -94,11 +95,25 @@ class Slots:
         previous = None
         if before is not None:
             same = Release(before["app"], before["model"]) == release
+            damaged = damage.known(self.config)
             kept = {name: before.get(name) for name in ("app", "model", "at")}
-            previous = before.get("previous") if same else kept
+            # Nothing can return to a damaged release: the one before it stays the previous one.
+            useless = before["app"] in damaged or before["model"] in damaged
+            previous = before.get("previous") if same or useless else kept
         value = {"slot": slot, **release._asdict(), "at": clock(), "previous": previous}
         write_json(self.confirmed_file, value)
         return value
+
+    def forget(self, path: str) -> None:
+        """Forget a release that was removed: as the previous release, and of idle slots."""
+        confirmed = self.confirmed()
+        previous = (confirmed or {}).get("previous") or {}
+        if confirmed and path in (previous.get("app"), previous.get("model")):
+            write_json(self.confirmed_file, {**confirmed, "previous": None})
+        for slot in self.names:
+            pinned = self.pinned(slot)
+            if slot != self.live() and pinned and path in pinned:
+                os.unlink(self.file(slot))
 
     def requested(self, app: str | None, model: str | None) -> Release:
         """Return the release to activate: what is given, the rest as it is now.
@@ -108,7 +123,8 @@ class Slots:
             model: path or name; None for the live one.
 
         Raises:
-            ToxctlError: no model is live and none is given, or one of them is not complete.
+            ToxctlError: no model is live and none is given, or one of them is not complete, or
+                damaged.
         """
         live = self.pinned(self.live())
         if model is None:
@@ -118,10 +134,6 @@ class Slots:
         if app is None:
             app = live.app if live else self.config.app_link
         release = Release(self.config.app_path(app), self.config.model_path(model))
-        for what, path, command in (
-            ("app release", release.app, REPAIR),
-            ("model", release.model, "run `fab deploy-model`"),
-        ):
-            if not is_complete(path):
-                raise ToxctlError(f"the {what} {path} is missing or not complete: {command}")
+        for kind, path in release._asdict().items():
+            usable.require(self.config, kind, path)
         return release

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from toxctl import memory, releases, systemd
+from toxctl import alarms, memory, releases, systemd, verification
 from toxctl.config import Config
 from toxctl.deploy_lock import holder_now
 from toxctl.errors import NotReady
@@ -34,12 +34,15 @@ SHOWN = (
 )
 
 
-def report(config: Config, quick: bool = False, manifest: bool = False) -> dict[str, Any]:
+def report(
+    config: Config, quick: bool = False, manifest: bool = False, verify: bool = False
+) -> dict[str, Any]:
     """Return the whole report.
 
     Args:
         quick: without /readyz, and without releases, sizes and memory.
         manifest: with the live model's manifest.
+        verify: with the files of all releases compared with what was recorded of them.
     """
     slots = Slots(config)
     live, confirmed = slots.live(), slots.confirmed()
@@ -53,10 +56,10 @@ def report(config: Config, quick: bool = False, manifest: bool = False) -> dict[
         "lock": holder_now(config),
         "slots": slot_report(slots, ask_ready=not quick),
     }
+    if verify:
+        found["verified"] = verification.verify_all(config)
     if not quick:
         models, apps = releases.installed(config, found["slots"], live)
-        for entry in (*models, *apps):
-            del entry["pinned"]
         uploads = releases.uploads(config)
         found |= {
             "models": models,
@@ -64,6 +67,7 @@ def report(config: Config, quick: bool = False, manifest: bool = False) -> dict[
             "uploads": {"files": len(uploads), "bytes": sum(size for _, size in uploads)},
             "free_bytes": releases.free_bytes(config),
             "memory": memory.report(),
+            "warnings": alarms.warnings(config, live),
         }
     if manifest:
         release = slots.pinned(live)

@@ -14,7 +14,8 @@ import time
 from typing import Any, NamedTuple
 
 from toxctl import events, memory, signals, systemd
-from toxctl.errors import Interrupted, NotReady, ToxctlError
+from toxctl.advice import next_step
+from toxctl.errors import Interrupted, NginxDown, NotReady, ToxctlError
 from toxctl.files import link_target, point_link
 from toxctl.manifest import Expected, expected_of
 from toxctl.probe import LIVE_REQUEST_SECONDS, ask, check_golden, check_ready
@@ -50,6 +51,13 @@ def activate(slots: Slots, release: Release, pace: Pace, force: bool = False) ->
     """
     expected = expected_of(release.model)
     before = slots.live()
+    try:
+        ask(slots.url("live") + "/livez", seconds=LIVE_REQUEST_SECONDS)
+    except NginxDown as error:
+        rest = "nothing serves" if before is None else f"slot {before} stays live but cannot serve"
+        raise ToxctlError(f"not activated: {error}; {rest}", "nginx", serving=False) from None
+    except NotReady:
+        pass  # the candidate is what has to answer
     if before is not None and not force and _is_live(slots, release, expected):
         changed = settle(slots, before)
         confirmed = slots.confirmed() or slots.confirm(before, release)
@@ -115,6 +123,7 @@ class _Switch:
         self.slot = slots.idle(before)
         self.old_target = link_target(slots.config.live_link)
         self.switched: float | None = None  # when the link was pointed to the candidate
+        self.back_answered = False  # the old slot, after the way back
 
     def run(self, expected: Expected) -> dict[str, Any]:
         """Start, prove, switch, watch and confirm; return what is confirmed.
@@ -165,7 +174,8 @@ class _Switch:
         noticed, back_seconds = time.monotonic(), None
         if self.switched is not None:
             point_link(self.slots.config.live_link, self.old_target)
-            if self.before is not None and self._answers_again(self.before):
+            self.back_answered = self.before is not None and self._answers_again(self.before)
+            if self.back_answered:
                 back_seconds = round(time.monotonic() - noticed, 3)
             after = "" if back_seconds is None else f" after {back_seconds:.1f} s"
             events.say(f"{self.before or 'no slot'}: live again{after}")
@@ -178,17 +188,29 @@ class _Switch:
             rest = "the candidate is stopped"
         except ToxctlError as second:
             rest = f"the candidate could not be stopped ({second})"
-        kept = f"slot {self.before} stays live" if self.before else "nothing is live, as before"
+        kept, serving = self._kept()
         answer = getattr(error, "details", "")
         details = f"last {systemd.JOURNAL_LINES} journal lines of {unit}:\n{lines}"
         is_own = isinstance(error, ToxctlError | Interrupted)
         words = str(error) if is_own else f"{type(error).__name__}: {error}"
+        step = next_step(error)
         return ToxctlError(
-            f"not activated: {words}; {rest}, {kept}",
+            f"not activated: {words}; {rest}, {kept}" + (f": {step}" if step else ""),
             "interrupted" if isinstance(error, Interrupted) else "other",
             f"{answer}\n{details}" if answer else details,
             back_seconds=back_seconds,
+            serving=serving,
         )
+
+    def _kept(self) -> tuple[str, bool]:
+        """Return what is live after a failed activation, and whether it answers."""
+        if self.before is None:
+            return "nothing is live, as before", False
+        if self.back_answered or self._answers_again(self.before):
+            return f"slot {self.before} stays live", True
+        unit = self.slots.unit(self.before)
+        step = f"run `systemctl restart {unit}` on the server"
+        return f"slot {self.before} is live but does not answer ({step})", False
 
     def _answers_again(self, slot: str) -> bool:
         """Wait a moment until the slot answers through the link."""

@@ -48,7 +48,7 @@ def systemctl(*arguments: str) -> str:
     done = run(["systemctl", *arguments])
     if done.returncode:
         words = " ".join((done.stderr or done.stdout).split())
-        raise ToxctlError(f"systemctl {' '.join(arguments)} failed: {words}")
+        raise ToxctlError(f"systemctl {' '.join(arguments)} failed: {words}", "systemd")
     return done.stdout
 
 

@@ -40,6 +40,8 @@ def status(found: Result) -> str:
         lines.append(f"deploy lock: {_holder(found['lock'])}")
     if "models" in found:
         lines += _installed(found)
+    lines += (_verified(entry) for entry in found.get("verified", []))
+    lines += (f"warning: {warning}" for warning in found.get("warnings", []))
     if found.get("manifest"):
         lines.append(json.dumps(found["manifest"], indent=1))
     return "\n".join(lines)
@@ -74,6 +76,13 @@ def _installed(found: Result) -> Iterator[str]:
     yield f"uploads: {uploads['files']}, {megabytes(uploads['bytes'])}"
     yield f"disk: {megabytes(found['free_bytes'])} free"
     yield f"memory: {megabytes(used['available'])} available of {megabytes(limit)}"
+
+
+def _verified(entry: Result) -> str:
+    """Return how the files of a release compare with what was recorded of them."""
+    state = "no hashes recorded" if entry["state"] == "unrecorded" else entry["state"]
+    words = f"{entry['kind']} {entry['name']}: {state}"
+    return words + (f" ({', '.join(entry['problems'])})" if entry["problems"] else "")
 
 
 def _holder(holder: Result) -> str:

@@ -24,6 +24,7 @@ from toxctl import (
     signals,
     status,
     text,
+    verification,
     verify,
 )
 from toxctl.audit import Audit
@@ -40,7 +41,12 @@ Answer = tuple[dict[str, Any], str]  # the result, and the same as text
 
 
 def _status(config: Config, options: Options) -> Answer:
-    found = status.report(config, options.quick, options.manifest)
+    found = status.report(config, options.quick, options.manifest, options.verify)
+    problem = verification.failure(found.get("verified", []))
+    if problem:
+        events.text(text.status(found))
+        problem.more["report"] = found
+        raise problem
     return found, text.status(found)
 
 
@@ -128,10 +134,10 @@ def _install(config: Config, options: Options) -> Answer:
 def _discard(config: Config, options: Options) -> Answer:
     if options.model is not None:
         path = config.model_path(options.model)
-        removed = discard.discard_release(path, config.models_dir)
+        removed = discard.discard_release(config, path, config.models_dir)
     elif options.app is not None:
         path = config.app_path(options.app)
-        removed = discard.discard_release(path, config.releases_dir)
+        removed = discard.discard_release(config, path, config.releases_dir)
     elif options.dump is not None:
         removed = discard.discard_dump(config, options.dump)
     else:

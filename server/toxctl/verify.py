@@ -6,10 +6,10 @@ import os
 import signal
 from typing import Any
 
-from toxctl import events, memory, programs, systemd
+from toxctl import damage, events, integrity, memory, programs, systemd, usable
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
-from toxctl.files import is_complete, megabytes, sha256_of, sync_directory
+from toxctl.files import clock, is_complete, megabytes, sha256_of
 from toxctl.manifest import files_of
 from toxctl.releases import app_for_modules
 
@@ -49,13 +49,16 @@ def verify(
         What the app found, and the limit and the free memory in bytes.
 
     Raises:
-        ToxctlError: kinds `manifest`, `hash`, `memory`, or the app's own.
+        ToxctlError: kinds `damaged`, `manifest`, `hash`, `memory`, or the app's own.
     """
     model = config.model_path(model_name)
     if complete and os.path.dirname(model) != os.path.realpath(config.models_dir):
         raise ToxctlError(f"{model} is not below {config.models_dir}, so it is not marked")
+    if is_complete(model):
+        usable.require(config, "model", model)
     head = check_files(model)
     app = app_for_modules(config, app_name)
+    usable.require(config, "app", app)
     free = memory.available()
     limit = min(memory_bytes or config.memory_max_bytes, free - SPARE_MEMORY)
     needed = LEAST_MEMORY + 2 * head
@@ -74,6 +77,7 @@ def verify(
     count = answer.pop("known_answers", None)
     if complete:
         mark_complete(model)
+        damage.inspect(config, model)
     return {"golden_outputs": count, **answer, "limit_bytes": limit, "free_bytes": free}
 
 
@@ -134,10 +138,6 @@ def check_files(model: str) -> int:
 
 
 def mark_complete(release: str) -> None:
-    """Mark a release as complete: the last thing that is written to it."""
-    if is_complete(release):
-        return
-    with open(os.path.join(release, ".complete"), "xb") as file:
-        os.fchmod(file.fileno(), 0o644)
-        os.fsync(file.fileno())
-    sync_directory(release)
+    """Record the files of a verified model and mark it as complete, unless that was done."""
+    if integrity.inspect(release).state != integrity.WHOLE or not is_complete(release):
+        integrity.mark(release, {"verified": clock()})

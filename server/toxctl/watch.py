@@ -45,7 +45,8 @@ def prove(
         first_pid = first_pid or state.main_pid or None
         failure = systemd.unit_failure(state, first_pid)
         if failure:
-            raise ToxctlError(f"slot {slot}: {failure}; last answer: {last}", details=last.details)
+            words = f"slot {slot}: {failure}; last answer: {last}"
+            raise ToxctlError(words, "unit", last.details)
         memory.set_oom_score(state.group, CANDIDATE_OOM_SCORE)
         try:
             check_ready(slots.url(slot), expected.model, slot)
@@ -61,7 +62,7 @@ def prove(
             elif now > end:
                 words = f"slot {slot} is not ready after {seconds:g} s: {error}"
             if words:
-                raise ToxctlError(words, details=error.details) from None
+                raise ToxctlError(words, error.kind, error.details) from None
         time.sleep(poll)
 
 
@@ -82,7 +83,7 @@ class Watch(NamedTuple):
         lost = [pid for pid in self.processes if not os.path.exists(f"{memory.PROC}/{pid}")]
         if failure or lost:
             words = failure or f"its process {lost[0]} ended"
-            raise ToxctlError(f"slot {self.slot} after the switch: {words}")
+            raise ToxctlError(f"slot {self.slot} after the switch: {words}", "unit")
 
     def ask(self, limit: int | None) -> None:
         """Ask through the link, as a client does; ToxctlError if the answer is wrong.
@@ -96,7 +97,8 @@ class Watch(NamedTuple):
             check_golden(live, self.expected, limit, LIVE_REQUEST_SECONDS)
         except ToxctlError as error:
             words = f"slot {self.slot} after the switch: {error}"
-            raise type(error)(words, details=error.details) from None
+            kind = NotReady if isinstance(error, NotReady) else ToxctlError
+            raise kind(words, error.kind, error.details) from None
 
     def confirm(self) -> None:
         """Get every golden output through the link once; ToxctlError otherwise."""

@@ -6,10 +6,11 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from toxctl import events, files, programs
+from toxctl import damage, events, files, programs
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.manifest import collection_of, path_of
+from toxctl.protection import Protection
 from toxctl.releases import app_for_modules
 
 __all__ = ["drop_unused", "remaining", "short", "why_kept"]
@@ -28,15 +29,18 @@ def remaining(config: Config, gone: Collection[str]) -> list[str] | None:
     Args:
         gone: directories that do not count any more.
     """
+    protection, damaged = Protection(config), damage.known(config)
     names = set()
     for directory in (config.models_dir, config.dumps_dir):
         for path in files.directories(directory):
             manifest = path_of(path)
-            if path in gone or not os.path.lexists(manifest):
+            is_upload = not files.is_complete(path) and not os.path.lexists(manifest)
+            if path in gone or (is_upload and not protection.why(path)):
                 continue
             collection = collection_of(files.read_json(manifest))
-            if collection is None:
-                events.say(f"{manifest} cannot be read, so no collection is dropped")
+            if collection is None or "manifest.json" in damaged.get(path, ""):
+                words = "is damaged" if collection else "cannot be read"
+                events.say(f"{manifest} {words}, so no collection is dropped")
                 return None
             names.add(short(collection))
     return sorted(names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,17 +36,22 @@ UNPACKED = 4  # an installed release takes about this many times the size of its
 
 @dataclass(frozen=True)
 class Plan:
-    """The app's release, whether the server has it, and what is confirmed there."""
+    """The app's release, what the server has of it, and what is confirmed there.
+
+    Attributes:
+        path: where it is installed and whole; None if it has to be installed.
+        problems: what is installed of it and cannot be used, because it is damaged.
+    """
 
     version: str
-    path: str
-    installed: bool
+    path: str | None
+    problems: Sequence[str]
     confirmed: Mapping[str, Any]
 
     @property
     def live(self) -> bool:
         """Whether this very release is live."""
-        return self.installed and posixpath.basename(str(self.confirmed["app"])) == self.version
+        return self.path is not None and self.confirmed["app"] == self.path
 
     @property
     def model(self) -> str:
@@ -73,14 +78,13 @@ def local_version(server: Server) -> str:
 
 def make_plan(server: Server, version: str, dry_run: bool = False) -> Plan:
     """Ask the server; DeployError if no model is live, with which the app could be verified."""
-    found = plan_uploads(server, [], dry_run)
+    found = plan_uploads(server, [], dry_run, version)
     if not found.confirmed:
         raise DeployError(
             f"no model is live on {server.name}, so the app cannot be verified: run "
             "`fab restore-embeddings deploy-model` first"
         )
-    path = server.settings.release_path("app", version)
-    return Plan(version, path, version in found.complete, found.confirmed)
+    return Plan(version, found.app, found.app_problems, found.confirmed)
 
 
 def deploy_app(server: Server, *, dry_run: bool = False) -> bool:
@@ -95,23 +99,29 @@ def deploy_app(server: Server, *, dry_run: bool = False) -> bool:
     with attempt(server, TASK, version, AFTERMATH) as now:
         plan = make_plan(server, version)
         now.note(**{"from": gate.app_and_model(plan.confirmed)})
+        path = plan.path
         if not plan.live:
             try:
-                bring(now, plan)
-                gate.verify(now, plan.model, plan.path)
+                path = bring(now, plan)
+                gate.verify(now, plan.model, path)
             except ToxctlError as error:
                 what = f"app {version}"
                 raise gate.refusal(what, server, error, gate.STAYS_LIVE, NEXT_STEPS) from None
             now.enter("activate")
-        return gate.switch(now, f"app {version}", plan.model, plan.path)
+        return gate.switch(now, f"app {version}", plan.model, path)
 
 
-def bring(now: Attempt, plan: Plan) -> None:
-    """Build the release, upload its tar and have it installed, unless it is already."""
+def bring(now: Attempt, plan: Plan) -> str:
+    """Build the release, upload its tar and have it installed, unless it is already.
+
+    Returns where it is installed.
+    """
     server = now.server
-    if plan.installed:
+    if plan.path is not None:
         server.say(f"app {plan.version} is already installed")
-        return
+        return plan.path
+    for problem in plan.problems:
+        server.say(f"{problem}: app {plan.version} is installed anew")
     release = app_release.build(target_of(server))
     tar = Path(release.tar)
     now.note(hashes={tar.name: release.sha256})
@@ -120,7 +130,7 @@ def bring(now: Attempt, plan: Plan) -> None:
     check_space(server, found.free_bytes, needed, f"app {release.version}")
     now.enter("upload")
     part = send(server, found.uploads[0])
-    server.toxctl("install", part, "--sha256", release.sha256).result()
+    return str(server.toxctl("install", part, "--sha256", release.sha256).result()["path"])
 
 
 def report_plan(server: Server, version: str) -> None:
@@ -131,7 +141,9 @@ def report_plan(server: Server, version: str) -> None:
     if plan.live:
         server.say(f"nothing to do: {before} is already live")
         return
-    if plan.installed:
+    for problem in plan.problems:
+        server.say(f"{problem}: app {version} would be installed anew")
+    if plan.path is not None:
         server.say(f"upload: nothing, app {version} is already installed")
     else:
         report_upload(server, plan)
@@ -145,10 +157,13 @@ def report_upload(server: Server, plan: Plan) -> None:
     """Print what of the release is built, and how much of it is on the server."""
     target = target_of(server)
     tar = app_release.tar_path(target, plan.version)
+    path = server.settings.release_path("app", plan.version)
+    if plan.problems:
+        path = f"{path}.N, the first that is free"
     if not tar.is_file():
         server.say(f"prepare: build {tar.name} with its wheels for {target.name}")
-        server.say(f"upload: all of it, then install it in {plan.path}")
+        server.say(f"upload: all of it, then install it in {path}")
         return
     upload = plan_uploads(server, [(tar, None)], dry_run=True).uploads[0]
     room = megabytes(UNPACKED * upload.size)
-    server.say(f"upload: {upload}, then install it in {plan.path} (takes about {room})")
+    server.say(f"upload: {upload}, then install it in {path} (takes about {room})")

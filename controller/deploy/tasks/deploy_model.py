@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,9 +20,10 @@ from controller.deploy.uploads import UploadPlan, check_space, plan_uploads
 __all__ = ["deploy_model"]
 
 TASK = "deploy-model"
+EXTRA = (2, 3)  # further directories of a model, where the others are damaged
 RERUN = "see `fab status`, then rerun `fab deploy-model`"
 # Failures that are not the release's fault: its files stay for the next run.
-NOT_ITS_FAULT = ("collection", "database", "other")
+NOT_ITS_FAULT = ("collection", "database", "damaged", "other")
 NEXT_STEPS = {
     "collection": "run `fab restore-embeddings`",
     "memory": "see `fab status` for what uses the memory",
@@ -40,6 +41,12 @@ class Plan:
     name: str
     uploads: UploadPlan
     complete: bool
+    problems: Sequence[str] = ()
+
+    @property
+    def protected(self) -> bool:
+        """Whether the release is in use although it is not complete: it lost its mark."""
+        return self.name in self.uploads.protected
 
     @property
     def confirmed(self) -> Mapping[str, Any] | None:
@@ -58,17 +65,37 @@ def make_plan(server: Server, bundle: Bundle, dry_run: bool = False) -> Plan:
     """Ask the server what it has of the bundle.
 
     A release is named by the model's version, which leaves out what changes no score (golden
-    outputs, versions of tools). A complete release is never written to again, because the live
-    slot checks itself against it: the same model with another manifest gets its own directory.
+    outputs, versions of tools). A complete release, or one in use, is never written to again: the
+    same model with another manifest, or in place of a damaged one, gets its own directory.
+
+    Raises DeployError: every directory is taken.
     """
-    files, name = bundle.model_files, bundle.version
-    other = f"{name}-{sha256_of(files[0])[:8]}"
-    wanted = [(path, f"models/{one}/{path.name}") for one in (name, other) for path in files]
+    files, other = bundle.model_files, f"{bundle.version}-{sha256_of(bundle.model_files[0])[:8]}"
+    names = [bundle.version, other, *(f"{other}.{number}" for number in EXTRA)]
+    wanted = [(path, f"models/{name}/{path.name}") for name in names for path in files]
     found = plan_uploads(server, wanted, dry_run)
-    uploads, others = found.uploads[: len(files)], found.uploads[len(files) :]
-    if name in found.complete and not uploads[0].placed:
-        name, uploads = other, others
-    return Plan(name, replace(found, uploads=uploads), name in found.complete)
+    groups = [
+        found.uploads[start : start + len(files)] for start in range(0, len(wanted), len(files))
+    ]
+    placed = {
+        name: all(one.placed for one in group) for name, group in zip(names, groups, strict=True)
+    }
+    whole = [one for one in names if placed[one] and one not in found.damaged]
+    usable = [one for one in whole if one in found.complete]
+    usable += [
+        one
+        for one in names
+        if one not in found.complete and (one not in found.protected or one in whole)
+    ]
+    if not usable:
+        raise DeployError(
+            f"{server.name} has {len(names)} damaged releases of model {bundle.version}: run "
+            "`fab prune`, then rerun `fab deploy-model`"
+        )
+    name = usable[0]
+    problems = [f"model {one} is damaged ({what})" for one, what in found.damaged.items()]
+    uploads = replace(found, uploads=groups[names.index(name)])
+    return Plan(name, uploads, name in found.complete, problems)
 
 
 def deploy_model(server: Server, bundle: Bundle, *, dry_run: bool = False) -> bool:
@@ -92,6 +119,8 @@ def deploy_model(server: Server, bundle: Bundle, *, dry_run: bool = False) -> bo
 def bring(now: Attempt, plan: Plan) -> None:
     """Upload the release and have it verified; a failure leaves nothing incomplete behind."""
     server = now.server
+    for problem in plan.problems:
+        server.say(f"{problem}: the model goes to {plan.name}")
     check_space(server, plan.uploads.free_bytes, plan.uploads.needed, "the model")
     now.enter("upload")
     sent = place(server, plan.uploads.uploads)
@@ -107,7 +136,7 @@ def bring(now: Attempt, plan: Plan) -> None:
 def refusal(server: Server, plan: Plan, path: str, error: ToxctlError) -> DeployError:
     """Return the line for a release that failed its verification, and remove it."""
     left = gate.STAYS_LIVE
-    if error.kind not in NOT_ITS_FAULT and not plan.complete:
+    if error.kind not in NOT_ITS_FAULT and not plan.complete and not plan.protected:
         try:
             server.toxctl("discard", "--model", path).result()
             left = f"it was removed from the server, {left}"
@@ -124,6 +153,8 @@ def report_plan(server: Server, bundle: Bundle) -> None:
     if plan.live:
         server.say(f"nothing to do: {before} is already live, with the same hashes")
         return
+    for problem in plan.problems:
+        server.say(f"{problem}: the model would go to {plan.name}")
     embedding = bundle.manifest.embedding
     path = server.settings.release_path("model", plan.name)
     server.say(f"upload into {path}: {plan.uploads}")

@@ -43,4 +43,6 @@ def state(entry: Mapping[str, Any]) -> str:
     words = [name for name in ("live", "previous", "running") if entry[name]]
     if "live" in words and "running" in words:
         words.remove("running")
-    return ", ".join(words if entry["complete"] else [*words, "incomplete"]) or "kept"
+    words += [] if entry["complete"] else ["incomplete"]
+    words += ["damaged"] if entry.get("damaged") else []
+    return ", ".join(words) or "kept"

@@ -10,7 +10,8 @@ from typing import Any
 from controller.deploy import commands, predict
 from controller.deploy.dry_run import would_ask
 from controller.deploy.errors import DeferredError, DeployError
-from controller.deploy.gate import describe
+from controller.deploy.releases import describe
+from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.session import describe_holder, is_silent
 from controller.progress import megabytes, table
@@ -18,29 +19,50 @@ from controller.progress import megabytes, table
 __all__ = ["count", "status", "utc"]
 
 LAST = 5  # attempts that are shown
+SILENT = "nothing serves: "  # how toxctl's warning begins
 HISTORY = ("history", "-n", str(LAST))
 
 
-def status(server: Server, *, dry_run: bool = False) -> None:
+def status(server: Server, verify: bool = False, *, dry_run: bool = False) -> None:
     """Print it all.
 
-    Raises DeferredError: the service does not answer.
+    Args:
+        server: the server.
+        verify: compare the files of all releases with what was recorded of them.
+        dry_run: only name what would be asked.
+
+    Raises DeferredError: the service does not answer; a release is damaged.
     """
+    words = ("status", *["--verify"] * verify)
     if dry_run:
-        would_ask(server, "status", commands.toxctl("status"), commands.toxctl(*HISTORY))
+        would_ask(server, "status", commands.toxctl(*words), commands.toxctl(*HISTORY))
         server.say(f"POST {server.url}/predict: one comment")
         return
     server.say(f"{server.url}, user {server.remote.host.user}")
-    calls = [server.toxctl("status"), server.toxctl(*HISTORY)]  # both run at the same time
-    report, history = (call.result() for call in calls)
+    asked, history = server.toxctl(*words), server.toxctl(*HISTORY)  # both run at the same time
+    damage = ""
+    try:
+        report = asked.result()
+    except ToxctlError as error:
+        if "report" not in error.answer:
+            raise
+        report, damage = error.answer["report"], str(error)
     print("\n".join(status_lines(report)))
-    print("\n".join(history_lines(history["attempts"])))
+    print("\n".join(history_lines(history.result()["attempts"])))
     try:
         answer = predict.ask(server.url, predict.EXAMPLES[0])
     except DeployError as error:
         print(f"service: {error}")
-        raise DeferredError(f"{server.name} does not serve: see `fab logs`") from None
+        raise DeferredError(f"{server.name} does not serve: {why_silent(report)}") from None
     print(f"service: answers with model {answer.model}")
+    if damage:
+        raise DeferredError(f"{server.name}: {damage}")
+
+
+def why_silent(report: Mapping[str, Any]) -> str:
+    """Return why a service does not answer, with the next command."""
+    warnings = [one for one in report.get("warnings", []) if one.startswith(SILENT)]
+    return warnings[0].removeprefix(SILENT) if warnings else "see `fab logs`"
 
 
 def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -60,6 +82,17 @@ def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"memory: {memory_text(report['memory'])}"
     yield f"disk: {megabytes(report['free_bytes'])} free"
     yield f"lock: {lock_text(report['lock'])}"
+    for entry in report.get("verified", []):
+        yield verified_line(entry)
+    for warning in report.get("warnings", []):
+        yield f"warning: {warning}"
+
+
+def verified_line(entry: Mapping[str, Any]) -> str:
+    """Return how a release's files compare with what was recorded of them."""
+    state = "no hashes recorded" if entry["state"] == "unrecorded" else entry["state"]
+    problems = f" ({', '.join(entry['problems'][:10])})" if entry["problems"] else ""
+    return f"verified: {entry['kind']} {entry['name']}: {state}{problems}"
 
 
 def slot_line(slot: str, entry: Mapping[str, Any], live: bool) -> str:

@@ -157,10 +157,14 @@ class FakeServer:
         for name in ("collections", "restore", "verify"):
             (package / f"{name}.py").touch()
         (path / ".complete").touch()
+        self.point_app_link(version)
+        return path
+
+    def point_app_link(self, version: str) -> None:
+        """Let an app release be the current one."""
         link = self.root / "current-app"
         link.unlink(missing_ok=True)
-        link.symlink_to(path)
-        return path
+        link.symlink_to(self.root / "apps" / version)
 
     def model(
         self, version: str, complete: bool = True, key: str = "golden_outputs", **behaviour: Any

@@ -21,6 +21,7 @@ def test_only_incomplete_releases_are_removed(serving: FakeServer) -> None:
 
 def test_incomplete_app_is_removed_by_its_name(serving: FakeServer) -> None:
     path = serving.app("2.0")
+    serving.point_app_link("1.0")
     (path / ".complete").unlink()
     assert serving.run("discard", "--app", "2.0").stdout == "removed\n"
     assert not path.exists()

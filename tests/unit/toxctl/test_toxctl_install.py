@@ -50,7 +50,7 @@ def test_app_is_installed_whole_and_only_once(serving: FakeServer, tmp_path: Pat
     done = serving.json(*words)
     assert done.result == {"path": str(path), "version": VERSION, "changed": True}
     assert sorted(os.listdir(path)) == [
-        ".complete", "release.json", "requirements.txt", "tox_com_det", "venv",
+        ".complete", ".files.json", "release.json", "requirements.txt", "tox_com_det", "venv",
     ]  # fmt: skip
     assert (path / "tox_com_det/http/routes.py").stat().st_mode & 0o777 == 0o644
     note = json.loads((path / ".complete").read_text())

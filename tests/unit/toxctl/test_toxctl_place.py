@@ -112,7 +112,7 @@ def test_placed_file_does_not_change_with_its_upload(serving: FakeServer) -> Non
 
 
 def test_file_in_its_place_is_replaced_in_one_step(serving: FakeServer) -> None:
-    head = serving.models["one"].path / "head.onnx"
+    head = serving.model("half", complete=False).path / "head.onnx"
     before = head.stat().st_ino
     (head.parent / ".placing").write_text("of a run that was killed")
     source = part(serving, b"new head")
@@ -123,7 +123,7 @@ def test_file_in_its_place_is_replaced_in_one_step(serving: FakeServer) -> None:
 
 
 def entry_json(path: Path, data: bytes) -> str:
-    return json.dumps(entry(path, data, "models/one/head.onnx"))
+    return json.dumps(entry(path, data, "models/half/head.onnx"))
 
 
 def test_damaged_upload_is_removed_and_not_placed(serving: FakeServer) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -191,8 +192,11 @@ class LocalRemote:
         self.shown: list[list[str]] = []
         self.holder: dict[str, Any] | None = None
         self.lost = False
-        for name in ("models", "dumps", "incoming", "releases", "state", "slots"):
+        for name in ("bin", "models", "dumps", "incoming", "releases", "state", "slots"):
             (root / name).mkdir(parents=True)
+        systemctl = root / "bin" / "systemctl"
+        systemctl.write_text("#!/bin/sh\n")
+        systemctl.chmod(0o755)
         self.server_json = {
             "format": 1,
             "user": "tox_com_det",
@@ -253,7 +257,7 @@ class LocalRemote:
         )
 
     def toxctl(self, words: Sequence[str], stdin: str) -> Done:
-        """Run the real toxctl."""
+        """Run the real toxctl, on a server where no slot runs."""
         config = self.root / "server.json"
         config.write_text(json.dumps(self.server_json))
         done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
@@ -262,6 +266,7 @@ class LocalRemote:
             capture_output=True,
             text=True,
             check=False,
+            env={**os.environ, "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}"},
         )
         last = json.loads(done.stdout.splitlines()[-1])
         if self.free_bytes is not None and "free_bytes" in last.get("result", {}):

@@ -12,6 +12,7 @@ from controller.deploy import app_release
 from controller.deploy.errors import DeployError
 from controller.deploy.server import Server
 from controller.deploy.tasks.deploy_app import deploy_app
+from toxctl import integrity
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def new(remote: LocalRemote) -> str:
 def install(path: str) -> None:
     """Let the release be installed."""
     Path(path).mkdir(parents=True)
-    (Path(path) / ".complete").touch()
+    integrity.mark(path)
 
 
 @pytest.fixture

@@ -265,7 +265,7 @@ def test_full_disk_is_reported_before_anything_is_sent(
             "verify",
             "switches nothing: see `fab status`, then rerun `fab deploy-model`",
         ),
-        ("activate", "activate", "completes the switch by itself.*`fab rollback` returns to"),
+        ("activate", "activate", "completes the switch.*`fab rollback --release old` returns"),
         ("prune", "clean", "the change itself is complete"),
     ],
 )
@@ -283,6 +283,9 @@ def test_lost_connection_and_interrupt_say_what_continues_in_each_phase(
         raise KeyboardInterrupt
 
     remote.answers[where] = interrupt
+    holder = {"who": "anna", "pid": 7, "since": "noon"}
+    report = remote.status(confirmed=good.confirmed(), activation=holder)
+    remote.answers["status"] = result(report)
     with pytest.raises(Interrupted, match=f"interrupted in phase {phase} of .*{words}"):
         deploy_model(server, bundle)
     if phase == "activate":

@@ -1,0 +1,84 @@
+"""What `toxctl status` warns about: each warning is a line that ends with the next command."""
+
+from __future__ import annotations
+
+import os
+
+from toxctl import damage, files, probe, systemd, usable, verification
+from toxctl.config import Config
+from toxctl.errors import NginxDown, NotReady
+
+__all__ = ["warnings"]
+
+MIB = 1 << 20
+LEAST_FREE = 256 * MIB  # where keep_free_mb is smaller
+LEAST_INODES = 10_000
+# Directories that grow by themselves: their limit, and what empties them.
+GROWING = (
+    (("/var/log/journal", "/run/log/journal"), 1 << 30, "journalctl --vacuum-size=200M"),
+    (("/var/log/nginx",), 1 << 30, "ansible-playbook site.yml --tags nginx"),
+    (("/var/log/mongodb",), 1 << 30, "ansible-playbook site.yml --tags mongodb"),
+)
+
+
+def warnings(config: Config, live: str | None) -> list[str]:
+    """Return what needs attention on this server.
+
+    Args:
+        live: the live slot.
+    """
+    return [*_nginx(config, live), *_damage(config), *_disk(config), *_logs()]
+
+
+def _nginx(config: Config, live: str | None) -> list[str]:
+    if live is None:
+        return []
+    try:
+        probe.ask(f"{config.probe_url.rstrip('/')}/live/livez", seconds=probe.LIVE_REQUEST_SECONDS)
+    except NginxDown as error:
+        return [f"nothing serves: {error}"]
+    except NotReady:
+        pass  # the slots' own lines say that
+    return []
+
+
+def _damage(config: Config) -> list[str]:
+    found = []
+    for path, what in damage.known(config).items():
+        is_model = os.path.dirname(path) == os.path.realpath(config.models_dir)
+        kind = "model" if is_model else "app"
+        step = usable.repair(config, kind, path)
+        found.append(f"the {kind} {os.path.basename(path)} is damaged ({what}): {step}")
+    if not found and systemd.unit_state(verification.UNIT).active == "failed":
+        found.append("the daily verification of the releases failed: run `fab status --verify`")
+    return found
+
+
+def _disk(config: Config) -> list[str]:
+    """Return warnings for disks with little space or few inodes left."""
+    found = []
+    least = max(config.keep_free_mb * MIB, LEAST_FREE)
+    free = files.free_bytes(config.models_dir, config.releases_dir, config.state_dir)
+    if free < least:
+        found.append(
+            f"the disk has {files.megabytes(free)} free, less than {files.megabytes(least)}: make "
+            "room with `fab prune`; on the server `du -xh / | sort -h | tail` shows what is large"
+        )
+    for path in (config.models_dir, config.releases_dir, config.state_dir):
+        disk = os.statvfs(path)
+        if disk.f_files and disk.f_favail < LEAST_INODES:  # some file systems have no inodes
+            found.append(f"the disk of {path} has {disk.f_favail} inodes left: run `fab prune`")
+            break
+    return found
+
+
+def _logs() -> list[str]:
+    found = []
+    for paths, limit, command in GROWING:
+        size = sum(files.bytes_below(path) for path in paths)
+        if size > limit:
+            found.append(
+                f"{paths[0]} has {files.megabytes(size)}, more than {files.megabytes(limit)}: run "
+                f"`{command}`" + (" on the server" if command.startswith("journalctl") else "")
+            )
+    return found
