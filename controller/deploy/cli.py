@@ -57,7 +57,7 @@ class Number(Argument):
         except (TypeError, ValueError):
             good = False
         if not good:
-            option = self.name.replace("_", "-")
+            option = str(self.name).replace("_", "-")
             raise ParseError(f"error: --{option} is {value!r}, not a whole number of 1 or more")
         super().set_value(value, cast)
 
