@@ -12,6 +12,10 @@ from pymongo.uri_parser import parse_uri
 
 PREFIX = "TOX_COM_DET_"
 DEFAULT_MONGODB_URI = "mongodb://127.0.0.1:27017"
+# Without the prefix, because releases before 0.3 refuse names with it that they do not know, and a
+# server may go back to one.
+THREADS = "SLOT_THREADS"
+MAX_UNKNOWN_WORDS = "SLOT_MAX_UNKNOWN_WORDS"
 
 _DEFAULTS: dict[str, str | None] = {
     "MODEL": None,
@@ -23,6 +27,7 @@ _DEFAULTS: dict[str, str | None] = {
     "MAX_CHARS": "20000",
     "MAX_BODY_BYTES": "1048576",
 }
+_UNPREFIXED_DEFAULTS: dict[str, str] = {THREADS: "64", MAX_UNKNOWN_WORDS: "4000"}
 
 
 class SettingsError(ValueError):
@@ -42,6 +47,8 @@ class Settings:
         max_texts: texts per request.
         max_chars: characters per text.
         max_body_bytes: bytes of a request's body.
+        threads: threads of the process, as its server is configured.
+        max_unknown_words: distinct unknown words per request.
     """
 
     model: Path
@@ -52,10 +59,12 @@ class Settings:
     max_texts: int = 32
     max_chars: int = 20000
     max_body_bytes: int = 1048576
+    threads: int = 64
+    max_unknown_words: int = 4000
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Settings from `TOX_COM_DET_*`.
+        """Settings from `TOX_COM_DET_*`, `SLOT_THREADS` and `SLOT_MAX_UNKNOWN_WORDS`.
 
         Raises:
             SettingsError: a name is unknown, TOX_COM_DET_MODEL is missing, or a value is out of
@@ -82,8 +91,9 @@ class Settings:
             cache_words=_integer(given, "CACHE_WORDS", 0, 10_000_000),
             max_texts=_integer(given, "MAX_TEXTS", 1, 1000),
             max_chars=_integer(given, "MAX_CHARS", 1, 1_000_000),
-            # The words of the largest body fit into one query of 16 MB.
             max_body_bytes=_integer(given, "MAX_BODY_BYTES", 64, 4 * 1024 * 1024),
+            threads=_unprefixed(environment, THREADS, 1, 1000),
+            max_unknown_words=_unprefixed(environment, MAX_UNKNOWN_WORDS, 1, 1_000_000),
         )
 
 
@@ -118,8 +128,14 @@ def _matching(given: Mapping[str, str], name: str, pattern: str) -> str:
 
 def _integer(given: Mapping[str, str], name: str, low: int, high: int) -> int:
     value = given.get(name, _DEFAULTS[name]) or ""
+    return _in_range(PREFIX + name, value, low, high)
+
+
+def _unprefixed(environment: Mapping[str, str], name: str, low: int, high: int) -> int:
+    return _in_range(name, environment.get(name, _UNPREFIXED_DEFAULTS[name]), low, high)
+
+
+def _in_range(name: str, value: str, low: int, high: int) -> int:
     if re.fullmatch(r"[0-9]{1,12}", value) is None or not low <= int(value) <= high:
-        raise SettingsError(
-            f"{PREFIX}{name} is {value!r}, expected an integer from {low} to {high}"
-        )
+        raise SettingsError(f"{name} is {value!r}, expected an integer from {low} to {high}")
     return int(value)

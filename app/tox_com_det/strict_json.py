@@ -6,16 +6,20 @@ import json
 from typing import Any
 
 _SHOWN_KEY = 40
+# Python refuses longer integers, in words about a function of its own.
+_MOST_DIGITS = 4300
 
 
 def loads(text: str) -> Any:
-    """Parse JSON; a key that occurs twice, NaN and Infinity are errors.
+    """Parse JSON; a key that occurs twice, NaN, Infinity and integers too long to read are errors.
 
     Raises:
         ValueError: not JSON; `json.JSONDecodeError` where the position is known.
         RecursionError: too deeply nested.
     """
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant)
+    if text.startswith("\ufeff"):
+        raise json.JSONDecodeError("a byte order mark (BOM) is not part of JSON", text, 0)
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_int=_integer)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -29,3 +33,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits, the limit is {_MOST_DIGITS}")
+    return int(digits)

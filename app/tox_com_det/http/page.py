@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from flask import render_template
@@ -30,7 +31,9 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def render_page(url: str, model: str, name: str, labels: tuple[str, ...], max_chars: int) -> str:
+def render_page(
+    url: str, model: str, name: str, labels: tuple[str, ...], limits: Mapping[str, int]
+) -> str:
     """The page's HTML; every value is escaped.
 
     Args:
@@ -38,7 +41,7 @@ def render_page(url: str, model: str, name: str, labels: tuple[str, ...], max_ch
         model: model version.
         name: the model's name.
         labels: names of the scores.
-        max_chars: longest text that is accepted.
+        limits: see `http.limits.limits`.
     """
     return render_template(
         "page.html",
@@ -48,5 +51,5 @@ def render_page(url: str, model: str, name: str, labels: tuple[str, ...], max_ch
         model=model,
         name=name,
         labels=labels,
-        max_chars=max_chars,
+        limits=limits,
     )

@@ -11,10 +11,14 @@ from werkzeug.exceptions import HTTPException
 from tox_com_det import __version__
 from tox_com_det.http.body import parse_predict
 from tox_com_det.http.errors import ApiError, error_body
+from tox_com_det.http.limits import limits
 from tox_com_det.http.page import CONTENT_SECURITY_POLICY, TEMPLATES, render_page
+from tox_com_det.http.request_body import BodyMiddleware, read_body
+from tox_com_det.http.turns import Busy, Turns, client_of
 from tox_com_det.model.bundle import read_head, read_manifest
 from tox_com_det.model.head import Head
 from tox_com_det.model.predictor import Prediction, Predictor
+from tox_com_det.model.usable_words import TooManyUnknownWords
 from tox_com_det.readiness import check_readiness
 from tox_com_det.settings import Settings
 from tox_com_det.store.database import EmbeddingDatabase
@@ -56,43 +60,52 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
     app = Flask("tox_com_det", static_folder=None, template_folder=TEMPLATES)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # scores in the order of the labels
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.wsgi_app = BodyMiddleware(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's way
+    turns = Turns(settings.threads)
     _add_errors(app)
     _add_headers(app, settings, manifest.model_version)
-    _add_predict(app, settings, predictor)
-    _add_probes(app, settings, predictor, database)
+    _add_predict(app, settings, predictor, turns)
+    _add_probes(app, settings, predictor, database, turns)
     _add_pages(app, settings, predictor)
     return app
 
 
-def _add_predict(app: Flask, settings: Settings, predictor: Predictor) -> None:
+def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Turns) -> None:
     labels = predictor.manifest.labels
 
     def result(prediction: Prediction) -> dict[str, Any]:
-        return {
-            "scores": dict(zip(labels, prediction.scores, strict=True)),
-            "words": {
-                "known": prediction.known,
-                "unknown": prediction.unknown,
-                "used": prediction.used,
-            },
+        words = {
+            "known": prediction.known,
+            "unknown": prediction.unknown,
+            "used": prediction.used,
         }
+        if prediction.cut:
+            words["cut"] = prediction.cut
+        return {"scores": dict(zip(labels, prediction.scores, strict=True)), "words": words}
 
     @app.post("/predict")
     def predict() -> Response:
-        body = parse_predict(
-            request.get_data(cache=False),
-            request.mimetype,
-            request.mimetype_params.get("charset"),
-            settings.max_texts,
-            settings.max_chars,
-        )
-        results = [result(prediction) for prediction in predictor.predict(body.texts)]
+        with turns.turn(client_of(request.environ)):
+            # Inside: bodies that wait stay in nginx and not in this process's memory.
+            body = parse_predict(
+                read_body(request),
+                request.mimetype,
+                request.mimetype_params.get("charset"),
+                settings.max_texts,
+                settings.max_chars,
+            )
+            predictions = predictor.predict(body.texts, settings.max_unknown_words)
+        results = [result(prediction) for prediction in predictions]
         model = {"model": predictor.manifest.model_version}
         return jsonify({**model, **results[0]} if body.single else {**model, "results": results})
 
 
 def _add_probes(
-    app: Flask, settings: Settings, predictor: Predictor, database: EmbeddingDatabase
+    app: Flask,
+    settings: Settings,
+    predictor: Predictor,
+    database: EmbeddingDatabase,
+    turns: Turns,
 ) -> None:
     @app.get("/livez")
     def livez() -> Response:
@@ -100,7 +113,8 @@ def _add_probes(
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        readiness = check_readiness(settings.model, predictor, database.verify)
+        with turns.turn(client_of(request.environ)):
+            readiness = check_readiness(settings.model, predictor, database.verify)
         body: dict[str, Any] = {
             "status": "ready" if readiness.ready else "not ready",
             "model": predictor.manifest.model_version,
@@ -124,11 +138,15 @@ def _add_pages(app: Flask, settings: Settings, predictor: Predictor) -> None:
             manifest.model_version,
             manifest.name,
             manifest.labels,
-            settings.max_chars,
+            limits(settings, request.environ),
         )
         response = Response(html, mimetype="text/html")
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         return response
+
+    @app.get("/limits")
+    def show_limits() -> Response:
+        return jsonify(limits(settings, request.environ))
 
     @app.get("/test")
     def test() -> Response:
@@ -163,6 +181,23 @@ def _add_errors(app: Flask) -> None:
         LOG.error("%s", error)
         return respond(503, "not_ready", str(error))
 
+    @app.errorhandler(Busy)
+    def busy(error: Busy) -> Response:
+        response = respond(
+            503, "busy", "too many requests wait already: retry in a second, with fewer at once"
+        )
+        response.headers["Retry-After"] = "1"
+        return response
+
+    @app.errorhandler(TooManyUnknownWords)
+    def too_many_unknown_words(error: TooManyUnknownWords) -> Response:
+        return respond(
+            413,
+            "too_many_unknown_words",
+            f"the request has more than {error.limit} different words that the model does not"
+            " know: send fewer or shorter texts",
+        )
+
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
@@ -188,7 +223,8 @@ def _http_message(status: int, error: HTTPException) -> str:
         return f"method not allowed; use {allowed}"
     if status == 413:
         return f"the body is larger than {request.max_content_length} bytes"
-    return error.description or error.name
+    # werkzeug's own descriptions speak to the person at a browser.
+    return f"the request cannot be answered: {error.name.lower()}"
 
 
 def _add_headers(app: Flask, settings: Settings, model_version: str) -> None:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tox_com_det.model.encode import TextEncoder
 from tox_com_det.model.golden import largest_difference, mismatch
 from tox_com_det.model.head import Head
 from tox_com_det.model.manifest import Manifest
+from tox_com_det.model.usable_words import Lookup, usable_words
 from tox_com_det.store.vectors import Vectors
-
-Lookup = Callable[[Iterable[str]], dict[str, bytes]]
 
 
 @dataclass(frozen=True)
 class Prediction:
     """Scores of one text, in the order of the manifest's labels, and counts of its words.
 
-    `known` and `unknown` count tokens; `used` counts the positions of the sequence that are not
-    padding: words that were cut off are in `known`, but not in `used`.
+    `known` and `unknown` count the tokens that the sequence could use, `used` its positions that
+    are not padding, and `cut` the tokens that were cut off. A token that was cut off is not looked
+    up, so it counts as neither known nor unknown.
     """
 
     scores: tuple[float, ...]
     known: int
     unknown: int
     used: int
+    cut: int
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,19 @@ class Predictor:
         self._head = head
         self._encoder = TextEncoder.from_manifest(manifest, head.masked)
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """Predictions of `texts` in order, with at most one database lookup.
+    def predict(self, texts: Sequence[str], max_unknown: int | None = None) -> list[Prediction]:
+        """Predictions of `texts` in order; short texts take one database lookup at most.
+
+        Args:
+            texts: the texts of one request.
+            max_unknown: distinct unknown words that they may have; None for no limit.
 
         Raises:
             DatabaseUnavailable, EmbeddingNotReady: vectors cannot be looked up.
             HeadError: a score is not a number.
+            TooManyUnknownWords: the texts have more.
         """
-        return self._predict(texts, self.vectors.lookup)
+        return self._predict(texts, self.vectors.lookup, max_unknown)
 
     def check_golden_outputs(self) -> GoldenCheck:
         """Score the golden outputs' texts with rows from the database, not the cache; compare.
@@ -73,14 +79,15 @@ class Predictor:
                 problem = f"golden output {number}: {wrong}"
         return GoldenCheck(largest, problem)
 
-    def _predict(self, texts: Sequence[str], lookup: Lookup) -> list[Prediction]:
+    def _predict(
+        self, texts: Sequence[str], lookup: Lookup, max_unknown: int | None = None
+    ) -> list[Prediction]:
         if not texts:
             return []
-        tokens = self._encoder.tokens(texts)
-        rows = lookup(token for one in tokens for token in one)
-        encoded = self._encoder.encode(tokens, rows)
+        words = usable_words(self._encoder, texts, lookup, max_unknown)
+        encoded = self._encoder.encode(words.tokens, words.rows)
         scores = self._head.run(encoded.inputs)
         return [
-            Prediction(tuple(map(float, row)), *counts)
-            for row, counts in zip(scores, encoded.counts, strict=True)
+            Prediction(tuple(map(float, row)), *counts, cut)
+            for row, counts, cut in zip(scores, encoded.counts, words.cut, strict=True)
         ]

@@ -30,11 +30,12 @@ def test_unknown_words_are_dropped_and_counted(bundle, database):
     assert (one.known, one.unknown, one.used) == (2, 2, 2)
 
 
-def test_a_long_text_is_cut_at_the_start_and_the_used_words_are_counted(bundle, database):
+def test_a_long_text_is_cut_at_the_start_and_the_cut_words_are_counted(bundle, database):
     words = ["you", "are", "great", "and", "my", "work", "awful", "naïve"]
     one = predictor(bundle, database).predict([" ".join(words)])[0]
     assert one.scores == pytest.approx(bundle.scores(words[-6:]), abs=1e-6)
-    assert (one.known, one.unknown, one.used) == (8, 0, 6)
+    assert (one.known, one.unknown, one.used, one.cut) == (6, 0, 6, 2)
+    assert database.asked == [words[-6:]]
 
 
 def test_a_text_without_known_words_is_all_padding(bundle, database):

@@ -24,8 +24,9 @@ def test_every_value_is_read():
         "MAX_BODY_BYTES": "1000",
     }
     environment = MODEL | {f"TOX_COM_DET_{name}": value for name, value in given.items()}
+    environment |= {"SLOT_THREADS": "3", "SLOT_MAX_UNKNOWN_WORDS": "4"}
     assert Settings.from_environment(environment) == Settings(
-        Path("/srv/model"), "green", "mongodb://db:1", 500, 0, 1, 2, 1000
+        Path("/srv/model"), "green", "mongodb://db:1", 500, 0, 1, 2, 1000, 3, 4
     )
 
 
@@ -48,6 +49,13 @@ def test_unknown_names_and_invalid_values_are_one_line_that_names_them(name, val
     with pytest.raises(SettingsError, match=f"TOX_COM_DET_{name} is") as error:
         Settings.from_environment(MODEL | {f"TOX_COM_DET_{name}": value})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["SLOT_THREADS", "SLOT_MAX_UNKNOWN_WORDS"])
+@pytest.mark.parametrize("value", ["0", "many", ""])
+def test_invalid_values_without_the_prefix_are_refused(name, value):
+    with pytest.raises(SettingsError, match=f"^{name} is "):
+        Settings.from_environment(MODEL | {name: value})
 
 
 @pytest.mark.parametrize(

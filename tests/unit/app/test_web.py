@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import io
 import json
 import re
 import shlex
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from tiny_bundle import LABELS, TinyBundle
 
+from tox_com_det.http import turns
 from tox_com_det.http.page import CONTENT_SECURITY_POLICY
 from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
@@ -50,6 +52,80 @@ def test_several_texts_give_their_results_in_order_with_one_lookup(client, bundl
     found = response.json["results"][2]["scores"]["toxic"]
     assert found == pytest.approx(bundle.scores(["great", "work"])[0], abs=1e-6)
     assert len(database.asked) == 1
+
+
+def test_words_that_were_cut_off_are_counted_and_not_looked_up(client, database):
+    response = post(client, {"text": "zork and you are great and my work"})
+    assert response.json["words"] == {"known": 6, "unknown": 0, "used": 6, "cut": 2}
+    assert database.asked == [["you", "are", "great", "and", "my", "work"]]
+
+
+def test_a_request_of_many_unknown_words_is_413_and_says_what_to_do(make_client, database):
+    client = make_client(max_unknown_words=3000)
+    texts = [" ".join(f"{k}z{n}" for n in range(2500)) for k in range(32)]
+    status, code, message = error_of(post(client, {"texts": texts}))
+    assert (status, code) == (413, "too_many_unknown_words")
+    assert message.startswith("the request has more than 3000 different words")
+    assert "send fewer or shorter texts" in message
+    assert sum(map(len, database.asked)) <= 4000
+
+
+def test_a_request_that_cannot_wait_is_503_busy(make_client, monkeypatch):
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "RUNNING_PER_CLIENT", 0)
+    client = make_client()
+    response = post(client, {"text": "you"})
+    assert error_of(response)[:2] == (503, "busy")
+    assert response.headers["Retry-After"] == "1"
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/livez").status_code == 200
+    probe = {"X-Tox-Com-Det-Client": "probe"}
+    assert client.get("/readyz", headers=probe).status_code == 200
+
+
+def test_limits_are_in_limits_and_on_the_page(make_client):
+    client = make_client(max_texts=7, max_chars=8, max_body_bytes=900, max_unknown_words=10)
+    own = {"texts": 7, "characters_per_text": 8, "body_bytes": 900, "unknown_words": 10}
+    assert client.get("/limits").json == own
+    page = " ".join(client.get("/").text.split())
+    assert "at most 7 texts" in page
+    assert "of 8 characters each, 900 bytes, and 10 different words" in page
+    assert "requests a second" not in page
+    headers = {"X-Tox-Com-Det-Limits": "requests_per_second=50 burst=200 connections=50"}
+    server = {"requests_per_second": 50, "burst": 200, "connections": 50}
+    assert client.get("/limits", headers=headers).json == own | server
+    page = " ".join(client.get("/", headers=headers).text.split())
+    assert "50 requests a second, 200 at once on top of that, over 50 connections" in page
+
+
+@pytest.mark.parametrize(
+    "given", ["", "burst=<b>", "requests_per_second=-1 x", "burst=" + "9" * 99]
+)
+def test_limits_of_a_server_that_are_no_numbers_are_left_out(client, given):
+    assert "burst" not in client.get("/limits", headers={"X-Tox-Com-Det-Limits": given}).json
+
+
+def test_a_chunked_body_whose_length_the_server_states_is_read(client):
+    body = json.dumps({"text": "you are great"}).encode()
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": str(len(body))}
+    response = post(client, body, headers=headers)
+    assert response.status_code == 200, response.text
+    assert response.json["words"]["known"] == 3
+
+
+def test_a_chunked_body_that_the_server_did_not_decode_is_411(client):
+    environ = {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "Chunked"}
+    response = client.post("/predict", content_type="application/json", environ_overrides=environ)
+    assert error_of(response)[:2] == (411, "length_required")
+
+
+def test_no_message_is_pythons_own(client):
+    for body in (b'{"text": ' + b"1" * 5000 + b"}", b'{"text": -' + b"1" * 5000 + b"}"):
+        message = error_of(post(client, body))[2]
+        assert "a number has 500" in message
+        assert "the limit is 4300" in message
+        assert "sys." not in message
+    assert "utf-8-sig" not in error_of(post(client, b'\xef\xbb\xbf{"text": "you"}'))[2]
 
 
 def test_a_list_of_one_text_gets_a_list(client):
@@ -218,7 +294,10 @@ def test_the_page_is_self_contained_and_its_policy_allows_only_its_own_code(clie
     assert (response.status_code, response.mimetype) == (200, "text/html")
     assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert "unsafe" not in CONTENT_SECURITY_POLICY
-    assert re.findall(r'\b(?:src|href)="(?!(?:readyz|livez|load-model|test)")', response.text) == []
+    assert (
+        re.findall(r'\b(?:src|href)="(?!(?:limits|readyz|livez|load-model|test)")', response.text)
+        == []
+    )
     assert " on" not in re.sub(r"<script>.*</script>", "", response.text).split("<form")[0]
     assert '<html lang="en">' in response.text
     assert '<label for="text">' in response.text
@@ -247,3 +326,29 @@ def test_the_page_escapes_values_of_the_bundle_and_of_the_request(tmp_path, data
     client = create_app(Settings(model=model), database).test_client()
     assert "<script>alert" not in client.get("/").text
     assert "<script>alert" not in client.get("/", headers={"Host": '"><script>alert(1)'}).text
+
+
+class Input(io.BytesIO):
+    """The body as a server passes it on."""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/nope", 404), ("PUT", "/predict", 405), ("POST", "/predict", 415)],
+)
+def test_a_body_that_nobody_wants_is_read_to_its_end(client, method, path, status):
+    """Otherwise uWSGI closes the connection under nginx, and the response is lost."""
+    body = Input(b"x" * 300_000)
+    environ = {"wsgi.input": body, "CONTENT_LENGTH": "300000"}
+    response = client.open(path, method=method, environ_overrides=environ)
+    assert response.status_code == status
+    assert body.tell() == 300_000
+
+
+def test_a_client_that_went_away_while_its_body_was_read_is_no_error(client):
+    class Broken(Input):
+        def read(self, size=-1):
+            raise OSError("timeout during read")
+
+    environ = {"wsgi.input": Broken(), "CONTENT_LENGTH": "10"}
+    assert client.post("/nope", environ_overrides=environ).status_code == 404

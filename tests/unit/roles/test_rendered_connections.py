@@ -17,6 +17,10 @@ from rendered_files import (
 )
 from rendering import SYSTEMS, Variant, owners, render
 
+from tox_com_det.settings import Settings
+
+APP_ENV = "etc/tox_com_det/app.env.j2"
+
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_nginx_deploys_and_slots_use_the_same_sockets_and_ports(system: str):
@@ -52,6 +56,38 @@ def test_nginx_speaks_the_protocol_of_the_selected_server():
         assert settings["umask"] == 0o777 & ~0o660
         assert settings["threads"] == int(parsed(UWSGI, system)["uwsgi"]["threads"])
         assert settings["wsgi_app"] == parsed(UWSGI, system)["uwsgi"]["module"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_service_knows_the_threads_of_its_server(system: str):
+    settings = parsed(APP_ENV, system)
+    assert settings.threads == int(parsed(UWSGI, system)["uwsgi"]["threads"])
+    # `make serve` sets neither; the app's own defaults are those of the role.
+    plain = Settings(model=settings.model)
+    for name in ("threads", "max_unknown_words", "max_texts", "max_chars", "cache_words"):
+        assert getattr(settings, name) == getattr(plain, name)
+
+
+def test_one_client_cannot_occupy_all_threads_of_the_service():
+    (most,) = (
+        int(one.arguments[1])
+        for one in parsed(NGINX, "debian12").all("limit_conn")
+        if one.arguments[0] == "connections"
+    )
+    threads = parsed(APP_ENV, "debian12").threads
+    assert most < threads - threads // 8
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_uwsgi_reads_no_body_by_itself(system: str):
+    """With post-buffering and threads, uWSGI 2.0 ends workers that are well."""
+    settings = parsed(UWSGI, system)["uwsgi"]
+    assert int(settings["threads"]) > 1
+    assert "post-buffering" not in settings
+
+
+def test_memory_that_requests_have_freed_goes_back_to_the_system():
+    assert "\nMALLOC_ARENA_MAX=1\n" in rendered(APP_ENV, "debian12")
 
 
 @pytest.mark.parametrize("key", ["http_port", "probe_url"])

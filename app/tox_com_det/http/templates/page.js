@@ -37,7 +37,7 @@ form.addEventListener('submit', async (event) => {
     table.tBodies[0].replaceChildren(...rows);
     table.hidden = false;
     status.textContent = `${answer.words.known} words known, ${answer.words.unknown} unknown, `
-      + `${answer.words.used} used.`;
+      + `${answer.words.used} used, ${answer.words.cut || 0} cut off.`;
   } catch (error) {
     status.textContent = 'The server did not answer: ' + error.message;
   } finally {

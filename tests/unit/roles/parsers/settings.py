@@ -54,7 +54,6 @@ uwsgi = ini(
                     "harakiri",
                     "listen",
                     "log-slow",
-                    "post-buffering",
                     "processes",
                     "threads",
                 ),

@@ -1,0 +1,166 @@
+"""Requests of one client wait for each other, not for those of others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import pytest
+
+from tox_com_det.http.turns import (
+    PROBE,
+    RUNNING,
+    RUNNING_PER_CLIENT,
+    Busy,
+    Turns,
+    client_of,
+)
+
+PATIENCE = 60.0  # only a failure waits for so long
+
+
+class Request(threading.Thread):
+    """Takes a turn and holds it until it is told to end."""
+
+    def __init__(self, turns: Turns, client: str, order: list[Request] | None = None) -> None:
+        super().__init__(daemon=True)
+        self.turns, self.client, self.order = turns, client, order
+        self.runs, self.ends = threading.Event(), threading.Event()
+        self.refused = False
+        self.start()
+
+    def run(self) -> None:
+        try:
+            with self.turns.turn(self.client):
+                if self.order is not None:
+                    self.order.append(self)
+                self.runs.set()
+                self.ends.wait(PATIENCE)
+        except Busy:
+            self.refused = True
+            self.runs.set()
+
+    def end(self) -> None:
+        self.ends.set()
+        self.join(PATIENCE)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    ticks = threading.Event()
+    for _ in range(6000):
+        if condition():
+            return
+        ticks.wait(0.01)
+    raise AssertionError("the expected state was not reached")
+
+
+def reach(turns: Turns, running: int, waiting: int) -> None:
+    wait_until(lambda: turns.held() == (running, waiting))
+
+
+@contextmanager
+def ended(requests):
+    try:
+        yield requests
+    finally:
+        for request in requests:
+            request.ends.set()
+        for request in requests:
+            request.join(PATIENCE)
+
+
+def test_one_client_leaves_a_place_for_another():
+    turns = Turns(64)
+    with ended([Request(turns, "a") for _ in range(20)]) as requests:
+        reach(turns, RUNNING_PER_CLIENT, 20 - RUNNING_PER_CLIENT)
+        other = Request(turns, "b")
+        requests.append(other)
+        assert other.runs.wait(PATIENCE)
+        assert turns.held()[0] == RUNNING
+    assert turns.held() == (0, 0)
+
+
+def test_clients_take_turns_whatever_number_of_requests_they_have():
+    turns, order = Turns(64), []
+    with ended([Request(turns, "x") for _ in range(2)] + [Request(turns, "y")]) as requests:
+        reach(turns, 3, 0)
+        for client in ("a",) * 4 + ("b", "c"):
+            held = turns.held()
+            requests.append(Request(turns, client, order))
+            reach(turns, held[0], held[1] + 1)
+        # The three that run end, then those that got a turn, in that order.
+        for number in range(5):
+            [*requests[:3], *order][number].end()
+            wait_until(lambda: len(order) > number)  # noqa: B023 (called at once)
+    assert [request.client for request in order] == ["a", "b", "c", "a", "a", "a"]
+
+
+def test_a_probe_never_waits():
+    turns = Turns(64)
+    with ended([Request(turns, client) for client in "abcdef" * 9]):
+        reach(turns, RUNNING, 51)
+        with turns.turn(PROBE):
+            assert turns.held() == (RUNNING, 51)
+
+
+def test_a_full_house_refuses_the_client_with_the_most_requests():
+    turns = Turns(16)  # 14 requests, 2 threads stay free
+    with ended([Request(turns, "a") for _ in range(14)]) as requests:
+        reach(turns, 2, 12)
+        with pytest.raises(Busy), turns.turn("a"):
+            pass
+        others = []
+        for number, client in enumerate("bcd", 1):
+            others.append(Request(turns, client))
+            requests.append(others[-1])
+            wait_until(lambda: sum(one.refused for one in requests[:14]) == number)  # noqa: B023
+        reach(turns, RUNNING, 11)
+        assert others[0].runs.is_set()
+        assert not any(request.refused for request in others)
+
+
+def test_requests_are_refused_if_no_client_has_more_than_others():
+    turns = Turns(8)
+    with ended([Request(turns, client) for client in "abcdefg"]):
+        reach(turns, RUNNING, 4)
+        with pytest.raises(Busy), turns.turn("h"):
+            pass
+
+
+def test_a_server_of_few_threads_refuses_nothing():
+    turns = Turns(2)
+    with ended([Request(turns, "a")]), turns.turn("a"):
+        assert turns.held() == (2, 0)
+
+
+def test_a_request_that_waits_for_too_long_is_refused():
+    turns = Turns(64, wait_seconds=0.01)
+    with ended([Request(turns, "a") for _ in range(RUNNING_PER_CLIENT)]):
+        reach(turns, RUNNING_PER_CLIENT, 0)
+        with pytest.raises(Busy), turns.turn("a"):
+            pass
+        assert turns.held() == (RUNNING_PER_CLIENT, 0)
+
+
+def test_a_failure_gives_its_turn_back():
+    turns = Turns(64)
+    with pytest.raises(RuntimeError), turns.turn("a"):
+        raise RuntimeError
+    assert turns.held() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("environ", "client"),
+    [
+        ({"HTTP_X_TOX_COM_DET_CLIENT": "192.0.2.7", "REMOTE_ADDR": "127.0.0.1"}, "192.0.2.7"),
+        ({"REMOTE_ADDR": "192.0.2.7"}, "192.0.2.7"),
+        ({"HTTP_X_TOX_COM_DET_CLIENT": "2001:db8:1:2:3::4"}, "2001:db8:1:2::/64"),
+        ({"HTTP_X_TOX_COM_DET_CLIENT": "2001:db8:1:2:ffff::1"}, "2001:db8:1:2::/64"),
+        ({"HTTP_X_TOX_COM_DET_CLIENT": "probe"}, PROBE),
+        ({"REMOTE_ADDR": ""}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_client_is_an_address_or_its_network(environ, client):
+    assert client_of(environ) == client
