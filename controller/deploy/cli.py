@@ -10,18 +10,22 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
 from fabric import Connection
 from invoke.context import Context
-from invoke.tasks import task
+from invoke.exceptions import ParseError
+from invoke.parser.argument import Argument
+from invoke.tasks import Task, task
 
 from controller.deploy.attempt import Interrupted
 from controller.deploy.errors import DeferredError, DeployError
-from controller.deploy.server import Server, servers
+from controller.deploy.inventory import read_hosts
+from controller.deploy.server import Server, opened
+from controller.deploy.typed import completed, register, typed
 
 __all__ = ["DRY_RUN", "Action", "laptop_task", "server_task"]
 
@@ -44,6 +48,31 @@ class Action(Protocol):
     def __call__(self, server: Server, *, dry_run: bool) -> object: ...
 
 
+class Number(Argument):
+    """An option that takes a whole number of 1 or more; invoke's own ends with a traceback."""
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        try:
+            good = int(value) > 0
+        except (TypeError, ValueError):
+            good = False
+        if not good:
+            option = str(self.name).replace("_", "-")
+            raise ParseError(f"error: --{option} is {value!r}, not a whole number of 1 or more")
+        super().set_value(value, cast)
+
+
+class OptionTask(Task):  # type: ignore[type-arg]  # of any body
+    """A task whose numbers are checked when the command line is read."""
+
+    def get_arguments(self, *arguments: Any, **keywords: Any) -> list[Argument]:
+        found = super().get_arguments(*arguments, **keywords)
+        for argument in found:
+            if argument.kind is int:
+                argument.__class__ = Number
+        return list(found)
+
+
 def interrupt(number: int, _frame: FrameType | None) -> None:
     """Make SIGTERM and a terminal that closes end a task as Ctrl-C does."""
     raise KeyboardInterrupt(signal.Signals(number).name)
@@ -62,7 +91,7 @@ def ended_by_signals() -> Iterator[None]:
 
 def fail(message: str, details: str = "") -> None:
     """Print the line (and details below it) and end with exit code 1."""
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {completed(message)}", file=sys.stderr)
     if details:
         print(details, file=sys.stderr)
     raise SystemExit(1)
@@ -82,25 +111,46 @@ def laptop_task(body: Callable[..., object], name: str | None = None, /, **optio
     def run(context: Context, *arguments: Any, **keywords: Any) -> None:
         if isinstance(context, Connection):
             fail("hosts come from the Ansible inventory: use --inventory or --limit, not -H")
-        try:
-            with ended_by_signals():
-                body(*arguments, **keywords)
-        except Interrupted as error:
-            print(file=sys.stderr)
-            fail(str(error))
-        except DeployError as error:
-            fail(str(error), error.details)
-        except BrokenPipeError:  # `fab status | head`: nothing reads the rest
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(1) from None
-        except KeyboardInterrupt:
-            print(file=sys.stderr)
-            fail(f"interrupted: see `fab status`, then rerun `fab {title}`")
+        with typed(title, given(signature, arguments, keywords)):
+            end_well(functools.partial(body, *arguments, **keywords), title)
 
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    own = inspect.signature(body).parameters.values()
+    signature = inspect.signature(body)
+    own = signature.parameters.values()
+    register(title, list(signature.parameters))
     run.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]  # read by invoke
-    return task(run, name=title, help=options, auto_shortflags=False)
+    return task(run, name=title, help=options, auto_shortflags=False, klass=OptionTask)
+
+
+def given(
+    signature: inspect.Signature, arguments: Sequence[Any], keywords: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the options whose values are not their defaults."""
+    values = signature.bind(*arguments, **keywords).arguments
+    return {
+        name: value for name, value in values.items() if value != signature.parameters[name].default
+    }
+
+
+def end_well(body: Callable[[], object], title: str) -> None:
+    """Run a task's body; whatever ends it is one line and exit code 1."""
+    try:
+        with ended_by_signals():
+            body()
+    except Interrupted as error:
+        print(file=sys.stderr)
+        fail(str(error))
+    except DeployError as error:
+        fail(str(error), error.details)
+    except BrokenPipeError:  # `fab status | head`: nothing reads the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:  # a full disk, a checkout that cannot be written
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror or error}: fix it, then rerun `fab {title}`")
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        fail(f"interrupted: see `fab status`, then rerun `fab {title}`")
 
 
 def server_task(
@@ -129,12 +179,40 @@ def server_task(
 
 
 def on_each_server(action: Action, dry_run: bool, inventory: str | None, limit: str | None) -> None:
-    """Do it on one server after the other; a DeferredError is raised after the last of them."""
-    deferred: list[str] = []
-    for server in servers(inventory, limit):
+    """Do it on one server after the other; a DeferredError is raised after the last of them.
+
+    Raises DeployError: of several servers it names those that are done, failed and not begun.
+    """
+    hosts = read_hosts(inventory, limit)
+    failed: dict[str, str] = {}
+    for number, host in enumerate(hosts):
         try:
-            action(server, dry_run=dry_run)
+            with opened(host) as server:
+                action(server, dry_run=dry_run)
         except DeferredError as error:
-            deferred.append(str(error))
-    if deferred:
-        raise DeployError("; ".join(deferred))
+            failed[host.name] = str(error)
+        except DeployError as error:
+            failed[host.name] = str(error)
+            error.args = (stopped([host.name for host in hosts], number, failed),)
+            raise
+        except KeyboardInterrupt:
+            if len(hosts) == 1:
+                raise
+            failed[host.name] = "interrupted: see `fab status`, then rerun the command"
+            raise Interrupted(stopped([host.name for host in hosts], number, failed)) from None
+    if failed:
+        raise DeployError("; ".join(failed.values()))
+
+
+def stopped(names: Sequence[str], number: int, failed: Mapping[str, str]) -> str:
+    """Return the failures, and of several servers how far each one is.
+
+    `number`: how many servers came before the one that stopped the task.
+    """
+    words = "; ".join(failed.values())
+    if len(names) == 1:
+        return words
+    done = [name for name in names[:number] if name not in failed]
+    states = (("done", done), ("failed", list(failed)), ("not begun", names[number + 1 :]))
+    told = [f"{state}: {' '.join(of)}" for state, of in states if of]
+    return f"{words} ({', '.join(told)})"

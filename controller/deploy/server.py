@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from controller.deploy.connection import connect
-from controller.deploy.inventory import read_hosts
+from controller.deploy.inventory import Host
 from controller.deploy.remote import Remote
 from controller.deploy.remote_toxctl import ToxctlCall
 from controller.deploy.server_settings import ServerSettings
+from controller.deploy.typed import completed
 
-__all__ = ["Server", "servers"]
+__all__ = ["Server", "opened"]
 
 
 class Server:
@@ -40,11 +42,11 @@ class Server:
 
     def say(self, line: str) -> None:
         """Print a line with the server's name before it."""
-        print(f"{self.name}: {line}", flush=True)
+        print(f"{self.name}: {completed(line)}", flush=True)
 
 
-def servers(inventory: str | None, limit: str | None) -> Iterator[Server]:
-    """Yield the inventory's servers one after the other, each connected while it is in use."""
-    for host in read_hosts(inventory, limit):
-        with connect(host) as remote:
-            yield Server(remote)
+@contextmanager
+def opened(host: Host) -> Iterator[Server]:
+    """Open a connection to a server of the inventory, and close it again."""
+    with connect(host) as remote:
+        yield Server(remote)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,8 @@ def test_list_names_the_tasks_from_any_directory_below() -> None:
 def test_failure_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     done = fab("deploy-model", "--bundle", str(tmp_path))
     assert done.returncode == 1
-    assert done.stderr == f"error: there is no bundle in {tmp_path}: run `fab build-model`\n"
+    command = f"`fab build-model --out {tmp_path}`"
+    assert done.stderr == f"error: there is no bundle in {tmp_path}: run {command}\n"
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -240,11 +243,12 @@ def inventory(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | N
     """Two servers, and what the inventory was asked for."""
     asked: list[tuple[str | None, str | None]] = []
 
-    def servers(inventory: str | None, limit: str | None) -> list[OpenServer]:
+    def read_hosts(inventory: str | None, limit: str | None) -> list[OpenServer]:
         asked.append((inventory, limit))
         return [OpenServer("a"), OpenServer("b")]
 
-    monkeypatch.setattr(cli, "servers", servers)
+    monkeypatch.setattr(cli, "read_hosts", read_hosts)
+    monkeypatch.setattr(cli, "opened", nullcontext)
     return asked
 
 
@@ -328,3 +332,73 @@ def test_failure_on_a_server_stops_before_the_next_one() -> None:
     with pytest.raises(SystemExit):
         change(Context(), dry_run=False, inventory=None, limit=None)
     assert seen == ["a"]
+
+
+@pytest.mark.usefixtures("inventory")
+def test_failure_names_the_servers_that_are_done_failed_and_not_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "read_hosts", lambda *_: [OpenServer(name) for name in "abcd"])
+
+    def act(server: Any, *, dry_run: bool) -> None:
+        if server.name == "b":
+            raise DeferredError("b does not serve")
+        if server.name == "c":
+            raise failure
+
+    @server_task()
+    def change() -> Action:
+        """Change."""
+        return act
+
+    options = {"dry_run": False, "inventory": "my hosts", "limit": None}
+    failure: BaseException = DeployError("c is full: rerun `fab change`", "the rest")
+    with pytest.raises(SystemExit):
+        change(Context(), **options)
+    assert capsys.readouterr().err == (
+        "error: b does not serve; c is full: rerun `fab change --inventory 'my hosts'` "
+        "(done: a, failed: b c, not begun: d)\nthe rest\n"
+    )
+    failure = KeyboardInterrupt()
+    with pytest.raises(SystemExit):
+        change(Context(), **options)
+    assert capsys.readouterr().err == (
+        "\nerror: b does not serve; interrupted: see `fab status --inventory 'my hosts'`, then "
+        "rerun `fab change --inventory 'my hosts'` (done: a, failed: b c, not begun: d)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["logs", "--lines", "abc"], "lines is 'abc'"),
+        (["logs", "--lines", "-5"], "lines is '-5'"),
+        (["logs", "--lines=0"], "lines is '0'"),
+        (["logs", "--lines", "1.5"], "lines is '1.5'"),
+        (["logs", "--lines", ""], "lines is ''"),
+        (["prune", "--keep", "x"], "keep is 'x'"),
+        (["prune", "--keep", "0"], "keep is '0'"),
+        (["build-model", "--num-words", "abc"], "num-words is 'abc'"),
+        (["build-model", "--length", "0"], "length is '0'"),
+        (["dump-embeddings", "--num-words", "-1"], "num-words is '-1'"),
+    ],
+)
+def test_option_that_is_not_a_whole_number_is_one_line(words: list[str], option: str) -> None:
+    done = fab(*words, ANSIBLE_INVENTORY="/dev/null")
+    assert done.returncode == 1
+    assert done.stderr == f"error: --{option}, not a whole number of 1 or more\n"
+    assert done.stdout == ""
+
+
+def test_file_that_cannot_be_written_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def write_something(out: str = "") -> None:
+        """Write."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "build/bundle")
+
+    with pytest.raises(SystemExit) as caught:
+        laptop_task(write_something)(Context(), out="a b")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == (
+        "error: build/bundle: No space left on device: fix it, then rerun "
+        "`fab write-something --out 'a b'`\n"
+    )
