@@ -11,6 +11,7 @@ import getpass
 import importlib.util
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -159,6 +160,8 @@ def no_hosts(where: str, limit: str | None, code: int, stderr: str) -> DeployErr
     errors = [line for line in stderr.splitlines() if line.startswith("ERROR!")]
     words = " ".join(errors or [line for line in stderr.splitlines() if line.strip()][-1:])
     words = words.removeprefix("ERROR!").strip()
+    if "vault.yml does not exist" in words:  # of callback plugin vault_password
+        return DeployError(words)
     if "vault" in words.lower() and "Unable to parse" not in words:
         return vault_error(where, words)
     nothing_matched = "match" in words or "leaves us with no hosts" in words
@@ -185,6 +188,12 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
     message = answer.get("msg")
     if answer.get("failed") or message is None:
         words = " ".join(str(message or answer).split())
+        if name_of := re.search(r"'(vault_\w+)' is undefined", words):
+            raise DeployError(
+                f"host {name} in {where}: {name_of[1]} is not set: create vault.yml as "
+                "inventory/example/group_vars/tox_com_det/vault.yml.example describes, or set "
+                "sudo_user_nopasswd: true in place of the lines with vault_"
+            )
         if "vault" in words.lower():
             raise vault_error(where, words)
         raise DeployError(f"the variables of host {name} in {where} cannot be evaluated: {words}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,7 +42,7 @@ def run_tasks(
             "ANSIBLE_LIBRARY": str(PROJECT / "plugins/modules"),
             "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
             "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_PYTHON_INTERPRETER": shlex.quote(sys.executable),
             "ANSIBLE_ROLES_PATH": str(PROJECT / "roles"),
             "ANSIBLE_STDOUT_CALLBACK": "json",
         },

@@ -6,6 +6,7 @@ created in SecantusDB, a stand-in for MongoDB.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,7 +140,7 @@ def manage(directory: Path, server: DatabaseServer, *users: dict) -> tuple[int, 
     variables = {
         "mongodb_access_users": users,
         "mongodb_port": server.port,
-        "__mongodb_access_python": sys.executable,
+        "__mongodb_access_python": shlex.quote(sys.executable),
     }
     code, changed, output = run_tasks(directory, "mongodb_access", "users.yml", variables)
     assert not [user["name"] for user in users if user["password"] in output]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,32 @@ def test_with_the_password_the_run_continues(inventory, tmp_path):
     )
     assert "TASK [preflight : Read the operating system and the Python version]" in done.stdout
     assert "is a vault" not in done.stderr
+
+
+def test_a_copy_of_the_example_without_its_vault_names_the_example(tmp_path):
+    mine = tmp_path / "mine"
+    shutil.copytree(ROOT / "inventory/example", mine)
+    for source in (mine, mine / "hosts.yml"):
+        done = ansible("ansible-playbook", "-i", str(source), "playbooks/bootstrap.yml")
+        assert done.returncode == 1
+        assert "tox_com_det/vault.yml does not exist" in done.stderr
+        assert "as vault.yml.example describes, or set sudo_user_nopasswd: true" in done.stderr
+        assert "TASK" not in done.stdout
+    variables = mine / "group_vars/tox_com_det/vars.yml"
+    text = variables.read_text()
+    for way in (
+        text + "vault_sudo_user_password: a\nvault_sudo_user_password_hash: b\n",
+        "\n".join(line for line in text.splitlines() if "{{ vault_" not in line),
+    ):
+        variables.write_text(way)
+        done = ansible(
+            *(
+                "ansible-playbook",
+                "-i",
+                str(mine),
+                "--limit",
+                "none:&all",
+                "playbooks/bootstrap.yml",
+            )
+        )
+        assert "vault.yml does not exist" not in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -187,7 +188,7 @@ def test_a_handler_that_was_lost_is_notified_by_the_next_run(tmp_path: Path):
         done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
             [PLAYBOOK, "--inventory", "localhost,", *options, str(tmp_path / "play.yml")],
             cwd=PROJECT,  # its ansible.cfg names the module's directory
-            env={**os.environ, "ANSIBLE_PYTHON_INTERPRETER": sys.executable},
+            env={**os.environ, "ANSIBLE_PYTHON_INTERPRETER": shlex.quote(sys.executable)},
             capture_output=True,
             text=True,
             check=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -190,3 +191,21 @@ def test_ssh_options_are_read_as_ssh_reads_them() -> None:
         "proxyjump": "jump",
         "proxycommand": "none",
     }
+
+
+def test_copy_of_the_example_without_its_vault_names_the_example(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(ROOT / "inventory" / "example", mine)
+    words = r"tox_com_det/vault.yml does not exist.*vault.yml.example describes, or set sudo_user_"
+    with pytest.raises(DeployError, match=words) as caught:
+        read_hosts(str(mine))
+    assert "\n" not in str(caught.value)
+    assert "ANSIBLE_VAULT_PASSWORD_FILE" not in str(caught.value)
+    (mine / "group_vars/tox_com_det/vault.yml.example").unlink()
+    words = r"vault_sudo_user_password is not set: create vault.yml as inventory/example/.*, or set"
+    with pytest.raises(DeployError, match=words):
+        read_hosts(str(mine))
+    variables = mine / "group_vars/tox_com_det/vars.yml"
+    kept = [line for line in variables.read_text().splitlines() if "{{ vault_" not in line]
+    variables.write_text("\n".join([*kept, "sudo_user_nopasswd: true"]))
+    assert [host.name for host in read_hosts(str(mine))] == ["nanode.example.org"]
