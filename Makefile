@@ -5,6 +5,10 @@
 BIN := .venv/bin
 SCENARIO := default
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Ansible refuses to run in a locale without UTF-8.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := $(shell . scripts/utf8.sh && echo $$LC_ALL)
+endif
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile

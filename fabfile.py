@@ -17,6 +17,9 @@ from controller.deploy import predict, tasks
 from controller.deploy.bundle import load_bundle
 from controller.deploy.cli import Action, laptop_task, server_task
 from controller.deploy.paths import BUNDLE, ROOT, user_path
+from controller.utf8 import use_utf8
+
+use_utf8()
 
 BUNDLE_HELP = f"bundle directory (default: {BUNDLE.relative_to(ROOT)})"
 
