@@ -71,6 +71,7 @@ def checkout(tmp_path: Path) -> Checkout:
     made = Checkout(tmp_path)
     (tmp_path / "scripts").mkdir()
     shutil.copy(CHECKOUT / "scripts/test", tmp_path / "scripts/test")
+    shutil.copy(CHECKOUT / "scripts/utf8.sh", tmp_path / "scripts/utf8.sh")
     made.fake("scripts/venv", "exit 0")
     made.make()
     made.check(0, "Yes, with podman.")
