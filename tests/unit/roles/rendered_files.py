@@ -11,6 +11,8 @@ from rendering import TREE, VARIANTS, Variant, owners, render
 NGINX = "etc/nginx/nginx.conf.j2"
 SLOT = "etc/systemd/system/tox_com_det@.service.j2"
 RECOVER = "etc/systemd/system/tox_com_det-recover.service.j2"
+VERIFY = "etc/systemd/system/tox_com_det-verify.service.j2"
+VERIFY_TIMER = "etc/systemd/system/tox_com_det-verify.timer.j2"
 SECANTUSDB = "etc/systemd/system/secantusdb.service.j2"
 MONGOD_LIMITS = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
 SERVER_JSON = "etc/tox_com_det/server.json.j2"

@@ -14,6 +14,8 @@ from rendered_files import (
     SLOT,
     TOXCTL,
     UWSGI,
+    VERIFY,
+    VERIFY_TIMER,
     directives,
     parsed,
 )
@@ -28,7 +30,7 @@ SINCE_252 = {
     "MemoryZSwapWriteback OpenFile RestartMaxDelaySec RestartMode RestartSteps "
     "RootEphemeral SetLoginEnvironment SurviveFinalKillSignal",
 }
-UNITS = (SLOT, RECOVER, SECANTUSDB, MONGOD_LIMITS)
+UNITS = (SLOT, RECOVER, VERIFY, SECANTUSDB, MONGOD_LIMITS)
 
 
 def known(version: int) -> dict[str, set[str]]:
@@ -101,6 +103,7 @@ def test_slots_run_on_the_python_that_the_inventory_selects(variant: str, python
     assert directives(SLOT, "el9", variant)["ExecStart"] == f"{toxctl} run-slot %i"
     assert directives(RECOVER, "el9", variant)["ExecStart"] == f"{toxctl} recover --boot"
     assert parsed(SERVER_JSON, "el9", variant)["python"] == python
+    assert directives(VERIFY, "el9", variant)["ExecStart"] == f"{toxctl} status --quick --verify"
     assert f'exec {python} -I -B "$(readlink -f ' in parsed(TOXCTL, "el9", variant)
 
 
@@ -110,3 +113,11 @@ def test_a_boot_recovers_the_confirmed_release_before_anything_serves(system: st
     slots = {server["unit"].format(slot=slot) for slot in server["slots"]}
     assert set(recover["Before"].split()) == {"nginx.service"} | slots
     assert recover["ConditionPathExists"] == "/etc/tox_com_det/server.json"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_releases_are_verified_every_day_without_taking_time_from_the_service(system: str):
+    verify, timer = directives(VERIFY, system), directives(VERIFY_TIMER, system)
+    assert (verify["Nice"], verify["IOSchedulingClass"]) == ("19", "idle")
+    assert timer["OnCalendar"].startswith("*-*-* ")
+    assert timer["Persistent"] == "true"

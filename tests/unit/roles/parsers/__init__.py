@@ -16,7 +16,7 @@ from parsers.nginx import nginx
 from parsers.selinux import file_contexts, policy
 from parsers.service import environment, gunicorn, server_json, shell
 from parsers.settings import apt, dnf_automatic, sshd, sudoers, uwsgi, yum_cron, yum_repositories
-from parsers.systemd import journald, systemd, unit
+from parsers.systemd import journald, systemd, timer, unit
 
 PARSERS: dict[str, Callable[[str], object]] = {
     "etc/apt/apt.conf.d/20auto-upgrades.j2": apt,
@@ -30,6 +30,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/secantusdb.service.j2": unit,
     "etc/systemd/system/tox_com_det-recover.service.j2": unit,
+    "etc/systemd/system/tox_com_det-verify.service.j2": systemd,
+    "etc/systemd/system/tox_com_det-verify.timer.j2": timer,
     "etc/systemd/system/tox_com_det@.service.j2": unit,
     "etc/tox_com_det/app.env.j2": environment,
     "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,

@@ -19,6 +19,8 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "Description": ("Unit", 0, r".+"),
     "EnvironmentFile": ("Service", 0, r"-?/\S+"),
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
+    "IOSchedulingClass": ("Service", 0, r"idle|best-effort"),
+    "Nice": ("Service", 0, r"\d+"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "KillMode": ("Service", 209, r"control-group|process|mixed"),  # mixed is of 209
     "LockPersonality": ("Service", 235, BOOLEAN),
@@ -54,6 +56,13 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "UMask": ("Service", 0, r"0[0-7]{3}"),
     "User": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "WantedBy": ("Install", 0, r"[\w-]+\.target"),
+}
+TIMER_DIRECTIVES: dict[str, tuple[str, int, str]] = {
+    "Description": ("Unit", 0, r".+"),
+    "OnCalendar": ("Timer", 0, r"\*-\*-\* \d\d:\d\d:\d\d"),
+    "Persistent": ("Timer", 212, BOOLEAN),
+    "AccuracySec": ("Timer", 209, r"\d+(s|min|h)"),
+    "WantedBy": ("Install", 0, r"timers\.target"),
 }
 JOURNALD_DIRECTIVES = {"SystemMaxUse": ("Journal", 0, SIZE)}
 
@@ -94,6 +103,11 @@ def unit(text: str) -> list[tuple[str, str, str]]:
         if names.count(name) != 1:
             raise ParseError(f"{name} occurs {names.count(name)} times")
     return found
+
+
+def timer(text: str) -> list[tuple[str, str, str]]:
+    """Parse a timer, which starts the service of its name."""
+    return systemd(text, TIMER_DIRECTIVES)
 
 
 def journald(text: str) -> list[tuple[str, str, str]]:
