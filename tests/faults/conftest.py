@@ -199,7 +199,7 @@ def healthy_server(request: pytest.FixtureRequest) -> Iterator[None]:
     inventory: Path = request.getfixturevalue("inventory")
     state = server.state()
     healthy = (
-        Path(state["confirmed"].get("model", "-")).name in bundles.good
+        Path(state["confirmed"].get("model", "-")).name.split("-")[0] in bundles.good
         and state["live"] == state["confirmed"].get("slot")
         and not state["lock"]
         and not state["activation"]
