@@ -1,9 +1,10 @@
 """Read the tokenizer's word index: which word has which row of the embedding.
 
-Four forms are supported: `{word: index}` (as `json.dump(tokenizer.word_index)` writes it), Keras'
-`tokenizer.to_json()`, which contains the tokenizer's settings as well, a text with one word per
-line, and the pickle of a Keras Tokenizer or of its word index, which is read but never executed
-(`safe_pickle`). Words are kept as UTF-8 bytes, so an index of 400,000 words takes about 30 MB.
+Supported are `{word: index}` (as `json.dump(tokenizer.word_index)` writes it) or `{index: word}`,
+Keras' `tokenizer.to_json()`, which contains the tokenizer's settings as well, a CSV or TSV
+(`word_table`), a text with one word per line, and the pickle of a Keras Tokenizer or of its word
+index, which is read but never executed (`safe_pickle`). Words are kept as UTF-8 bytes, so an index
+of 400,000 words takes about 30 MB.
 """
 
 from __future__ import annotations
@@ -23,13 +24,17 @@ from numpy.typing import NDArray
 
 from controller.model_build.errors import BuildError
 from controller.model_build.safe_pickle import PickleError, read_pickle
+from controller.model_build.word_table import find_table
 
 TOKENIZER_SETTINGS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
-_FORMS = "{word: index}, tokenizer.to_json(), one word per line, or the Tokenizer's pickle"
+_FORMS = (
+    "{word: index}, tokenizer.to_json(), CSV or TSV with the columns word and index, one word per "
+    "line, or the Tokenizer's pickle"
+)
 _PICKLE_START = re.compile(rb"\x80[\x02-\x05]")
 # One entry of a JSON object of words and whole numbers, as json.dump writes it.
 _ENTRY = re.compile(rb'\s*"((?:[^"\\\x00-\x1f]|\\.)*)"\s*:\s*(-?(?:0|[1-9][0-9]{0,9}))\s*([,}])')
-_NUMBERED = re.compile(rb"\S+[ \t][1-9][0-9]{0,9}|\S+[ \t]0")
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,9}")
 _MAX_INDEX = 2**31 - 1
 
 
@@ -76,6 +81,10 @@ def read_word_index(path: Path) -> WordIndex:
         return _checked(path, entries, settings)
     except _WrongIndex as error:
         raise BuildError(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise BuildError(
+            f"{path}: not a word index (byte {error.start} is not UTF-8 text): save it as UTF-8"
+        ) from error
     except (PickleError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BuildError(
             f"{path}: not a word index ({error}): the form must be {_FORMS}"
@@ -152,22 +161,21 @@ def _is_json(raw: bytes) -> bool:
 
 
 def _lines(raw: bytes) -> Entries:
-    """One word per line, numbered from 1; or `word<TAB or space>index`, if all lines are so."""
-    raw.decode("utf-8")  # raises ValueError for another encoding
-    lines = raw.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
-    numbered = all(_NUMBERED.fullmatch(line) for line in lines)
+    """A table of words and indices, or one word per line, numbered from 1."""
+    lines = raw.decode("utf-8").replace("\r\n", "\n").rstrip("\n").split("\n")
     entries = Entries()
+    table = find_table(lines)
+    if table is not None:
+        for word, index in table.rows(lines):
+            entries.add(_utf8(word), index)
+        return entries
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             raise ValueError(f"line {number} is empty")
-        if numbered:
-            word, index = line.rsplit(None, 1)
-            entries.add(word, int(index))
-            continue
         parts = line.split(None, 1)
-        if len(parts) > 1 or b"\0" in line:
-            raise ValueError(f"line {number} is {line[:40].decode(errors='replace')!r}, not a word")
-        entries.add(parts[0], number)
+        if len(parts) > 1 or "\0" in line:
+            raise ValueError(f"line {number} is {line[:40]!r}, not a word")
+        entries.add(_utf8(parts[0]), number)
     return entries
 
 
@@ -178,6 +186,8 @@ def _from_object(data: Any) -> tuple[Entries, dict[str, Any]]:
     if isinstance(data, Mapping) and isinstance(data.get("config"), Mapping):
         config = data["config"]
         settings = {key: config[key] for key in TOKENIZER_SETTINGS if key in config}
+        if not isinstance(config["word_index"], str):
+            return _entries(config["word_index"]), settings
         text = config["word_index"].encode("utf-8")
         del data, config
         entries = _quick(text)
@@ -194,7 +204,12 @@ def _entries(data: Any) -> Entries:
     if not isinstance(data, Mapping):
         raise ValueError("it contains no words with an index")
     entries = Entries()
+    swapped = bool(data) and all(
+        isinstance(word, str) and _INTEGER.fullmatch(str(index)) for index, word in data.items()
+    )
     for word, index in data.items():
+        if swapped:  # tokenizer.index_word
+            word, index = index, int(word)
         entries.add(_utf8(word), index)
     return entries
 
@@ -228,7 +243,8 @@ def _checked(path: Path, entries: Entries, settings: dict[str, Any]) -> WordInde
         one, other = (words[order[same[0] + step]].decode() for step in (0, 1))
         raise BuildError(
             f"{path}: the words {one!r} and {other!r} have the same index "
-            f"{indices[order[same[0]]]}: give the word index that the model was trained with"
+            f"{indices[order[same[0]]]}, and counts are not indices: give the word index that the "
+            "model was trained with (tokenizer.word_index)"
         )
     del order
     ordered = sorted(words)
