@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.deploy.errors import DeployError
+from controller.model_build.errors import file_problem
 from tox_com_det.model.manifest import HEAD_FILE, Manifest, ManifestError
+from toxctl.golden import alike
 
-__all__ = ["Bundle", "load_bundle", "sha256_of"]
+__all__ = ["Bundle", "check_golden_outputs", "load_bundle", "sha256_of"]
 
 MANIFEST_FILE = "manifest.json"
 REBUILD = "run `fab build-model`"
+_SHOWN_SCORES = 6
 
 
 def sha256_of(path: Path, length: int | None = None) -> str:
@@ -55,12 +58,29 @@ class Bundle:
         return files
 
 
+def check_golden_outputs(bundle: Bundle) -> None:
+    """Refuse a bundle that scores every text alike: it would call every comment harmless.
+
+    Raises DeployError.
+    """
+    golden = bundle.manifest.golden_outputs
+    scores = [case.scores for case in golden.cases]
+    if alike(scores, golden.tolerance):
+        shown = ", ".join(f"{score:.3f}" for score in scores[0][:_SHOWN_SCORES])
+        raise DeployError(
+            f"the bundle in {bundle.directory} gives all {len(scores)} golden texts the same "
+            f"scores ({shown}), as a model without its own word index does, so it is not "
+            "deployed: run `fab build-model` with the model's --h5 and --word-index, which says "
+            "what is wrong"
+        )
+
+
 def load_bundle(directory: Path) -> Bundle:
     """Return the bundle in the directory.
 
     Raises DeployError: no bundle, an invalid manifest, a file missing or changed.
     """
-    if not (directory / MANIFEST_FILE).is_file():
+    if file_problem(directory / MANIFEST_FILE):
         raise DeployError(f"there is no bundle in {directory}: {REBUILD}")
     try:
         manifest = Manifest.load(directory / MANIFEST_FILE)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from controller.deploy.errors import DeployError
-from controller.deploy.paths import SAMPLE_MODEL
+from controller.deploy.paths import SAMPLE_MODEL, absolute
+from controller.model_build.errors import IS_DIRECTORY, BuildError, file_problem
 
 __all__ = ["build_bundle", "model_files", "write_dump"]
 
@@ -26,11 +27,12 @@ def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path]:
             raise DeployError(f"{SAMPLE_MODEL} holds {len(found)} .h5 files: choose one with --h5")
         model = found[0]
     else:
-        model = Path(h5).expanduser().absolute()
-    index = Path(word_index).expanduser().absolute() if word_index else model.with_name(WORD_INDEX)
+        model = absolute(h5)
+    index = absolute(word_index) if word_index else model.with_name(WORD_INDEX)
     for path, option in ((model, "--h5"), (index, "--word-index")):
-        if not path.is_file():
-            raise DeployError(f"{path} does not exist: set it with {option}")
+        problem = file_problem(path)
+        if problem:
+            raise DeployError(f"{path} {problem}: set it with {option}")
     return model, index
 
 
@@ -56,7 +58,6 @@ def build_bundle(
         return
     # Imported here: h5py and onnx take a second, which no other task should wait for.
     from controller.model_build.build import build
-    from controller.model_build.errors import BuildError
 
     try:
         build(model, index, out, **options)
@@ -68,15 +69,15 @@ def write_dump(source: str | None, out: Path, dry_run: bool = False, **options: 
     """Write a dump of word vectors in `out`; DeployError with one line if it is refused."""
     if source is None:
         raise DeployError("--source is missing: run `fab dump-embeddings --source FILE`")
-    path = Path(source).expanduser().absolute()
+    path = absolute(source)
+    problem = file_problem(path)
+    if problem not in ("", IS_DIRECTORY):
+        raise DeployError(f"{path} {problem}: set it with --source")
     if dry_run:
-        if not path.exists():
-            raise DeployError(f"{path} does not exist: set it with --source")
         print(f"dry run of dump-embeddings: would write the vectors of {path}", end=" ")
         print(f"({as_typed(options)})\ninto {out}, in mongodump's form")
         return
     from controller.model_build.dump_embeddings import dump_embeddings
-    from controller.model_build.errors import BuildError
 
     try:
         dump_embeddings(path, out, **options)

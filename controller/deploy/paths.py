@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from controller.deploy.errors import DeployError
+
 __all__ = [
     "APP_PACKAGE",
     "APP_REQUIREMENTS",
@@ -12,6 +14,7 @@ __all__ = [
     "DUMP",
     "ROOT",
     "SAMPLE_MODEL",
+    "absolute",
     "user_path",
 ]
 
@@ -26,4 +29,16 @@ APP_REQUIREMENTS = ROOT / "app" / "requirements"
 
 def user_path(given: str | None, default: Path) -> Path:
     """Return a path as given, relative to the user's directory, or the default."""
-    return Path(given).expanduser().absolute() if given else default
+    return absolute(given) if given else default
+
+
+def absolute(given: str) -> Path:
+    """Return a path as given, relative to the user's directory.
+
+    Raises DeployError: `~name` of a user that does not exist.
+    """
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError:
+        name = Path(given).parts[0]
+        raise DeployError(f"{given}: there is no user {name[1:]!r}: write the whole path") from None

@@ -28,7 +28,8 @@ def _parser() -> argparse.ArgumentParser:
         "--word-index",
         type=Path,
         required=True,
-        help="{word: index}, tokenizer.to_json(), one word per line, or the Tokenizer's pickle",
+        help="{word: index}, tokenizer.to_json(), CSV or TSV, one word per line, or the "
+        "Tokenizer's pickle",
     )
     parser.add_argument(
         "--out",
@@ -63,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="name of the model, [a-z0-9_-]")
     parser.add_argument("--embedding-name", help="start of the collection's name, [a-z0-9_]")
     parser.add_argument("--force", action="store_true", help="build even if nothing changed")
+    parser.add_argument(
+        "--accept-unusual",
+        action="store_true",
+        help="only warn where word index, matrix or golden outputs do not look like a model's",
+    )
     return parser
 
 

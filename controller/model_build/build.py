@@ -17,10 +17,15 @@ from controller.model_build.bundle import Plan, write_bundle
 from controller.model_build.consistency import embedding_rows, unknown_word_row
 from controller.model_build.convert import check_layers
 from controller.model_build.describe import warnings_of
-from controller.model_build.errors import from_os_error
+from controller.model_build.errors import BuildError, file_problem, from_os_error
 from controller.model_build.keras_file import open_model
 from controller.model_build.keras_model import KerasModel
 from controller.model_build.place import check_replaceable, replacing
+from controller.model_build.plausibility import (
+    Unusual,
+    check_indices,
+    check_words,
+)
 from controller.model_build.settings import agree, make_settings, read_settings
 from controller.model_build.vocabulary import vocabulary
 from controller.model_build.word_index import read_word_index
@@ -59,6 +64,17 @@ class _Files:
     reference: Path | None
     architecture: Path | None
 
+    def check(self) -> None:
+        """Refuse what is not a file.
+
+        Raises:
+            BuildError: the first of them, with its option.
+        """
+        for option, path in {**self.to_hash(), "settings": self.settings}.items():
+            problem = file_problem(path) if path is not None else ""
+            if problem:
+                raise BuildError(f"{path} {problem}: set it with --{option.replace('_', '-')}")
+
     def to_hash(self) -> dict[str, Path | None]:
         """The files by name; settings count by their values, not by the file that has them."""
         return {
@@ -78,6 +94,7 @@ def build(
     reference: str | Path | None = None,
     architecture: str | Path | None = None,
     force: bool = False,
+    accept_unusual: bool = False,
     say: Say = print,
     **overrides: Any,
 ) -> BuildResult:
@@ -95,6 +112,7 @@ def build(
         reference: Keras' scores; default: `reference.json` beside the `.h5`, if it exists.
         architecture: JSON of `model.to_json()`, for an `.h5` with weights only.
         force: build even if the bundle is there already.
+        accept_unusual: only warn of what `plausibility` finds.
         say: takes one line of output at a time.
         overrides: fields of `Settings` (labels, num_words, length, padding, truncating, name,
             embedding_name, mode, dtype, ...), which override those of the file; None means not
@@ -112,15 +130,17 @@ def build(
         Path(architecture) if architecture is not None else None,
     )
     try:
-        return _build(files, out, overrides, force, say)
+        return _build(files, out, overrides, force, Unusual(accept_unusual, say))
     except OSError as error:
         raise from_os_error(error, out) from error
 
 
 def _build(
-    files: _Files, out: Path, overrides: Mapping[str, Any], force: bool, say: Say
+    files: _Files, out: Path, overrides: Mapping[str, Any], force: bool, unusual: Unusual
 ) -> BuildResult:
+    say = unusual.say
     check_replaceable(out)
+    files.check()
     index = read_word_index(files.word_index)
     given = (
         read_settings(files.settings) if files.settings else {},
@@ -130,7 +150,7 @@ def _build(
     settings = make_settings(str(files.settings or "options"), index.settings, *given)
     with open_model(files.h5, files.architecture) as model:
         tools = _tools(model)
-        built_from = stamp.inputs(files.to_hash(), settings, tools)
+        built_from = stamp.inputs(files.to_hash(), settings, tools, unusual.accepted)
         if not force and stamp.is_current(out, built_from):
             manifest = Manifest.load(out / MANIFEST_FILE)
             say(f"{out}: unchanged, model {manifest.model_version}")
@@ -139,11 +159,13 @@ def _build(
             if path:
                 say(f"{what} from {path}")
         check_layers(model.network)
-        rows = embedding_rows(model)
+        rows, rules = embedding_rows(model), settings.tokenizer()
         unknown = unknown_word_row(index, settings)
-        chosen = vocabulary(index, settings.tokenizer(), rows)
+        check_words(index, rules, str(files.word_index), unusual)
+        chosen = vocabulary(index, rules, rows)
+        check_indices(index, rules, rows, unusual)
         del index  # with 400,000 words as large as everything else together
-        plan = Plan(model, chosen, unknown, settings, files.reference, tools)
+        plan = Plan(model, chosen, unknown, settings, files.reference, tools, unusual)
         with replacing(out) as work:
             manifest = write_bundle(work, plan, say)
             stamp.write_stamp(work, built_from)

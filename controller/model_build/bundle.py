@@ -21,9 +21,16 @@ from controller.model_build.dead_positions import (
 )
 from controller.model_build.describe import describe_dump, describe_model
 from controller.model_build.dump import DATABASE, Dump, check_space, write_dump
+from controller.model_build.errors import BuildError
 from controller.model_build.golden_outputs import Embedded, golden_outputs
 from controller.model_build.head import Head, build_head, with_metadata
 from controller.model_build.keras_model import KerasModel
+from controller.model_build.plausibility import (
+    Unusual,
+    check_rows,
+    check_scores,
+    check_trained,
+)
 from controller.model_build.reference import read_reference
 from controller.model_build.rows import NUMBER_BYTES, Rows, StoredRows, open_rows
 from controller.model_build.scoring import open_session
@@ -31,7 +38,13 @@ from controller.model_build.settings import Settings
 from controller.model_build.vocabulary import Vocabulary
 from controller.progress import step_progress
 from tox_com_det.model.bundle import MANIFEST_FILE
-from tox_com_det.model.manifest import FORMAT_VERSION, HEAD_FILE, Manifest, content_version
+from tox_com_det.model.manifest import (
+    FORMAT_VERSION,
+    HEAD_FILE,
+    Manifest,
+    ManifestError,
+    content_version,
+)
 
 _SAMPLED_ROWS = 256
 
@@ -47,6 +60,7 @@ class Plan:
         settings: settings of the build.
         reference: file with Keras' scores, None without one.
         tools: versions of the programs that take part, by name.
+        unusual: takes what is unusual about the model.
     """
 
     model: KerasModel
@@ -55,6 +69,7 @@ class Plan:
     settings: Settings
     reference: Path | None
     tools: Mapping[str, str]
+    unusual: Unusual
 
 
 def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest:
@@ -68,6 +83,7 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
     reachable = int(max(chosen.indices.max(), plan.unknown or 0)) + 1
     head = build_head(model, length, mode=settings.mode, rows=reachable)
     labels = label_names(model, settings, head.labels)
+    check_trained(model, plan.unusual)
     dtype = "index" if settings.mode == "whole" else settings.dtype
     for line in describe_model(model, head, chosen, settings):
         say(line)
@@ -78,8 +94,10 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         stored = StoredRows(rows, dtype)
         embedded = Embedded(chosen, rows, stored, plan.unknown)
         special = embedded.special_rows()
+        check_rows(chosen, rows, plan.unusual)
         reference = read_reference(plan.reference, head.labels) if plan.reference else None
-        outputs = golden_outputs(head, labels, settings, embedded, reference, say)
+        outputs = golden_outputs(head, labels, settings, embedded, reference, plan.unusual)
+        check_scores([case["scores"] for case in outputs["cases"]], plan.unusual)
         probe = open_session(head.probe.SerializeToString())
         dead = find_dead_positions(probe, _random_texts(head, rows, chosen), length)
         with step_progress("word vectors", len(chosen), say) as step:
@@ -113,7 +131,13 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         "built_with": dict(plan.tools),
     }
     content["model_version"] = content_version(content)
-    manifest = Manifest.from_dict(content)
+    try:
+        manifest = Manifest.from_dict(content)
+    except ManifestError as error:
+        raise BuildError(
+            f"{model.path}: no app reads a manifest of this model ({error}): change the model or "
+            "its settings"
+        ) from error
     (work / MANIFEST_FILE).write_text(
         json.dumps(manifest.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -131,7 +131,8 @@ def find_dead_positions(
             positions = candidates[start : start + batch]
             changed = np.repeat(base[None], len(positions), axis=0)
             texts.change(random, number, changed, positions)
-            difference = np.abs(run(session, texts.inputs(changed)) - before).max(axis=1)
+            with np.errstate(invalid="ignore"):  # infinity - infinity: no effect can be seen
+                difference = np.abs(run(session, texts.inputs(changed)) - before).max(axis=1)
             alive[start : start + batch] = difference > _RELATIVE_NOISE * np.abs(before).max()
         candidates = candidates[~alive]
     return [int(position) for position in candidates]

@@ -14,6 +14,13 @@ from controller.model_build.hdf5 import DataSet
 from controller.model_build.keras_file import open_model
 from controller.model_build.keras_model import KerasModel
 from controller.model_build.place import replacing
+from controller.model_build.plausibility import (
+    Unusual,
+    check_found,
+    check_indices,
+    check_rows,
+    check_words,
+)
 from controller.model_build.rows import (
     NUMBER_BYTES,
     ROW_TYPE,
@@ -25,8 +32,9 @@ from controller.model_build.settings import Settings, make_settings
 from controller.model_build.source_vectors import collect
 from controller.model_build.vector_files import open_vectors, read_articles_dump, read_vectors
 from controller.model_build.vocabulary import vocabulary
-from controller.model_build.word_index import read_word_index
+from controller.model_build.word_index import WordIndex, read_word_index
 from controller.progress import megabytes, step_progress
+from tox_com_det.model.tokenizer import TokenizerRules
 
 Say = Callable[[str], None]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -59,6 +67,7 @@ def dump_embeddings(
     name: str = "embedding",
     dtype: str = "float32",
     member: str | None = None,
+    accept_unusual: bool = False,
     say: Say = print,
 ) -> Dump:
     """Write the dump of one embedding below `out`, as `word_embeddings/<collection>.bson`.
@@ -75,6 +84,7 @@ def dump_embeddings(
         name: start of the collection's name, [a-z0-9_].
         dtype: `float32`, or `float16` for half the size.
         member: name of the file in a zip.
+        accept_unusual: only warn of what `plausibility` finds.
         say: takes one line of output at a time.
 
     Raises:
@@ -84,14 +94,14 @@ def dump_embeddings(
     settings = make_settings(
         "options", {"embedding_name": name, "dtype": dtype, "num_words": num_words}
     )
-    rounding = _Rounding(dtype)
+    rounding, unusual = _Rounding(dtype), Unusual(accept_unusual, say)
     try:
         if source.is_dir():
             source = _only_bson(source)
         words = Path(word_index) if word_index is not None else None
         with replacing(out, DATABASE) as work:
             if not _is_model(source):
-                dump = _dump_file(source, work, words, settings, member, rounding, say)
+                dump = _dump_file(source, work, words, settings, member, rounding, unusual)
             elif words is None:
                 raise BuildError(
                     f"{source}: a Keras model contains no words: name the tokenizer's word index "
@@ -99,7 +109,7 @@ def dump_embeddings(
                 )
             else:
                 given = Path(architecture) if architecture else None
-                dump = _dump_model(source, given, work, words, settings, rounding, say)
+                dump = _dump_model(source, given, work, words, settings, rounding, unusual)
     except OSError as error:
         raise from_os_error(error, out) from error
     say(f"{dump.count} words, {megabytes(dump.bytes)}: {out / DATABASE / dump.collection}.bson")
@@ -131,17 +141,25 @@ def _dump_model(
     word_index: Path,
     settings: Settings,
     rounding: _Rounding,
-    say: Say,
+    unusual: Unusual,
 ) -> Dump:
     index = read_word_index(word_index)
+    check_words(index, _rules(index, settings, word_index), str(word_index), unusual)
     with open_model(source, architecture) as model:
         matrix = _matrix(model)
         words = vocabulary(index, settings.tokenizer(), matrix.shape[0])
+        check_indices(index, settings.tokenizer(), matrix.shape[0], unusual)
         del index  # the largest object in memory
         with open_rows(matrix, source, work, model.offset) as rows:
+            check_rows(words, rows, unusual)
             documents = ((word, number, rows[number]) for word, number in words)
             dimension = matrix.shape[1]
-            return _write(work, settings, len(words), dimension, documents, rounding, say)
+            return _write(work, settings, len(words), dimension, documents, rounding, unusual.say)
+
+
+def _rules(index: WordIndex, settings: Settings, where: Path | None) -> TokenizerRules:
+    """The tokenizer of a word index, as far as its file states it."""
+    return make_settings(str(where), index.settings, {"num_words": settings.num_words}).tokenizer()
 
 
 def _matrix(model: KerasModel) -> DataSet:
@@ -161,9 +179,15 @@ def _dump_file(
     settings: Settings,
     member: str | None,
     rounding: _Rounding,
-    say: Say,
+    unusual: Unusual,
 ) -> Dump:
+    say = unusual.say
     index = read_word_index(word_index) if word_index is not None else None
+
+    def finished(missing: int) -> None:
+        say(f"{missing} of {len(chosen)} words of the index have no vector and get zeros")
+        check_found(missing, chosen, unusual)
+
     articles = source.suffix == ".bson"
     read = read_articles_dump if articles else read_vectors
     with scratch_file(work) as scratch:
@@ -177,10 +201,11 @@ def _dump_file(
         if index is None:
             count, documents = len(found), found.documents()
         else:
+            check_words(index, _rules(index, settings, word_index), str(word_index), unusual)
             limit = settings.num_words or _LARGEST_INDEX
             chosen = vocabulary(index, settings.tokenizer(), limit)
             del index
-            count, documents = len(chosen), found.joined(chosen, say)
+            count, documents = len(chosen), found.joined(chosen, finished)
         dimension = found.rows.size // ROW_TYPE.itemsize
         return _write(work, settings, count, dimension, documents, rounding, say)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+IS_DIRECTORY = "is a directory, not a file"
+
 
 class BuildError(Exception):
     """The bundle cannot be built; `str(error)` is one line for the user."""
@@ -26,10 +28,29 @@ class UnsupportedLayer(BuildError, ValueError):
         )
 
 
-def from_os_error(error: OSError, default: Path) -> BuildError:
-    """The error for a system call that failed; `default` is the path if the error names none."""
+def from_os_error(error: OSError, out: Path) -> BuildError:
+    """The error for a system call that failed; `out` is where the result was to be."""
     reason = " ".join((error.strerror or str(error)).split())
-    return BuildError(f"{error.filename or default}: {reason}: nothing was changed")
+    where = Path(error.filename or out).absolute()
+    target = out.absolute()
+    # The result is first written beside its place.
+    if where in target.parents or where.is_relative_to(target.parent):
+        return BuildError(f"{where}: {reason}: nothing was changed, choose another --out")
+    return BuildError(f"{where}: {reason}: nothing was changed")
+
+
+def file_problem(path: Path) -> str:
+    """What keeps a path from being a file that can be read; "" for a file."""
+    try:
+        if path.is_file():
+            return ""
+        if path.is_dir():
+            return IS_DIRECTORY
+        if path.is_symlink():
+            return f"is a link to {path.readlink()}, which does not exist"
+        return "is not a regular file" if path.exists() else "does not exist"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
 def one_line(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import onnxruntime
 from controller.model_build.errors import BuildError
 from controller.model_build.golden_texts import DEFAULT_TEXTS
 from controller.model_build.head import Head
+from controller.model_build.plausibility import Unusual, check_known
 from controller.model_build.reference import Reference
 from controller.model_build.rows import Rows, StoredRows
 from controller.model_build.scoring import open_session, run
@@ -54,7 +55,7 @@ def golden_outputs(
     settings: Settings,
     embedded: Embedded,
     reference: Reference | None,
-    say: Callable[[str], None],
+    unusual: Unusual,
 ) -> dict[str, Any]:
     """The manifest's golden outputs, computed with the rows as they are stored.
 
@@ -62,7 +63,7 @@ def golden_outputs(
     rounding may change a score by more than a build accepts.
 
     Args:
-        say: takes lines about the differences.
+        unusual: takes texts that prove nothing; its `say` takes lines about the differences.
 
     Raises:
         BuildError: a score is not finite, or differs from Keras' by more than 1e-5.
@@ -81,7 +82,8 @@ def golden_outputs(
         dtype="index" if settings.mode == "whole" else settings.dtype,
         masked=head.masked,
     )
-    needed = {token for tokens in encoder.tokens(texts) for token in tokens}
+    tokens = encoder.tokens(texts)
+    needed = {token for one in tokens for token in one}
     numbers = {word: number for word, number in embedded.chosen if word in needed}
     session = open_session(head.proto.SerializeToString())
     kept = {word: embedded.stored[number] for word, number in numbers.items()}
@@ -101,13 +103,16 @@ def golden_outputs(
             _difference(one["scores"], labels, other["scores"])
             for one, other in zip(before["cases"], outputs["cases"], strict=True)
         )
-        say(f"float16 vectors change a score of the golden outputs by at most {difference:.1e}")
+        unusual.say(
+            f"float16 vectors change a score of the golden outputs by at most {difference:.1e}"
+        )
     compared = sum(case["reference"] is not None for case in outputs["cases"])
     if reference and compared:
-        say(
+        unusual.say(
             f"{compared} golden outputs compared with Keras {reference.keras}: largest difference "
             f"{outputs['reference_max_difference']:.1e}"
         )
+    check_known(tokens, numbers, embedded.chosen, unusual)
     return outputs
 
 

@@ -18,7 +18,7 @@ import h5py
 
 from controller.model_build import keras_archive
 from controller.model_build.architecture import Network, read_network
-from controller.model_build.errors import BuildError, UnsupportedLayer, one_line
+from controller.model_build.errors import BuildError, UnsupportedLayer, file_problem, one_line
 from controller.model_build.hdf5 import as_text
 from controller.model_build.keras_model import KerasModel
 from controller.model_build.weights import LegacyWeights, NumberedWeights, Weights
@@ -36,8 +36,9 @@ def open_model(path: Path, architecture: Path | None = None) -> Iterator[KerasMo
         BuildError: no such file, not HDF5, truncated, or no model in it.
         UnsupportedLayer: a layer is a custom class.
     """
-    if not path.is_file():
-        raise BuildError(f"{path}: no such file: name the Keras model with --h5")
+    problem = file_problem(path)
+    if problem:
+        raise BuildError(f"{path} {problem}: name the Keras model with --h5")
     given = _read_architecture(architecture) if architecture else None
     with path.open("rb") as raw:
         if raw.read(4) == keras_archive.SIGNATURE:
@@ -164,7 +165,9 @@ def _object(path: Path, what: str, text: str) -> dict[str, Any]:
         if isinstance(data, str):  # json.dump(model.to_json(), file)
             data = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise BuildError(f"{path}: {what} is not JSON: {error}") from error
+        raise BuildError(
+            f"{path}: {what} is not JSON ({error}): write it with model.to_json() or model.save()"
+        ) from error
     if not isinstance(data, dict):
         raise BuildError(f"{path}: {what} (model_config) is not a JSON object")
     return data

@@ -40,7 +40,14 @@ def read_reference(path: Path, labels: int) -> Reference:
         raise BuildError(
             f"{path}: {error.strerror}: name the file with Keras' scores with --reference"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise BuildError(
             f"{path}: not a reference ({error!r}): the form must be "
             '{"keras": version, "texts": [...], "scores": [[...]]}'

@@ -18,6 +18,7 @@ _CHOICES = {
     "truncating": ("pre", "post"),
 }
 _TOKENIZER_FIELDS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+_LARGEST = {"length": 100_000, "num_words": 2**31 - 1}
 _NAMES = {"name": r"[a-z0-9_-]{1,40}", "embedding_name": r"[a-z0-9_]{1,40}"}
 
 
@@ -92,8 +93,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise BuildError(
             f"{path}: {error.strerror}: name the settings file with --settings"
         ) from error
-    except ValueError as error:
-        raise BuildError(f"{path}: not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BuildError(f"{path}: not JSON ({error}): write it again") from error
     if not isinstance(data, dict):
         raise BuildError(f"{path}: not a JSON object")
     make_settings(str(path), data)
@@ -125,10 +126,15 @@ def make_settings(where: str, *sources: dict[str, Any]) -> Settings:
 
 
 def _texts(where: str, key: str, value: Any) -> tuple[str, ...]:
-    good = isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
+    good = isinstance(value, (list, tuple)) and all(map(_is_text, value))
     if not good or (key == "labels" and len({*value} - {""}) != len(value)):
         raise BuildError(f"{where}: {key} is {value!r}, it must be a list of different texts")
     return tuple(value)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that UTF-8 can store: JSON also allows half a character."""
+    return isinstance(value, str) and value.encode("utf-8", "ignore").decode("utf-8") == value
 
 
 def _check(where: str, settings: Settings) -> None:
@@ -144,20 +150,18 @@ def _check(where: str, settings: Settings) -> None:
             raise invalid(key, " or ".join(allowed))
     if settings.mode == "whole" and settings.dtype != "float32":
         raise invalid("dtype", "float32: mode whole stores no vectors in MongoDB")
-    for key in ("length", "num_words"):
+    for key, most in _LARGEST.items():
         value = getattr(settings, key)
         if value is not None and (
-            not isinstance(value, int) or isinstance(value, bool) or value < 1
+            not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most
         ):
-            raise invalid(key, "an integer of at least 1")
+            raise invalid(key, f"an integer from 1 to {most}")
     for key in ("lower", "char_level"):
         if not isinstance(getattr(settings, key), bool):
             raise invalid(key, "true or false")
-    if not isinstance(settings.filters, str):
+    if not _is_text(settings.filters):
         raise invalid("filters", "text")
-    if not isinstance(settings.split, str) or not settings.split:
+    if not _is_text(settings.split) or not settings.split:
         raise invalid("split", "text that is not empty")
-    if settings.oov_token is not None and not (
-        isinstance(settings.oov_token, str) and settings.oov_token
-    ):
+    if settings.oov_token is not None and not (_is_text(settings.oov_token) and settings.oov_token):
         raise invalid("oov_token", "text that is not empty")

@@ -50,11 +50,11 @@ class SourceVectors:
         for word, number, place in zip(self.words, self.numbers, self.places, strict=True):
             yield word.decode("utf-8"), int(number), self.rows[int(place)]
 
-    def joined(self, chosen: Vocabulary, say: Callable[[str], None]) -> Documents:
+    def joined(self, chosen: Vocabulary, finished: Callable[[int], None]) -> Documents:
         """The words of a vocabulary with their vectors, or zeros; both sides are sorted.
 
         Args:
-            say: takes a line with the number of words that got zeros, at the end.
+            finished: takes the number of words that got zeros, at the end.
         """
         zeros, missing, at = bytes(self.rows.size), 0, 0
         for word, number in chosen:
@@ -66,7 +66,7 @@ class SourceVectors:
             else:
                 missing += 1
                 yield word, number, zeros
-        say(f"{missing} of {len(chosen)} words of the index have no vector and get zeros")
+        finished(missing)
 
 
 def collect(

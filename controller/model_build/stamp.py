@@ -36,15 +36,22 @@ def sha256(path: Path) -> str:
 
 
 def inputs(
-    files: Mapping[str, Path | None], settings: Settings, tools: Mapping[str, str]
+    files: Mapping[str, Path | None],
+    settings: Settings,
+    tools: Mapping[str, str],
+    accept_unusual: bool,
 ) -> dict[str, Any]:
-    """Hashes of everything that decides what the bundle contains, this code included."""
+    """Hashes of everything that decides what the bundle contains, this code included.
+
+    What the user accepted counts as well: without the option, a build must stop again.
+    """
     code = [*Path(__file__).parent.glob("*.py"), *_SHARED]
     return {
         "files": {name: sha256(path) if path else None for name, path in files.items()},
         "settings": json.loads(json.dumps(asdict(settings))),
         "code": {path.name: sha256(path) for path in sorted(code)},
         "tools": dict(tools),
+        "accept_unusual": accept_unusual,
     }
 
 

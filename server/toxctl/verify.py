@@ -10,10 +10,11 @@ from toxctl import damage, events, integrity, memory, programs, systemd, usable
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.files import clock, is_complete, megabytes, sha256_of
-from toxctl.manifest import files_of
+from toxctl.golden import alike
+from toxctl.manifest import expected_of, files_of
 from toxctl.releases import app_for_modules
 
-__all__ = ["check_files", "mark_complete", "verify"]
+__all__ = ["check_files", "check_golden_outputs", "mark_complete", "verify"]
 
 VERIFY_SECONDS = 180.0
 SPARE_MEMORY = 64 << 20  # stays free beside what is verified
@@ -49,7 +50,7 @@ def verify(
         What the app found, and the limit and the free memory in bytes.
 
     Raises:
-        ToxctlError: kinds `damaged`, `manifest`, `hash`, `memory`, or the app's own.
+        ToxctlError: kinds `damaged`, `manifest`, `hash`, `head`, `memory`, or the app's own.
     """
     model = config.model_path(model_name)
     if complete and os.path.dirname(model) != os.path.realpath(config.models_dir):
@@ -57,6 +58,8 @@ def verify(
     if is_complete(model):
         usable.require(config, "model", model)
     head = check_files(model)
+    if complete:  # not of a model that is live already: its app must remain replaceable
+        check_golden_outputs(model)
     app = app_for_modules(config, app_name)
     usable.require(config, "app", app)
     free = memory.available()
@@ -135,6 +138,24 @@ def check_files(model: str) -> int:
                 "hash",
             )
     return max(file.size for file in expected.values())
+
+
+def check_golden_outputs(model: str) -> None:
+    """Refuse a model whose golden outputs are all the same.
+
+    Such a model scores every comment alike, and would pass every other check.
+
+    Raises:
+        ToxctlError: kinds `manifest` and `head`.
+    """
+    expected = expected_of(model)
+    scores = [case.scores for case in expected.cases]
+    if alike(scores, expected.tolerance):
+        raise ToxctlError(
+            f"the {len(scores)} golden outputs of {os.path.basename(model)} are all the same, as "
+            "those of a model without its own word index: build it again with `fab build-model`",
+            "head",
+        )
 
 
 def mark_complete(release: str) -> None:

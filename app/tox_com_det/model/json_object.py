@@ -36,7 +36,7 @@ class JsonObject:
         for key in sorted(expected - data.keys()):
             raise ManifestError(f"{where}: key {key!r} is missing")
         for key in sorted(map(str, data.keys() - expected)):
-            raise ManifestError(f"{where}: unknown key {key!r}")
+            raise ManifestError(f"{where}: unknown key {shown(key)}")
         self._data = data
         self._path = path
 
@@ -46,9 +46,7 @@ class JsonObject:
 
     def error(self, key: str, expected: str) -> ManifestError:
         """The error of a key whose value is not what was expected."""
-        shown = repr(self._data[key])
-        shown = shown if len(shown) <= _SHOWN_VALUE else shown[: _SHOWN_VALUE - 3] + "..."
-        return ManifestError(f"{self.path(key)} is {shown}, expected {expected}")
+        return ManifestError(f"{self.path(key)} is {shown(self._data[key])}, expected {expected}")
 
     def value(self, key: str, valid: Callable[[Any], bool], expected: str) -> Any:
         """The value of a key that passes a check."""
@@ -77,7 +75,7 @@ class JsonObject:
         """A string; `empty` allows "", `null` allows null."""
         return self.value(
             key,
-            lambda v: (null and v is None) or (isinstance(v, str) and (empty or v != "")),
+            lambda v: (null and v is None) or (is_text(v) and (empty or v != "")),
             ("null or " if null else "") + "a string" + ("" if empty else " that is not empty"),
         )
 
@@ -103,6 +101,20 @@ class JsonObject:
     def child(self, key: str, keys: str) -> JsonObject:
         """The object of a key, with exactly the given keys."""
         return JsonObject(self._data[key], self.path(key), keys)
+
+
+def is_text(value: Any) -> bool:
+    """Whether a value is a string that UTF-8 can hold: JSON also allows half a character."""
+    return isinstance(value, str) and value.encode("utf-8", "ignore").decode("utf-8") == value
+
+
+def shown(value: Any) -> str:
+    """A parsed JSON value as an error quotes it: in one line, and not all of a long one."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python converts no integer of more than 4300 digits
+        return "a number with thousands of digits"
+    return text if len(text) <= _SHOWN_VALUE else text[: _SHOWN_VALUE - 3] + "..."
 
 
 def is_integer(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from tox_com_det import strict_json
 from tox_com_det.model import manifest_reader as reader
 from tox_com_det.model.content_version import content_version
-from tox_com_det.model.json_object import JsonObject, is_integer
+from tox_com_det.model.json_object import JsonObject, is_integer, shown
 from tox_com_det.model.manifest_parts import (
     HEAD_FILE,
     Embedding,
@@ -98,7 +98,7 @@ class Manifest:
         version = data.get("format_version") if isinstance(data, dict) else FORMAT_VERSION
         if not is_integer(version) or version not in _GOLDEN_KEYS:
             raise ManifestError(
-                f"format_version is {version!r}, this release reads"
+                f"format_version is {shown(version)}, this release reads"
                 f" {' and '.join(map(str, _GOLDEN_KEYS))}: build the bundle again with"
                 " `fab build-model`"
             )

@@ -10,7 +10,7 @@ import binascii
 import re
 from typing import Any, cast
 
-from tox_com_det.model.json_object import JsonObject, is_finite, is_integer
+from tox_com_det.model.json_object import JsonObject, is_finite, is_integer, is_text
 from tox_com_det.model.manifest_parts import (
     BYTES_PER_VALUE,
     HEAD_FILE,
@@ -29,7 +29,7 @@ _SHA256 = r"[0-9a-f]{64}"
 def read_labels(top: JsonObject) -> tuple[str, ...]:
     """The names of the scores: at least one, each once."""
     labels = top.items("labels", 1)
-    if not all(isinstance(label, str) and label for label in labels):
+    if not all(is_text(label) and label for label in labels):
         raise top.error("labels", "an array of strings that are not empty")
     if len(set(labels)) != len(labels):
         raise top.error("labels", "each label once")

@@ -10,8 +10,8 @@ __all__ = ["BUILD_HELP", "DUMP_HELP", "build_model", "dump_embeddings"]
 
 BUILD_HELP = {
     "h5": "Keras model, .h5 or .keras (default: the sample model)",
-    "word_index": "{word: index}, tokenizer.to_json(), one word per line, or the Tokenizer's "
-    "pickle (default: word_index.json beside the .h5)",
+    "word_index": "{word: index}, tokenizer.to_json(), CSV or TSV, one word per line, or the "
+    "Tokenizer's pickle (default: word_index.json beside the .h5)",
     "architecture": "model.to_json() as a file, for an .h5 of weights alone",
     "settings": "labels, tokenizer, names as JSON (default: model.json beside the .h5, if any)",
     "reference": "Keras' own scores as JSON (default: reference.json beside the .h5, if any)",
@@ -27,6 +27,8 @@ BUILD_HELP = {
     "dtype": "of the vectors in MongoDB: float32 (default) or float16",
     "out": f"bundle directory (default: {BUNDLE.relative_to(ROOT)})",
     "force": "build even if nothing has changed",
+    "accept_unusual": "only warn where word index, matrix or golden outputs do not look like a "
+    "model's",
     **DRY_RUN,
 }
 DUMP_HELP = {
@@ -39,6 +41,7 @@ DUMP_HELP = {
     "name": "first part of the collection's name, [a-z0-9_] (default: embedding)",
     "dtype": "of the vectors: float32 (default) or float16",
     "member": "the file to read from a .zip that holds several",
+    "accept_unusual": "only warn where word index, matrix or vectors do not look like a model's",
     "out": f"dump directory (default: {DUMP.relative_to(ROOT)})",
     **DRY_RUN,
 }
@@ -62,6 +65,7 @@ def build_model(
     dtype: str | None = None,
     out: str | None = None,
     force: bool = False,
+    accept_unusual: bool = False,
     dry_run: bool = False,
 ) -> None:
     """Turn a Keras .h5 into a bundle: a small head and a dump of its word vectors."""
@@ -84,6 +88,7 @@ def build_model(
         mode=mode,
         dtype=dtype,
         force=force,
+        accept_unusual=accept_unusual,
     )
 
 
@@ -95,6 +100,7 @@ def dump_embeddings(
     name: str = "embedding",
     dtype: str = "float32",
     member: str | None = None,
+    accept_unusual: bool = False,
     out: str | None = None,
     dry_run: bool = False,
 ) -> None:
@@ -109,4 +115,5 @@ def dump_embeddings(
         name=name,
         dtype=dtype,
         member=member,
+        accept_unusual=accept_unusual,
     )

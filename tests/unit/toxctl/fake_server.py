@@ -22,11 +22,11 @@ import fake_programs
 
 import toxctl.cli
 
-__all__ = ["LABELS", "PACKAGE_DIR", "SCORES", "FakeServer", "Model", "Run"]
+__all__ = ["GOLDEN", "LABELS", "PACKAGE_DIR", "FakeServer", "Model", "Run"]
 
 PACKAGE_DIR = Path(__file__).resolve().parents[3] / "server"
 LABELS = ["toxic", "obscene"]
-SCORES = [0.9, 0.25]
+GOLDEN = {"idiot": [0.9, 0.25], "thanks": [0.1, 0.05]}
 DIRECTORIES = (
     "slots", "models", "apps", "fake/units", "bin", "run", "state", "dumps", "incoming", "answers",
 )  # fmt: skip
@@ -39,7 +39,7 @@ class Model:
 
     path: Path
     version: str
-    scores: list[float]
+    scores: dict[str, list[float]]
     answer: dict[str, float] | None = None  # when other than the golden outputs
     ready: tuple[int, Any] | None = None  # when other than ready
     dies_when_live: bool = False
@@ -167,7 +167,12 @@ class FakeServer:
         link.symlink_to(self.root / "apps" / version)
 
     def model(
-        self, version: str, complete: bool = True, key: str = "golden_outputs", **behaviour: Any
+        self,
+        version: str,
+        complete: bool = True,
+        key: str = "golden_outputs",
+        golden: dict[str, list[float]] = GOLDEN,
+        **behaviour: Any,
     ) -> Model:
         """Add a model release; `key`: what its manifest calls the golden outputs."""
         path = self.root / "models" / version
@@ -184,13 +189,13 @@ class FakeServer:
             "labels": LABELS,
             key: {
                 "tolerance": 1e-4,
-                "cases": [{"text": text, "scores": SCORES} for text in ("idiot", "thanks")],
+                "cases": [{"text": text, "scores": scores} for text, scores in golden.items()],
             },
         }
         (path / "manifest.json").write_text(json.dumps(manifest))
         if complete:
             (path / ".complete").touch()
-        self.models[version] = Model(path, version, SCORES, **behaviour)
+        self.models[version] = Model(path, version, golden, **behaviour)
         return self.models[version]
 
     def make_live(self, version: str) -> None:
@@ -276,7 +281,9 @@ class FakeServer:
         if rest == "livez":
             return 200, {"status": "live", "slot": slot}
         if rest == "predict" and body and "text" in body:
-            scores = model.answer or dict(zip(LABELS, model.scores, strict=True))
+            scores = model.answer or dict(
+                zip(LABELS, model.scores.get(body["text"], [0.5, 0.5]), strict=True)
+            )
             return 200, {"model": model.version, "scores": scores, "words": {}}
         return 404, {"error": {}}
 

@@ -42,3 +42,21 @@ def test_app_ships_the_same_comparison() -> None:
     assert golden_of_app.__file__ is not None
     path = Path(golden_of_app.__file__).resolve()
     assert path == PACKAGE_DIR / "toxctl" / "golden.py"
+
+
+@pytest.mark.parametrize(
+    ("scores", "spread", "alike"),
+    [
+        ([[0.138, 0.01]] * 14, 0.0, True),
+        ([[0.138, 0.01], [0.1382, 0.01]], 2e-4, True),
+        ([[0.138, 0.01], [0.1384, 0.01]], 4e-4, False),
+        ([[0.138, 0.01], [0.138, 0.9]], 0.89, False),
+        ([[0.9, 0.1]], 0.0, True),
+        ([], 0.0, True),
+    ],
+)
+def test_golden_outputs_that_one_answer_would_match_are_alike(
+    scores: list[list[float]], spread: float, alike: bool
+) -> None:
+    assert golden.spread(scores) == pytest.approx(spread)
+    assert golden.alike(scores, tolerance=1.001e-4) is alike

@@ -6,7 +6,7 @@ import http.client
 from typing import Any
 
 import pytest
-from fake_server import LABELS, SCORES, FakeServer
+from fake_server import GOLDEN, LABELS, FakeServer
 
 from toxctl import probe
 from toxctl.errors import NotReady, ToxctlError
@@ -14,7 +14,7 @@ from toxctl.manifest import Case, Expected
 from toxctl.slots import Slots
 from toxctl.watch import Watch
 
-EXPECTED = Expected("one", LABELS, 1e-4, [Case("idiot", SCORES), Case("thanks", SCORES)])
+EXPECTED = Expected("one", LABELS, 1e-4, [Case(*one) for one in GOLDEN.items()])
 
 
 def live(server: FakeServer) -> str:

@@ -161,3 +161,25 @@ def test_systemd_of_centos_7_is_recognised(serving: FakeServer) -> None:
 def test_memory_of_this_machine_can_be_read() -> None:
     found = memory.report()
     assert 0 < found["available"] <= found["total"]
+
+
+@pytest.mark.parametrize("key", ["golden_outputs", "known_answers"])
+def test_model_that_scores_every_text_alike_is_not_taken(serving: FakeServer, key: str) -> None:
+    serving.answers("verify", f"echo '{json.dumps(VERIFIED)}'")
+    golden = {text: [0.138, 0.01] for text in ("idiot", "thanks", "you")}
+    path = serving.model("alike", complete=False, key=key, golden=golden).path
+    error = serving.json("verify", "--model", "alike", "--complete").error
+    assert error["kind"] == "head"
+    assert error["error"] == (
+        "the 3 golden outputs of alike are all the same, as those of a model without its own word "
+        "index: build it again with `fab build-model`"
+    )
+    assert not (path / ".complete").exists()
+
+
+def test_live_model_that_scores_alike_does_not_keep_its_app_from_being_replaced(
+    serving: FakeServer,
+) -> None:
+    serving.answers("verify", f"echo '{json.dumps(VERIFIED)}'")
+    serving.model("alike", golden={"idiot": [0.138, 0.01], "thanks": [0.138, 0.01]})
+    assert serving.json("verify", "--model", "alike").returncode == 0

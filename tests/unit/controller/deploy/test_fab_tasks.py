@@ -152,6 +152,21 @@ def test_options_of_build_model_reach_the_builder(tmp_path: Path) -> None:
     assert "num_words" in done.stderr
 
 
+def test_option_of_the_builders_that_is_wrong_is_one_line(tmp_path: Path) -> None:
+    """Each kind of it is in test_model_builder.py."""
+    for task, option, value, words in (
+        ("build-model", "--h5", str(tmp_path), f"{tmp_path} is a directory, not a file: set it w"),
+        ("build-model", "--h5", "~no_such_user/x", "there is no user 'no_such_user': write the"),
+        ("deploy-model", "--bundle", "~no_such_user/x", "there is no user 'no_such_user'"),
+        ("deploy-model", "--bundle", "x" * 300, "there is no bundle in"),
+    ):
+        done = fab("-r", str(ROOT), task, option, value, cwd=tmp_path)
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_bundle_option_is_relative_to_the_current_directory(built_bundle: Path) -> None:
     environment = {"ANSIBLE_INVENTORY": "/dev/null"}
     done = fab("-r", str(ROOT), "deploy-model", "--bundle", ".", cwd=built_bundle, **environment)

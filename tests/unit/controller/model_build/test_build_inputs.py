@@ -101,8 +101,14 @@ def test_damaged_model_is_a_one_line_error_and_leaves_nothing(
         ({"embedding_name": "a-b"}, "embedding_name is 'a-b'"),
         ({"oov_token": "<oov>"}, "'<oov>' is not in the word index"),
         ({"lables": []}, "unknown setting 'lables'"),
-        ({"settings": "/nowhere/model.json"}, "/nowhere/model.json: No such file"),
-        ({"reference": "/nowhere/keras.json"}, "/nowhere/keras.json: No such file"),
+        (
+            {"settings": "/nowhere/model.json"},
+            r"model\.json does not exist: set it with --settings",
+        ),
+        (
+            {"reference": "/nowhere/keras.json"},
+            r"keras\.json does not exist: set it with --reference",
+        ),
     ],
 )
 def test_invalid_settings_are_a_one_line_error(make, out, options, match):

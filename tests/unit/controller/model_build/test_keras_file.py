@@ -76,7 +76,7 @@ def test_long_lists_of_names_are_read_in_chunks(make_h5, small_layers, small_wei
 
 
 def test_missing_file_names_the_option(tmp_path):
-    with pytest.raises(BuildError, match=r"no such file: name the Keras model with --h5"):
+    with pytest.raises(BuildError, match=r"does not exist: name the Keras model with --h5"):
         classes(tmp_path / "none.h5")
 
 

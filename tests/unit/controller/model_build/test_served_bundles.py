@@ -20,7 +20,8 @@ from tox_com_det.model.predictor import Predictor
 from tox_com_det.store.documents import parse_row
 from tox_com_det.store.vectors import Vectors
 
-THREE = LABELS[:3]
+# No golden text of the builder has words of these models, which are w1, w2, ...
+GIVEN = {"labels": LABELS[:3], "texts": ["w1 w2 w3 w4", "w5 w6"]}
 ROWS = 30  # of the matrices of the equality matrix
 
 
@@ -67,7 +68,7 @@ def case(name, directory, suffix=".h5", line="keras2"):
 def test_texts_score_as_in_keras_in_both_modes(tmp_path, words, name, mode, line):
     h5, texts, expected = case(name, tmp_path, line=line)
     out = tmp_path / "bundle"
-    result = build(h5, words, out, labels=THREE, mode=mode, say=lambda line: None)
+    result = build(h5, words, out, **GIVEN, mode=mode, say=lambda line: None)
     serving = predictor(out)
     assert serving.check_golden_outputs().problem == ""
     scores = [one.scores for one in serving.predict(texts)]
@@ -79,14 +80,14 @@ def test_texts_score_as_in_keras_in_both_modes(tmp_path, words, name, mode, line
 def test_whole_mode_stores_indices_and_reports_its_memory(tmp_path, words):
     h5, _, _ = case("functional_branches", tmp_path)
     out, lines = tmp_path / "bundle", []
-    manifest = build(h5, words, out, labels=THREE, mode="whole", say=lines.append).manifest
+    manifest = build(h5, words, out, **GIVEN, mode="whole", say=lines.append).manifest
     dump = out / "dump" / "word_embeddings" / f"{manifest.embedding.collection}.bson"
     with dump.open("rb") as file:
         documents = list(bson.decode_file_iter(file))
     assert {tuple(one) for one in documents} == {("_id", "index")}
     assert manifest.embedding.special_rows == {0: bytes(4)}
     assert any(line.startswith("mode whole: the head contains the embedding") for line in lines)
-    split = build(h5, words, tmp_path / "split", labels=THREE, say=lines.append).manifest
+    split = build(h5, words, tmp_path / "split", **GIVEN, say=lines.append).manifest
     assert split.model_version != manifest.model_version
     assert any(line.startswith("mode split: the head takes ") for line in lines)
 
@@ -95,7 +96,7 @@ def test_unused_rows_are_not_in_a_head_of_mode_whole(tmp_path, words):
     h5, _, _ = case("functional_branches", tmp_path)
     sizes = []
     for number in (ROWS, 5):
-        options = {"labels": THREE, "mode": "whole", "num_words": number}
+        options = {**GIVEN, "mode": "whole", "num_words": number}
         result = build(h5, words, tmp_path / "b", say=lambda line: None, **options)
         sizes.append(result.manifest.files["head.onnx"].bytes)
     assert sizes[0] - sizes[1] >= 25 * 5 * 4
@@ -104,7 +105,7 @@ def test_unused_rows_are_not_in_a_head_of_mode_whole(tmp_path, words):
 def test_float16_vectors_are_half_the_size_and_the_difference_is_reported(tmp_path, words):
     h5, texts, expected = case("functional_branches", tmp_path)
     lines = []
-    build(h5, words, tmp_path / "b", labels=THREE, dtype="float16", say=lines.append)
+    build(h5, words, tmp_path / "b", **GIVEN, dtype="float16", say=lines.append)
     serving = predictor(tmp_path / "b")
     assert serving.manifest.embedding.vector_bytes == 2 * 5
     assert serving.check_golden_outputs().problem == ""
@@ -115,7 +116,7 @@ def test_float16_vectors_are_half_the_size_and_the_difference_is_reported(tmp_pa
 
 def test_two_embeddings_can_be_served_in_mode_whole(tmp_path, words):
     h5, texts, expected = case("two_embeddings", tmp_path)
-    build(h5, words, tmp_path / "b", labels=THREE, mode="whole", say=lambda line: None)
+    build(h5, words, tmp_path / "b", **GIVEN, mode="whole", say=lambda line: None)
     scores = [one.scores for one in predictor(tmp_path / "b").predict(texts)]
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-6)
 
@@ -123,7 +124,7 @@ def test_two_embeddings_can_be_served_in_mode_whole(tmp_path, words):
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
 @pytest.mark.parametrize("line", ["keras2", "keras3"])
 def test_every_file_format_builds_the_same_model(tmp_path, words, suffix, line):
-    options = {"labels": THREE, "say": lambda line: None}
+    options = {**GIVEN, "say": lambda line: None}
     h5, _, _ = case("bidirectional_lstm_concat", tmp_path, line=line)
     version = build(h5, words, tmp_path / "b", **options).manifest.model_version
     other, _, _ = case("bidirectional_lstm_concat", tmp_path, suffix, line)
@@ -143,7 +144,7 @@ def test_compressed_keras_archive_is_read(tmp_path, words):
             archive.writestr(name, data)
     versions = {
         build(
-            one, words, tmp_path / f"{number}", labels=THREE, say=lambda line: None
+            one, words, tmp_path / f"{number}", **GIVEN, say=lambda line: None
         ).manifest.model_version
         for number, one in enumerate((path, tight))
     }
@@ -165,14 +166,14 @@ def tokenizer(tmp_path, **settings):
 def test_setting_that_contradicts_the_tokenizer_is_refused(tmp_path, key, value):
     h5, _, _ = case("nested", tmp_path)
     with pytest.raises(BuildError, match=f"{key} is given as {value!r}") as caught:
-        build(h5, tokenizer(tmp_path), tmp_path / "b", labels=THREE, **{key: value})
+        build(h5, tokenizer(tmp_path), tmp_path / "b", **GIVEN, **{key: value})
     assert f"leave out {key}" in str(caught.value)
     assert not (tmp_path / "b").exists()
 
 
 def test_setting_that_equals_the_tokenizers_is_accepted(tmp_path):
     h5, _, _ = case("nested", tmp_path)
-    options = {"labels": THREE, "num_words": 10, "say": lambda line: None}
+    options = {**GIVEN, "num_words": 10, "say": lambda line: None}
     manifest = build(h5, tokenizer(tmp_path), tmp_path / "b", **options).manifest
     assert (manifest.tokenizer.num_words, manifest.embedding.count) == (10, 9)
 
@@ -180,7 +181,7 @@ def test_setting_that_equals_the_tokenizers_is_accepted(tmp_path):
 def test_mode_whole_with_float16_is_refused(tmp_path, words):
     h5, _, _ = case("nested", tmp_path)
     with pytest.raises(BuildError, match="mode whole stores no vectors in MongoDB"):
-        build(h5, words, tmp_path / "b", labels=THREE, mode="whole", dtype="float16")
+        build(h5, words, tmp_path / "b", **GIVEN, mode="whole", dtype="float16")
 
 
 def test_full_disk_is_detected_before_the_dump(tmp_path, words, monkeypatch):
@@ -190,14 +191,14 @@ def test_full_disk_is_detected_before_the_dump(tmp_path, words, monkeypatch):
     with pytest.raises(
         BuildError, match=r"0\.1 kB are free: free some space or choose another --out"
     ):
-        build(h5, words, tmp_path / "b", labels=THREE, say=lambda line: None)
+        build(h5, words, tmp_path / "b", **GIVEN, say=lambda line: None)
     assert not (tmp_path / "b").exists()
 
 
 def test_out_below_a_file_is_a_one_line_error(tmp_path, words):
     h5, _, _ = case("nested", tmp_path)
     with pytest.raises(BuildError, match=r"Not a directory|File exists") as caught:
-        build(h5, words, words / "below" / "b", labels=THREE)
+        build(h5, words, words / "below" / "b", **GIVEN)
     assert "\n" not in str(caught.value)
 
 
