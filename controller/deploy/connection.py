@@ -6,7 +6,7 @@ import io
 import logging
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 import paramiko
 from fabric import Config, Connection
@@ -15,9 +15,11 @@ from paramiko.ssh_exception import SSHException
 
 from controller.deploy import commands
 from controller.deploy.connection_errors import connection_error, connection_lost, sudo_error
+from controller.deploy.errors import DeployError
 from controller.deploy.inventory import Host
 from controller.deploy.remote import Done
 from controller.deploy.ssh_keys import identity, load_known_hosts
+from controller.deploy.ssh_proxy import proxy
 
 __all__ = ["SshProcess", "SshRemote", "connect"]
 
@@ -51,32 +53,38 @@ def connect(host: Host) -> Iterator[SshRemote]:
     arguments = identity(host)
     if host.password:
         arguments["password"] = host.password
-    connection = Connection(
-        host.address,
-        user=host.user,
-        port=host.port,
-        config=Config(overrides={"runners": {"remote": Runner}}),
-        connect_timeout=CONNECT_SECONDS,
-        connect_kwargs=arguments,
-    )
-    load_known_hosts(connection.client, host)
-    try:
-        connection.open()
-    except (SSHException, OSError, ValueError) as error:
-        connection.client.close()  # Connection.close() does nothing for one that is not open
-        raise connection_error(host, error) from None
-    try:
-        connection.transport.set_keepalive(KEEPALIVE_SECONDS)
-        end_silent_connection(connection.transport.sock)
-        yield SshRemote(host, connection)
-    finally:
-        connection.close()
+    with proxy(host.proxy) if host.proxy else nullcontext() as through:
+        if through:
+            arguments["sock"] = through.sock
+        connection = Connection(
+            host.address,
+            user=host.user,
+            port=host.port,
+            # Without ~/.ssh/config, which ssh has read already.
+            config=Config(
+                overrides={"runners": {"remote": Runner}}, ssh_config=paramiko.SSHConfig()
+            ),
+            connect_timeout=CONNECT_SECONDS,
+            connect_kwargs=arguments,
+        )
+        load_known_hosts(connection.client, host)
+        try:
+            connection.open()
+        except (SSHException, OSError, ValueError, EOFError) as error:
+            connection.client.close()  # Connection.close() does nothing for one that is not open
+            raise connection_error(host, error, through.last_line() if through else "") from None
+        try:
+            connection.transport.set_keepalive(KEEPALIVE_SECONDS)
+            end_silent_connection(connection.transport.sock)
+            yield SshRemote(host, connection)
+        finally:
+            connection.close()
 
 
 def end_silent_connection(sock: socket.socket) -> None:
     """Make the kernel end a connection whose peer does not answer any more (Linux)."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if option is not None:
+    if option is not None and sock.family != socket.AF_UNIX:  # through another program
         sock.setsockopt(socket.IPPROTO_TCP, option, SILENT_SECONDS * 1000)
 
 
@@ -214,3 +222,9 @@ class SshRemote:
             return self.connection.sftp()
         except LOST as error:
             raise connection_error(self.host, error) from None
+        except paramiko.SFTPError as error:
+            raise DeployError(
+                f"{self.host.name} does not transfer files ({error}): if the shell of "
+                f"{self.host.user} prints anything there at login (~/.bashrc), make it print in "
+                "interactive sessions alone, then rerun the command"
+            ) from None

@@ -24,6 +24,7 @@ from typing import Any
 
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import ROOT
+from controller.deploy.ssh_config import SshConfig, ask_ssh
 from controller.deploy.ssh_options import ssh_options
 
 __all__ = ["GROUP", "Host", "read_hosts"]
@@ -37,7 +38,7 @@ ASKED = {
     # The callback sorts hosts by name.
     "place": f"groups['{GROUP}'].index(inventory_hostname)",
     "address": "ansible_host | default(ansible_ssh_host | default(inventory_hostname))",
-    "port": "ansible_port | default(ansible_ssh_port | default(22))",
+    "port": "ansible_port | default(ansible_ssh_port | default(''))",
     "user": "ansible_user | default(ansible_ssh_user | default(''))",
     "key_file": "ansible_ssh_private_key_file | default(ansible_private_key_file | default(''))",
     "password": "ansible_password | default(ansible_ssh_pass | default(''))",
@@ -56,6 +57,8 @@ class Host:
     """How to log in to one server, and the inventory's settings for deploys to it.
 
     `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
+    `keys`: of ~/.ssh/config, where the inventory has no key file. `alias`: the name for ssh, where
+    it is not the address. `proxy`: the command whose input and output are the connection.
     """
 
     name: str
@@ -67,6 +70,10 @@ class Host:
     password: str | None = field(default=None, repr=False)
     become_password: str | None = field(default=None, repr=False)
     hooks_dir: Path | None = None
+    keys: tuple[Path, ...] = ()
+    alias: str = ""
+    agent: str | None = None
+    proxy: str | None = None
 
 
 def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[Host]:
@@ -199,29 +206,34 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         raise DeployError(f"the variables of host {name} in {where} cannot be evaluated: {words}")
     values = json.loads(message) if isinstance(message, str) else message
     refuse_unknown(name, values["names"], values["own_names"], where)
-    address, port = str(values["address"] or "").strip(), str(values["port"])
-    if not address:
+    alias, port = str(values["address"] or "").strip(), str(values["port"])
+    user = str(values["user"])
+    if not alias:
         raise DeployError(f"host {name} in {where} has no address: set its ansible_host")
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if port and (not port.isdigit() or not 0 < int(port) < 65536):
         raise DeployError(f"host {name} in {where}: ansible_port is {port}, not a port")
-    options = ssh_options(f"{values['common_args']} {values['extra_args']}")
-    for option in ("proxyjump", "proxycommand"):
-        if option in options:
-            raise DeployError(
-                f"host {name} in {where}: {option} in ansible_ssh_common_args is not supported "
-                "by the fab tasks: put it into ~/.ssh/config, which Ansible reads too"
-            )
-    known = options.get("userknownhostsfile", "")
+    text = f"{values['common_args']} {values['extra_args']}"
+    # The order of Ansible's own command: of two values ssh uses the first.
+    arguments = [*(["-p", port] if port else []), *(["-o", f"User={user}"] if user else [])]
+    ssh = ask_ssh(name, alias, [*arguments, *shlex.split(text)])
+    ssh = ssh or SshConfig(alias, int(port or 22), user or getpass.getuser())
+    known = ssh_options(text).get("userknownhostsfile", "")
+    known_hosts = tuple(local_path(path.replace("%%", "%")) for path in shlex.split(known))
+    key_file = values["key_file"]
     host = Host(
         name=name,
-        address=address,
-        port=int(port),
-        user=str(values["user"]) or getpass.getuser(),
-        key_file=local_path(values["key_file"]) if values["key_file"] else None,
-        known_hosts=tuple(local_path(path.replace("%%", "%")) for path in shlex.split(known)),
+        address=ssh.address,
+        port=ssh.port,
+        user=ssh.user,
+        key_file=local_path(key_file) if key_file else None,
+        known_hosts=known_hosts or ssh.known_hosts,
         password=str(values["password"]) or None,
         become_password=str(values["become_password"]) or None,
         hooks_dir=local_path(str(values["hooks_dir"])) if values["hooks_dir"] else None,
+        keys=() if key_file else ssh.keys,
+        alias=alias if alias != ssh.address or ssh.proxy else "",
+        agent=ssh.agent,
+        proxy=ssh.proxy,
     )
     return int(values["place"]), host
 

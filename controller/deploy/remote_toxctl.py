@@ -40,9 +40,13 @@ def details_text(details: Any) -> str:
 
 
 def parse_line(line: str) -> dict[str, Any]:
-    """Return a line's JSON object, {} if it is not one."""
+    """Return a line's JSON object, {} if it has none.
+
+    The login shell may print text of its own before it, without an end of the line (`~/.bashrc`).
+    """
+    start = line.find("{")
     try:
-        value = json.loads(line)
+        value = json.loads(line[start:]) if start >= 0 else {}
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -80,7 +80,9 @@ class Session:
 
     def receive(self) -> dict[str, Any]:
         """Return the session's next answer, {} if it has ended instead."""
-        return next((parse_line(line) for line in self.process), {})
+        answers = (parse_line(line) for line in self.process)
+        # Other lines are of the login shell (`~/.bashrc`).
+        return next((one for one in answers if "result" in one or "error" in one), {})
 
     def open(self) -> None:
         """Wait until the lock is held; DeployError names its holder if it is somebody else."""

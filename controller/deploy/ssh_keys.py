@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import paramiko
 from controller.deploy.connection_errors import UnknownHost
 from controller.deploy.errors import DeployError
 from controller.deploy.inventory import Host
+from controller.deploy.key_files import agent_only
 
 __all__ = ["identity", "load_known_hosts"]
 
@@ -35,16 +37,20 @@ def load_known_hosts(client: paramiko.SSHClient, host: Host) -> None:
 def identity(host: Host) -> dict[str, Any]:
     """Return paramiko's arguments for the key to log in with.
 
-    A key with a passphrase is left to ssh-agent, as Ansible's ssh does. Loaded here because
-    paramiko itself tries a key file as every type and reports the last type's failure.
+    A key with a passphrase or of a hardware token is left to ssh-agent, as Ansible's ssh does.
+    Loaded here because paramiko tries a key file as every type and reports the last type's failure.
     """
+    if host.agent and host.agent != "SSH_AUTH_SOCK":
+        os.environ["SSH_AUTH_SOCK"] = os.path.expandvars(os.path.expanduser(host.agent))
     if host.key_file is None:
-        return {}
+        # The others are with the agent.
+        files = [str(key) for key in host.keys if key.suffix != ".pub"]
+        return {"key_filename": files, "look_for_keys": False} if files else {}
     variable = "check ansible_ssh_private_key_file in the inventory"
+    if agent_only(host.key_file):
+        return {"look_for_keys": False}
     try:
         key = paramiko.PKey.from_path(host.key_file)
-    except TypeError:  # a passphrase is needed
-        return {"look_for_keys": False}
     except OSError as error:
         raise DeployError(
             f"the key file {host.key_file} of {host.name} cannot be read ({error.strerror}): "

@@ -16,6 +16,7 @@ from controller.deploy.errors import DeployError
 from controller.deploy.hooks import HookError, Hooks
 from controller.deploy.remote import Done
 from controller.deploy.server import Server
+from controller.deploy.session import Session
 
 
 @pytest.fixture
@@ -292,3 +293,9 @@ def test_hook_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
     (tmp_path / "before-upload").chmod(0o755)
     with pytest.raises(HookError, match=r"cannot be run .*fix it, then rerun `fab deploy-model`"):
         hooks(tmp_path).run("before", "upload")
+
+
+def test_session_skips_what_the_login_shell_prints() -> None:
+    opened = Session.__new__(Session)
+    opened.process = ["Welcome", '{"motd": 1}', 'Hi {"result": {"locked": true}}']  # type: ignore[assignment]  # its lines
+    assert opened.receive() == {"result": {"locked": True}}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import shlex
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +19,7 @@ from controller.deploy.connection import SshRemote, connect
 from controller.deploy.errors import DeployError
 from controller.deploy.inventory import Host
 from controller.deploy.remote import ConnectionLost, Done
+from controller.deploy.remote_toxctl import ToxctlCall
 
 ANSWER_SECONDS = 0.2
 
@@ -307,3 +311,73 @@ def test_lost_connection_names_the_next_command(server: SshServer) -> None:
     server.answer = lambda command, typed: ("", "", None)
     with connect(server.host) as remote, refused("nanode was lost.*fab status"):
         run(remote, "toxctl", "activate")
+
+
+RELAY = """
+import os, socket, sys, threading
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+def up():
+    while data := os.read(0, 65536):
+        sock.sendall(data)
+threading.Thread(target=up, daemon=True).start()
+while data := sock.recv(65536):
+    os.write(1, data)
+"""
+
+
+def test_connection_goes_through_the_program_of_the_ssh_configuration(server: SshServer) -> None:
+    command = shlex.join([sys.executable, "-c", RELAY, str(server.port)])
+    # Only the program knows the way; the host key is that of the address.
+    with connect(replace(server.host, proxy=command)) as remote:
+        assert run(remote, "ls").stdout == "sudo -n -u root -- ls\n"
+
+
+def test_program_that_finds_no_way_is_reported_with_its_words(server: SshServer) -> None:
+    command = "sh -c 'echo gate: unknown >&2'"
+    with refused("cannot be reached through .*gate: unknown.*try `ssh -p [0-9]+ deploy@nanode`"):
+        open_and_close(replace(server.host, proxy=command, alias="nanode"))
+
+
+def test_key_with_a_passphrase_names_ssh_add(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    server.user_key.write_private_key_file(str(server.key_file), password="sesame")  # noqa: S106 (made up)
+    start = r'run `eval "\$\(ssh-agent\)"`, then run `ssh-add '
+    with refused(f"the key {server.key_file} has a passphrase, and ssh-agent .*: {start}"):
+        open_and_close(server.host)
+    with refused(f"the key {server.key_file} has a passphrase, and ssh-agent"):
+        open_and_close(replace(server.host, key_file=None, keys=(server.key_file,)))
+
+
+def test_keys_of_the_ssh_configuration_are_used(server: SshServer, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(other))
+    open_and_close(replace(server.host, key_file=None, keys=(other, server.key_file)))
+
+
+def test_files_of_a_server_whose_login_prints_text_name_the_cause(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def garbage(_: object) -> None:
+        raise paramiko.SFTPError("Garbage packet received")
+
+    with connect(server.host) as remote:
+        monkeypatch.setattr(type(remote.connection), "sftp", garbage)
+        with refused("nanode does not transfer files .*bashrc.*rerun the command"):
+            remote.files()
+
+
+@pytest.mark.parametrize("noise", ["Welcome\n", "Welcome ", "{ curly\n", ""])
+def test_text_of_the_login_shell_is_skipped(server: SshServer, noise: str) -> None:
+    server.answer = lambda command, typed: (f'{noise}{{"result": {{"live": "a"}}}}\n', "", 0)
+    with connect(server.host) as remote:
+        assert ToxctlCall(remote, print, "status").result() == {"live": "a"}
+
+
+def test_key_of_a_hardware_token_is_left_to_the_agent(server: SshServer) -> None:
+    blob = b"openssh-key-v1\0" + b"\0\0\0\x1ask-ssh-ed25519@openssh.com"
+    head, end = (f"-----{word} OPENSSH PRIVATE KEY-----\n" for word in ("BEGIN", "END"))
+    server.key_file.write_text(f"{head}{base64.b64encode(blob).decode()}\n{end}")
+    with refused("is that of a hardware token, and ssh-agent has no key .*ssh-add"):
+        open_and_close(server.host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -162,12 +163,12 @@ def test_relative_path_is_looked_up_in_the_current_directory(
         ("[tox_com_det]\na ansible_user='{{ nobody_set_it }}'\n", None, "nobody_set_it"),
         ("tox_com_det: [unclosed\n", None, "cannot be read"),
         (
-            "[tox_com_det]\na ansible_ssh_common_args='-o ProxyJump=b'\n",
+            "[tox_com_det]\na ansible_ssh_common_args='-o NoSuchOption=b'\n",
             None,
-            "proxyjump in ansible_ssh_common_args is not supported",
+            "ssh rejects the options of host a .*nosuchoption",
         ),
     ],
-    ids=["no-group", "limit", "no-address", "port", "undefined", "broken", "jump"],
+    ids=["no-group", "limit", "no-address", "port", "undefined", "broken", "ssh-option"],
 )
 def test_inventory_without_a_usable_host_is_one_line(
     tmp_path: Path, text: str, limit: str | None, words: str
@@ -209,3 +210,38 @@ def test_copy_of_the_example_without_its_vault_names_the_example(tmp_path: Path)
     kept = [line for line in variables.read_text().splitlines() if "{{ vault_" not in line]
     variables.write_text("\n".join([*kept, "sudo_user_nopasswd: true"]))
     assert [host.name for host in read_hosts(str(mine))] == ["nanode.example.org"]
+
+
+def test_ssh_configuration_counts_where_the_inventory_says_nothing(tmp_path: Path) -> None:
+    key = write(tmp_path / "work", "")
+    config = write(
+        tmp_path / "config",
+        f"Host nanode\n  HostName 192.0.2.9\n  Port 2200\n  User ops\n  IdentityFile {key}\n"
+        f"  UserKnownHostsFile {tmp_path}/known\n  ProxyJump gate@192.0.2.1:2201\n"
+        "Host tunnel\n  ProxyCommand nc -X %% %h %p %r\n",
+    )
+    (tmp_path / "hosts.yml").write_text(
+        f"""
+tox_com_det:
+  vars: {{ansible_ssh_common_args: "-F {config}"}}
+  hosts:
+    nanode: {{}}
+    other:
+      {{ansible_host: nanode, ansible_port: 22, ansible_user: deploy,
+        ansible_ssh_private_key_file: /keys/id}}
+    tunnel: {{ansible_user: deploy}}
+    jump: {{ansible_ssh_common_args: "-J one,two -o UserKnownHostsFile=/known"}}
+"""
+    )
+    nanode, other, tunnel, jump = read_hosts(str(tmp_path / "hosts.yml"))
+    assert (nanode.address, nanode.port, nanode.user) == ("192.0.2.9", 2200, "ops")
+    assert (nanode.keys, nanode.known_hosts) == ((Path(key),), (tmp_path / "known",))
+    assert nanode.alias == "nanode"
+    assert shlex.split(nanode.proxy or "") == [
+        *("ssh", "-F", config, "-W", "[192.0.2.9]:2200", "ssh://gate@[192.0.2.1]:2201")
+    ]
+    assert (other.address, other.port, other.user) == ("192.0.2.9", 22, "deploy")
+    assert (other.key_file, other.keys) == (Path("/keys/id"), ())
+    assert tunnel.proxy == "nc -X % tunnel 22 deploy"
+    assert jump.proxy == "ssh -J one -W '[jump]:22' ssh://two"
+    assert jump.known_hosts == (Path("/known"),)

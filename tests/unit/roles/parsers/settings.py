@@ -140,9 +140,12 @@ def sudoers(text: str) -> str:
     rule = r"([a-z_][a-z0-9_-]*) ALL=\(ALL\) (NOPASSWD: )?ALL"
     if not lines or not (match := re.fullmatch(rule, lines[-1])):
         raise ParseError(f"{lines!r} does not end with a rule for one user")
-    path = rf"Defaults:{match[1]} secure_path=(/[a-z/]+)(:/[a-z/]+)*"
+    # Neither Ansible nor fab has a terminal, which old distributions require for sudo.
+    path = rf"Defaults:{match[1]} !requiretty, secure_path=(/[a-z/]+)(:/[a-z/]+)*"
     if len(lines) != 2 or not re.fullmatch(path, lines[0]):
-        raise ParseError(f"{lines!r} is not one secure_path and one rule for one user")
+        raise ParseError(
+            f"{lines!r} is not !requiretty, one secure_path, and one rule for one user"
+        )
     if not text.endswith("\n"):
         raise ParseError("the last line has no newline")
     return match[1]
