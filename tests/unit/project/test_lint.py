@@ -119,7 +119,7 @@ def test_an_unknown_linter_is_refused(capsys: pytest.CaptureFixture[str]):
 
 def test_make_lint_runs_all_linters():
     printed = subprocess.run(
-        ["make", "--dry-run", "lint"],  # noqa: S607 (make itself)
+        ["make", "--dry-run", "--no-print-directory", "lint"],  # noqa: S607 (make itself)
         cwd=PROJECT,
         capture_output=True,
         text=True,

@@ -219,7 +219,7 @@ def test_by_default_the_scenarios_and_the_faults_run(checkout):
 
 def test_make_test_is_this_script():
     printed = subprocess.run(
-        ["make", "--dry-run", "test"],  # noqa: S607 (make itself)
+        ["make", "--dry-run", "--no-print-directory", "test"],  # noqa: S607 (make itself)
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
