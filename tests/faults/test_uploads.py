@@ -176,8 +176,10 @@ def test_flipped_byte_in_an_interrupted_upload_is_noticed(
         laptop = scene.laptop.through(proxy)
         proxy.rate, proxy.cut_after = RATE, size_of(bundle) // 2
         scene.fails(*scene.deploy(bundle), laptop=laptop)
-        path = server.inside('ls "$1"/*/*.part', server.config["incoming_dir"]).strip()
-        server.run(server.python, "-c", FLIP, path, "")
+        # The manifest's own .part, smaller and complete, lies beside it.
+        parts = server.inside('ls -S "$1"/*/*.part', server.config["incoming_dir"]).split()
+        flipped = server.run(server.python, "-c", FLIP, parts[0], "")
+        assert flipped.returncode == 0, flipped.stderr
         before = proxy.sent
         scene.succeeds(*scene.deploy(bundle), laptop=laptop)
         assert proxy.sent - before >= size_of(bundle)

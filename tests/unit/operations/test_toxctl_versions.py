@@ -23,6 +23,7 @@ def removed(current: str, **installed: float) -> list[str]:
         },
     }
     found = evaluate("{{ __toxctl_superseded }}", values)
+    assert isinstance(found, list)
     return [path.removeprefix(f"{DIRECTORY}/") for path in found]
 
 
