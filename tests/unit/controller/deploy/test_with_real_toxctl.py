@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,6 +141,10 @@ def test_deploy_lock_of_another_laptop_is_respected_and_can_be_released(
             with pytest.raises(DeployError, match=words):
                 deploy_model(server, bundle)
             assert unlock(server) is True
+            # The session releases the lock a moment before its process has ended.
+            end = time.monotonic() + 60
+            while not held.session.process.ended() and time.monotonic() < end:
+                time.sleep(0.01)
             held.enter("upload")
 
     with pytest.raises(DeployError, match="deploy lock on nanode was released by `fab unlock`"):
