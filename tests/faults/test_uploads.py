@@ -62,7 +62,7 @@ def test_interrupted_upload_of_a_model_resumes(
         laptop = scene.laptop.through(proxy)
         proxy.rate = RATE
         proxy.cut_after = cut = size * percent // 100
-        scene.fails(*scene.deploy(bundle), words="rerun the command, it resumes", laptop=laptop)
+        scene.fails(*scene.deploy(bundle), words="it resumes from there", laptop=laptop)
         assert proxy.was_cut.is_set()
         scene.unchanged()
         arrived = uploaded(server)
@@ -89,7 +89,7 @@ def test_interrupted_upload_of_a_dump_resumes(
         proxy.rate = RATE
         proxy.cut_after = cut = size // 2
         words = ("restore-embeddings", "--bundle", str(bundle))
-        scene.fails(*words, words="rerun the command, it resumes", laptop=laptop)
+        scene.fails(*words, words="it resumes from there", laptop=laptop)
         assert proxy.was_cut.is_set()
         scene.unchanged()
         arrived, before = uploaded(server), proxy.sent
