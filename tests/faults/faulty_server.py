@@ -219,6 +219,8 @@ class FaultyServer:
         """AssertionError unless this model is live and confirmed, and nothing is left over."""
         manifest = Manifest.load(bundle / "manifest.json")
         version = manifest.model_version
+        # The slot that was stopped is inactive a moment before the activation has ended.
+        wait(lambda: not self.state()["activation"], "the end of the activation")
         state = self.state()
         confirmed = state["confirmed"]
         model = Path(confirmed["model"])
