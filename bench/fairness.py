@@ -34,7 +34,7 @@ def distinct_words() -> bytes:
     letters = string.ascii_lowercase + string.digits
     texts: list[str] = []
     while len(texts) < TEXTS:
-        words = ("".join(random.choices(letters, k=4)) for _ in range(CHARACTERS // 5))  # noqa: S311
+        words = ("".join(random.choices(letters, k=4)) for _ in range(CHARACTERS // 5))  # noqa: S311 (words, not secrets)
         texts.append(" ".join(words))
     return json.dumps({"texts": texts}).encode()
 
@@ -44,7 +44,7 @@ def vocabulary_words(word_index: Path) -> Callable[[], bytes]:
     words = list(json.loads(word_index.read_text(encoding="utf-8")))
 
     def body() -> bytes:
-        texts = [" ".join(random.choices(words, k=1500)) for _ in range(TEXTS)]  # noqa: S311
+        texts = [" ".join(random.choices(words, k=1500)) for _ in range(TEXTS)]  # noqa: S311 (a sample, not a secret)
         return json.dumps({"texts": [text[:CHARACTERS] for text in texts]}).encode()
 
     return body
