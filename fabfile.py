@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from controller.deploy import predict, tasks
-from controller.deploy.bundle import load_bundle
+from controller.deploy.bundle import deployable_bundle, load_bundle
 from controller.deploy.cli import Action, laptop_task, server_task
 from controller.deploy.paths import BUNDLE, ROOT, user_path
 from controller.utf8 import use_utf8
@@ -38,7 +38,9 @@ def restore_embeddings(bundle: str | None = None) -> Action:
 @server_task(bundle=BUNDLE_HELP)
 def deploy_model(bundle: str | None = None) -> Action:
     """Upload the model, verify it beside the live one, switch to it without losing a request."""
-    return partial(tasks.deploy_model.deploy_model, bundle=load_bundle(user_path(bundle, BUNDLE)))
+    return partial(
+        tasks.deploy_model.deploy_model, bundle=deployable_bundle(user_path(bundle, BUNDLE))
+    )
 
 
 @server_task()

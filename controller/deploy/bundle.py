@@ -11,7 +11,7 @@ from controller.model_build.errors import file_problem
 from tox_com_det.model.manifest import HEAD_FILE, Manifest, ManifestError
 from toxctl.golden import alike
 
-__all__ = ["Bundle", "check_golden_outputs", "load_bundle", "sha256_of"]
+__all__ = ["Bundle", "deployable_bundle", "load_bundle", "sha256_of"]
 
 MANIFEST_FILE = "manifest.json"
 REBUILD = "run `fab build-model`"
@@ -58,11 +58,12 @@ class Bundle:
         return files
 
 
-def check_golden_outputs(bundle: Bundle) -> None:
-    """Refuse a bundle that scores every text alike: it would call every comment harmless.
+def deployable_bundle(directory: Path) -> Bundle:
+    """Return the bundle in the directory, unless it would call every comment harmless.
 
-    Raises DeployError.
+    Raises DeployError: as `load_bundle`, or golden outputs that are all alike.
     """
+    bundle = load_bundle(directory)
     golden = bundle.manifest.golden_outputs
     scores = [case.scores for case in golden.cases]
     if alike(scores, golden.tolerance):
@@ -73,6 +74,7 @@ def check_golden_outputs(bundle: Bundle) -> None:
             "deployed: run `fab build-model` with the model's --h5 and --word-index, which says "
             "what is wrong"
         )
+    return bundle
 
 
 def load_bundle(directory: Path) -> Bundle:

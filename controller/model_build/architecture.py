@@ -112,6 +112,8 @@ def _layer(entry: Mapping[str, Any], number: int, prefix: str, path: tuple[str, 
     kind, config = entry["class_name"], entry["config"]
     # The list form of a nested Sequential of Keras 2.1 has its name beside it, or none.
     name = config["name"] if isinstance(config, dict) else entry.get("name", f"{kind}_{number}")
+    if not (isinstance(kind, str) and isinstance(name, str)):
+        raise TypeError(f"layer {number} has the class {kind!r} and the name {name!r}")
     position = f"{prefix}{number}"
     registered = entry.get("registered_name")
     if registered not in (None, kind):
@@ -203,14 +205,13 @@ def _node(node: Any) -> tuple[tuple[Source, ...], Source | None, dict[str, Any]]
         for key, value in (entry[3] if len(entry) > 3 else {}).items():
             if value is not None:
                 options[key] = value
-    return tuple((one[0], one[1], one[2]) for one in node), None, options
+    return tuple(map(_source, node)), None, options
 
 
 def _tensors(value: Any) -> Iterator[Source]:
     if isinstance(value, Mapping):
         if value.get("class_name") == "__keras_tensor__":
-            name, call, output = value["config"]["keras_history"]
-            yield name, call, output
+            yield _source(value["config"]["keras_history"])
             return
         value = list(value.values())
     if isinstance(value, list):
@@ -224,4 +225,12 @@ def _ends(entries: Any) -> list[Source]:
         raise ValueError("inputs or outputs are a dictionary")
     if isinstance(entries[0], str):
         entries = [entries]
-    return [(entry[0], entry[1], entry[2]) for entry in entries]
+    return [_source(entry) for entry in entries]
+
+
+def _source(entry: Any) -> Source:
+    """The first three items of an entry, which name one output of one call."""
+    name, call, output = entry[:3]
+    if not (isinstance(name, str) and isinstance(call, int) and isinstance(output, int)):
+        raise TypeError(f"{entry[:3]} names no output of a layer")
+    return name, call, output

@@ -18,7 +18,7 @@ from controller.model_build.consistency import embedding_rows, unknown_word_row
 from controller.model_build.convert import check_layers
 from controller.model_build.describe import warnings_of
 from controller.model_build.errors import BuildError, file_problem, from_os_error
-from controller.model_build.keras_file import open_model
+from controller.model_build.keras_file import as_keras_writes, open_model
 from controller.model_build.keras_model import KerasModel
 from controller.model_build.place import check_replaceable, replacing
 from controller.model_build.plausibility import (
@@ -158,8 +158,9 @@ def _build(
         for path, what in ((files.settings, "settings"), (files.reference, "Keras scores")):
             if path:
                 say(f"{what} from {path}")
-        check_layers(model.network)
-        rows, rules = embedding_rows(model), settings.tokenizer()
+        with as_keras_writes(files.h5):
+            check_layers(model.network)
+            rows, rules = embedding_rows(model), settings.tokenizer()
         unknown = unknown_word_row(index, settings)
         check_words(index, rules, str(files.word_index), unusual)
         chosen = vocabulary(index, rules, rows)

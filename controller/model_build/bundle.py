@@ -24,6 +24,7 @@ from controller.model_build.dump import DATABASE, Dump, check_space, write_dump
 from controller.model_build.errors import BuildError
 from controller.model_build.golden_outputs import Embedded, golden_outputs
 from controller.model_build.head import Head, build_head, with_metadata
+from controller.model_build.keras_file import as_keras_writes
 from controller.model_build.keras_model import KerasModel
 from controller.model_build.plausibility import (
     Unusual,
@@ -79,9 +80,10 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         BuildError: with one line for the user.
     """
     model, settings, chosen = plan.model, plan.settings, plan.chosen
-    length = sequence_length(model, settings)
     reachable = int(max(chosen.indices.max(), plan.unknown or 0)) + 1
-    head = build_head(model, length, mode=settings.mode, rows=reachable)
+    with as_keras_writes(model.path):
+        length = sequence_length(model, settings)
+        head = build_head(model, length, mode=settings.mode, rows=reachable)
     labels = label_names(model, settings, head.labels)
     check_trained(model, plan.unusual)
     dtype = "index" if settings.mode == "whole" else settings.dtype

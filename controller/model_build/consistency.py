@@ -43,9 +43,10 @@ def embedding_rows(model: KerasModel) -> int:
         if layer.class_name == "Embedding"
     ]
     if not rows:
-        raise next(model.network.leaves()).unsupported(
-            "the model has no Embedding; its first layer must be one"
-        )
+        first = next(model.network.leaves(), None)
+        if first is None:
+            raise BuildError(f"{model.path}: the model has no layers: save the trained model")
+        raise first.unsupported("the model has no Embedding; its first layer must be one")
     return min(rows)
 
 

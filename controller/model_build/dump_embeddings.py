@@ -11,7 +11,7 @@ import numpy as np
 from controller.model_build.dump import DATABASE, Dump, check_space, write_dump
 from controller.model_build.errors import BuildError, from_os_error
 from controller.model_build.hdf5 import DataSet
-from controller.model_build.keras_file import open_model
+from controller.model_build.keras_file import as_keras_writes, open_model
 from controller.model_build.keras_model import KerasModel
 from controller.model_build.place import replacing
 from controller.model_build.plausibility import (
@@ -146,7 +146,8 @@ def _dump_model(
     index = read_word_index(word_index)
     check_words(index, _rules(index, settings, word_index), str(word_index), unusual)
     with open_model(source, architecture) as model:
-        matrix = _matrix(model)
+        with as_keras_writes(source):
+            matrix = _matrix(model)
         words = vocabulary(index, settings.tokenizer(), matrix.shape[0])
         check_indices(index, settings.tokenizer(), matrix.shape[0], unusual)
         del index  # the largest object in memory

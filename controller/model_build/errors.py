@@ -7,8 +7,18 @@ from pathlib import Path
 IS_DIRECTORY = "is a directory, not a file"
 
 
+# Of a message; a longer one quotes a value that nobody would read to its end.
+_START, _END = 700, 300
+
+
 class BuildError(Exception):
     """The bundle cannot be built; `str(error)` is one line for the user."""
+
+    def __init__(self, message: str) -> None:
+        line = " ".join(message.splitlines())
+        if len(line) > _START + _END:
+            line = f"{line[:_START]} ... {line[-_END:]}"
+        super().__init__(line)
 
 
 class UnsupportedLayer(BuildError, ValueError):

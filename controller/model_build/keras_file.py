@@ -132,13 +132,34 @@ def _model(
 
 
 def _network(path: Path, architecture: dict[str, Any]) -> Network:
-    try:
+    with as_keras_writes(path):
         return read_network(architecture)
+
+
+@contextmanager
+def as_keras_writes(path: Path) -> Iterator[None]:
+    """Turn the errors of reading an architecture that no Keras wrote into one of the file.
+
+    Raises:
+        BuildError: as raised within, or with the name of the file.
+    """
+    try:
+        yield
     except UnsupportedLayer:
         raise
     except BuildError as error:
+        if str(error).startswith(str(path)):
+            raise
         raise BuildError(f"{path}: {error}") from error
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError, RecursionError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        StopIteration,
+        TypeError,
+        ValueError,
+    ) as error:
         raise BuildError(
             f"{path}: model_config is not in a form that Keras writes ({error!r}): "
             "save the model again with model.save('model.h5')"

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from controller.model_build.errors import BuildError
 from controller.model_build.safe_pickle import PickleError, read_pickle
-from controller.model_build.word_table import find_table
+from controller.model_build.word_table import BLANKS, find_table
 
 TOKENIZER_SETTINGS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
 _FORMS = (
@@ -170,12 +170,12 @@ def _lines(raw: bytes) -> Entries:
             entries.add(_utf8(word), index)
         return entries
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        word = line.strip(BLANKS)
+        if not word:
             raise ValueError(f"line {number} is empty")
-        parts = line.split(None, 1)
-        if len(parts) > 1 or "\0" in line:
+        if any(one in word for one in (*BLANKS, "\0")):
             raise ValueError(f"line {number} is {line[:40]!r}, not a word")
-        entries.add(_utf8(parts[0]), number)
+        entries.add(_utf8(word), number)
     return entries
 
 

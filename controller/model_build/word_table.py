@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 Row = tuple[str, int]
 
+# Of ASCII only: to Keras, a no-break space is a word or a part of one.
+BLANKS = " \t\r\f\v"
 SEPARATORS = ("\t", ",", ";", " ")
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "blanks"}
 _SAMPLED_LINES = 1000
@@ -55,7 +57,7 @@ class Table:
         for number, line in enumerate(lines, start=1):
             if number == 1 and self.header:
                 continue
-            if not line.strip():
+            if not line.strip(BLANKS):
                 raise TableError(f"line {number} is empty: remove it")
             fields = _fields(line, self.separator)
             if len(fields) != self.width:
@@ -70,9 +72,9 @@ class Table:
                     f"line {number} is {_shown(line)}: {index.strip()!r} is not an index, which is "
                     "an integer from 1"
                 )
-            if not word.strip():
+            if not word.strip(BLANKS):
                 raise TableError(f"line {number} is {_shown(line)}, without a word: remove it")
-            yield word.strip(" "), int(index)
+            yield word.strip(BLANKS), int(index)
 
 
 def find_table(lines: Sequence[str]) -> Table | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from controller.deploy import gate
 from controller.deploy.attempt import Attempt, attempt, hooks_of
-from controller.deploy.bundle import Bundle, check_golden_outputs, sha256_of
+from controller.deploy.bundle import Bundle, sha256_of
 from controller.deploy.dry_run import begin_dry_run, would_clean, would_run_hooks
 from controller.deploy.errors import DeployError
 from controller.deploy.remote_toxctl import ToxctlError
@@ -103,7 +103,6 @@ def deploy_model(server: Server, bundle: Bundle, *, dry_run: bool = False) -> bo
 
     Raises DeployError: the previous release stays live.
     """
-    check_golden_outputs(bundle)
     if dry_run:
         report_plan(server, bundle)
         return False

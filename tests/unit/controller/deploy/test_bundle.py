@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.deploy.bundle import check_golden_outputs, load_bundle
+from controller.deploy.bundle import deployable_bundle, load_bundle
 from controller.deploy.errors import DeployError
 
 
@@ -98,10 +98,10 @@ def as_version_1(data: dict) -> None:
 def test_bundle_that_scores_every_text_alike_is_refused(
     bundle: Path, change: Callable[[dict], None]
 ) -> None:
-    check_golden_outputs(load_bundle(bundle))
+    deployable_bundle(bundle)
     change_manifest(bundle, change)
     with pytest.raises(DeployError, match="gives all 14 golden texts the same scores") as caught:
-        check_golden_outputs(load_bundle(bundle))
+        deployable_bundle(bundle)
     assert "run `fab build-model` with the model's --h5 and --word-index" in str(caught.value)
 
 

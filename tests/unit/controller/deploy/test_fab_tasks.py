@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +167,23 @@ def test_option_of_the_builders_that_is_wrong_is_one_line(tmp_path: Path) -> Non
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_bundle_that_scores_every_text_alike_is_refused_before_any_server_is_asked(
+    built_bundle: Path, tmp_path: Path, option: list[str]
+) -> None:
+    bundle = shutil.copytree(built_bundle, tmp_path / "bundle")
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for case in manifest["golden_outputs"]["cases"]:
+        case["scores"] = manifest["golden_outputs"]["cases"][0]["scores"]
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    inventory = ["--inventory", "/dev/null"]
+    done = fab("deploy-model", "--bundle", str(bundle), *inventory, *option)
+    assert done.returncode == 1
+    assert "gives all 14 golden texts the same scores" in done.stderr
+    assert f"run `fab build-model --out {bundle}` with the model's --h5" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_bundle_option_is_relative_to_the_current_directory(built_bundle: Path) -> None:

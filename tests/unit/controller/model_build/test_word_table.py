@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from controller.model_build.errors import BuildError
 from controller.model_build.word_index import read_word_index
 
+SAMPLE = Path(__file__).parents[4] / "sample_model"
 WORDS = {"the": 1, "of": 2, "für": 3}
 
 
@@ -58,6 +62,19 @@ def test_quotation_mark_of_a_tsv_is_a_word(tmp_path: Path) -> None:
 def test_words_may_be_numbers(tmp_path: Path) -> None:
     assert read(tmp_path, "the,1\n2019,2\nof,3\n") == {"the": 1, "2019": 2, "of": 3}
     assert read(tmp_path, "word,index\n2019,1\n2020,2\n") == {"2019": 1, "2020": 2}
+
+
+@pytest.mark.parametrize("text", ["the,1\n\u00a0,2\na\u00a0b,3\n", "the\n\u00a0\na\u00a0b\n"])
+def test_no_break_space_is_a_word_as_in_keras(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, text) == {"the": 1, "\u00a0": 2, "a\u00a0b": 3}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_of_the_sample_model_has_its_words(tmp_path: Path, separator: str) -> None:
+    words = json.loads((SAMPLE / "word_index.json").read_text())
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows([("word", "index"), *words.items()])
+    assert read(tmp_path, text.getvalue()) == words
 
 
 def test_list_of_words_may_contain_commas(tmp_path: Path) -> None:
