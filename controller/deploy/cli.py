@@ -214,5 +214,5 @@ def stopped(names: Sequence[str], number: int, failed: Mapping[str, str]) -> str
         return words
     done = [name for name in names[:number] if name not in failed]
     states = (("done", done), ("failed", list(failed)), ("not begun", names[number + 1 :]))
-    told = [f"{state}: {' '.join(of)}" for state, of in states if of]
-    return f"{words} ({', '.join(told)})"
+    parts = [f"{state}: {' '.join(of)}" for state, of in states if of]
+    return f"{words} ({', '.join(parts)})"

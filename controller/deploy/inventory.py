@@ -8,7 +8,6 @@ inventory: group_vars, templated values, vault, plugins. No host is contacted.
 from __future__ import annotations
 
 import getpass
-import importlib.util
 import json
 import os
 import re
@@ -17,21 +16,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import ROOT
 from controller.deploy.ssh_config import SshConfig, ask_ssh
 from controller.deploy.ssh_options import ssh_options
+from controller.deploy.variable_names import refuse_unknown
 
 __all__ = ["GROUP", "Host", "read_hosts"]
 
 GROUP = "tox_com_det"
-ROLES = ROOT / "roles"
-NAMES = ROLES / "preflight" / "filter_plugins" / "names.py"
 
 # What is asked of each host: name -> Jinja expression.
 ASKED = {
@@ -236,29 +232,6 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         proxy=ssh.proxy,
     )
     return int(values["place"]), host
-
-
-def refuse_unknown(name: str, names: list[str], own: list[str], where: str) -> None:
-    """Raise DeployError for variables that no role uses, as role preflight does."""
-    plugin = preflight_names()
-    unknown = plugin.unknown_names(names, [*plugin.role_options(str(ROLES)), *own])
-    if unknown:
-        raise DeployError(
-            f"host {name} in {where}: unknown variables: {', '.join(unknown)}; correct the names "
-            "in the inventory (roles/*/README.md list them all), or list your own in "
-            "preflight_own_variables"
-        )
-
-
-@cache
-def preflight_names() -> ModuleType:
-    """Return the filters of role preflight, which Ansible loads by their path as well."""
-    spec = importlib.util.spec_from_file_location("preflight_names", NAMES)
-    if spec is None or spec.loader is None:
-        raise DeployError(f"{NAMES} is missing: is the checkout complete?")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def local_path(path: str) -> Path:

@@ -85,7 +85,9 @@ def test_toxctl_is_on_the_sudo_users_path(host):
 def test_an_interrupted_installation_of_toxctl_leaves_nothing(host):
     """The first run was interrupted while it was unpacked."""
     directory = "/opt/tox_com_det/toxctl"
-    (version,) = set(host.file(directory).listdir()) - {"current"}
+    # With find: a listing leaves out the hidden directory that an installation uses.
+    entries = host.check_output("find %s -mindepth 1 -maxdepth 1 -printf '%%f\\n'", directory)
+    (version,) = set(entries.splitlines()) - {"current"}
     assert host.file(f"{directory}/current").linked_to == f"{directory}/{version}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,8 +21,15 @@ PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 def run_tasks(
     directory: Path, role: str, tasks_from: str, variables: Mapping[str, object], *options: str
 ) -> tuple[int, int, str]:
-    """Return the exit status, how many tasks changed something, and the output."""
+    """Return the exit status, how many tasks changed something, and the output.
+
+    The role's dependencies, other than names and paths, do not run.
+    """
     directory.mkdir(parents=True, exist_ok=True)
+    own = directory / "roles" / role
+    shutil.copytree(PROJECT / "roles" / role, own, dirs_exist_ok=True)
+    meta = {"dependencies": [{"role": "layout"}]}
+    (own / "meta/main.yml").write_text(yaml.safe_dump(meta), encoding="utf-8")
     include = {"name": role, "tasks_from": tasks_from}
     play = {
         "name": "Run a part of a role",
@@ -43,7 +51,7 @@ def run_tasks(
             "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_PYTHON_INTERPRETER": shlex.quote(sys.executable),
-            "ANSIBLE_ROLES_PATH": str(PROJECT / "roles"),
+            "ANSIBLE_ROLES_PATH": f"{own.parent}:{PROJECT / 'roles'}",
             "ANSIBLE_STDOUT_CALLBACK": "json",
         },
         capture_output=True,

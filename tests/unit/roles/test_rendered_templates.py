@@ -58,7 +58,7 @@ def test_task_files_that_a_system_selects_exist(system: str):
     selected = 0
     for role in TREE.roles:
         for name, value in variables(role, system, DEFAULTS).items():
-            if name.startswith("__") and name.endswith("_tasks"):
+            if name.startswith(f"__{role.name}_") and name.endswith("_tasks"):
                 assert (role.path / "tasks" / str(value)).is_file(), name
                 selected += 1
     assert selected

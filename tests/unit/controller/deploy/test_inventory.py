@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from controller.deploy.errors import DeployError
-from controller.deploy.inventory import read_hosts, refuse_unknown
+from controller.deploy.inventory import read_hosts
 from controller.deploy.paths import ROOT
 from controller.deploy.ssh_options import ssh_options
+from controller.deploy.variable_names import refuse_unknown
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,38 @@
+"""The names of inventory variables, checked as role preflight checks them."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from types import ModuleType
+
+from controller.deploy.errors import DeployError
+from controller.deploy.paths import ROOT
+
+__all__ = ["refuse_unknown"]
+
+ROLES = ROOT / "roles"
+NAMES = ROLES / "preflight" / "filter_plugins" / "names.py"
+
+
+def refuse_unknown(name: str, names: list[str], own: list[str], where: str) -> None:
+    """Raise DeployError for variables that no role uses, as role preflight does."""
+    plugin = preflight_names()
+    unknown = plugin.unknown_names(names, [*plugin.role_options(str(ROLES)), *own])
+    if unknown:
+        raise DeployError(
+            f"host {name} in {where}: unknown variables: {', '.join(unknown)}; correct the names "
+            "in the inventory (roles/*/README.md list them all), or list your own in "
+            "preflight_own_variables"
+        )
+
+
+@cache
+def preflight_names() -> ModuleType:
+    """Return the filters of role preflight, which Ansible loads by their path as well."""
+    spec = importlib.util.spec_from_file_location("preflight_names", NAMES)
+    if spec is None or spec.loader is None:
+        raise DeployError(f"{NAMES} is missing: is the checkout complete?")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

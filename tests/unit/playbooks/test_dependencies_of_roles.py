@@ -1,0 +1,38 @@
+"""A role that runs alone brings what it needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def tasks(*options: str) -> list[str]:
+    """Return the tasks of `ansible-playbook site.yml` with the options, in their order."""
+    done = subprocess.run(  # noqa: S603 (built here)
+        [
+            *(Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "site.yml"),
+            *("--list-tasks", *options),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return re.findall(r"^ +(\w+ : .+?)\t", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "needed",
+    ["mongodb : Enable and start the database", "flask_app : Install the uploaded release"],
+)
+def test_the_users_of_the_database_bring_the_database_and_the_driver(needed: str):
+    found = tasks("--tags", "mongodb_access")
+    assert found.index(needed) < found.index("mongodb_access : Manage the database's users")
