@@ -140,11 +140,10 @@ def utc(iso: Any) -> str:
 
 
 def memory_text(memory: Mapping[str, Any]) -> str:
-    """Return the use of memory; a container's limit counts, where it has one."""
+    """Return the memory that can be had, cached files included; a container's limit counts."""
     limit, total = memory["limit"], memory["total"]
-    if limit is not None and limit < total:
-        return f"{megabytes(memory['used'])} used of {megabytes(limit)}"
-    return f"{megabytes(memory['available'])} available of {megabytes(total)}"
+    whole = total if limit is None else min(limit, total)
+    return f"{megabytes(memory['available'])} available of {megabytes(whole)}"
 
 
 def lock_text(holder: Mapping[str, Any] | None) -> str:

@@ -128,7 +128,7 @@ def test_slot_that_is_not_ready_shows_its_own_answer() -> None:
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        (1_073_741_824, "300.0 MB used of 1073.7 MB"),
+        (1_073_741_824, "1024.0 MB available of 1073.7 MB"),
         (None, "1024.0 MB available of 2048.0 MB"),
         (1 << 62, "1024.0 MB available of 2048.0 MB"),
     ],
