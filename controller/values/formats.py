@@ -1,0 +1,253 @@
+"""The formats of values that a program parses: systemd, nginx, firewalld, ssh and others.
+
+A format accepts what all of its readers accept, on every supported system.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+__all__ = ["Format", "optional", "whole"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a value must look like.
+
+    Attributes:
+        words: with an example, as the end of "is 'x', not ...".
+        accepts: whether a text has the format. Numbers are passed as text.
+        empty: whether an empty text is a value too, and an empty line of YAML.
+    """
+
+    words: str
+    accepts: Callable[[str], bool]
+    empty: bool = False
+
+
+def matching(pattern: str, words: str) -> Format:
+    """A text that a regular expression matches as a whole."""
+    compiled = re.compile(pattern)
+    return Format(words, lambda text: compiled.fullmatch(text) is not None)
+
+
+def optional(one: Format) -> Format:
+    """A format or nothing."""
+    return Format(one.words + ', or "" for none', one.accepts, empty=True)
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _between(
+    pattern: str, kind: Callable[[str], Number], low: Number, high: Number | None
+) -> Format:
+    """A number within limits."""
+    words = f"{low} or more" if high is None else f"{low} to {high}"
+    form = re.compile(pattern)
+
+    def accepts(text: str) -> bool:
+        if form.fullmatch(text) is None:
+            return False
+        number = kind(text)
+        return low <= number and (high is None or number <= high)
+
+    return Format(("a whole number, " if kind is int else "a number, ") + words, accepts)
+
+
+def whole(low: int, high: int = 1_000_000_000) -> Format:
+    """A whole number within limits."""
+    return _between(r"-?[0-9]{1,10}", int, low, high)
+
+
+def at_least(low: float) -> Format:
+    """A number that is not smaller."""
+    return _between(r"[0-9]{1,6}(\.[0-9]{1,6})?", float, low, None)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    """An address or a network; bits of the host part are accepted, as firewalld does."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return not text.isdigit()
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    # Quotes, blanks and braces end a word in a shell or in a configuration file.
+    if re.fullmatch(r"[^\s\x00-\x20\x7f'\"\\`<>{}|^;]+", text) is None:
+        return False
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    local = parts.scheme == "file" and parts.path.startswith("/")
+    return parts.scheme in schemes and (bool(parts.hostname) or local) and port != 0
+
+
+def _is_port_or_range(text: str) -> bool:
+    found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?/(tcp|udp|sctp|dccp)", text)
+    if found is None:
+        return False
+    first, last = int(found[1]), int(found[2] or found[1])
+    return 0 < first <= last < 65536
+
+
+def _is_systemd_size(text: str) -> bool:
+    """As systemd's parse_size: parts from the largest unit to the smallest, more than 0."""
+    part = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
+    parts = r"\s*".join(rf"(?:({part})\s*{unit})?" for unit in "EPTGMK") + rf"\s*(?:({part})\s*B?)?"
+    found = re.fullmatch(parts, text)
+    return found is not None and any(float(number) > 0 for number in found.groups() if number)
+
+
+def _is_memory_limit(text: str) -> bool:
+    percent = re.fullmatch(r"([0-9]{1,3})(\.[0-9]{1,2})?%", text)
+    if percent is not None:
+        return 0 < float(text[:-1]) <= 100
+    return text == "infinity" or _is_systemd_size(text)
+
+
+def _is_server_name(text: str) -> bool:
+    """Words of nginx's server_name; a name begins with a dot or a star, or ends with a star."""
+    label = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+    name = re.compile(rf"(?:\*\.|\.)?{label}(?:\.{label})*\.?(?:\*)?|_")
+    regex = re.compile(r"~[^\s;{}'\"]+")
+    words = text.split(" ")
+    return all(name.fullmatch(word) or regex.fullmatch(word) or _is_address(word) for word in words)
+
+
+def _is_mongodb_uri(text: str) -> bool:
+    # Blanks and backslashes do not pass through systemd's EnvironmentFile as they are.
+    found = re.fullmatch(
+        r"mongodb(?:\+srv)?://(?:([^\s\\@/]*)@)?([^\s\\@/?]+)(?:[/?][^\s\\]*)?", text
+    )
+    if found is None or not text.isprintable():
+        return False
+    user, hosts = found.groups()
+    if (
+        user is not None
+        and re.fullmatch(r"(?:[^%:]|%[0-9A-Fa-f]{2})+(:(?:[^%:]|%[0-9A-Fa-f]{2})*)?", user) is None
+    ):
+        return False
+    return all(
+        re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?", host)
+        for host in hosts.split(",")
+    )
+
+
+def _is_public_key(text: str) -> bool:
+    """Lines of OpenSSH's public keys: options, type, Base64, comment; or comments alone."""
+    kind = (
+        r"(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp(?:256|384|521)"
+        r"|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
+        r"(?:-cert-v01@openssh\.com)?"
+    )
+    key = re.compile(
+        rf"(?:[^\x00-\x1f]+ )?{kind} [A-Za-z0-9+/]{{40,}}={{0,3}}(?:[ \t][^\x00-\x1f]*)?"
+    )
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    keys = [line for line in lines if not line.startswith("#")]
+    return bool(keys) and all(key.fullmatch(line) for line in keys)
+
+
+SYSTEMD_SIZE = Format("a size that systemd reads, such as 200M or 1G", _is_systemd_size)
+MEMORY_LIMIT = Format(
+    "a memory limit that systemd reads, such as 300M, 1G, 50% or infinity", _is_memory_limit
+)
+# toxctl verifies a release within the same limit, so it must be a number of bytes.
+MEMORY_SIZE = matching(
+    r"[1-9][0-9]{0,14}[KMGT]?", "a size as a whole number with K, M, G or T, such as 300M"
+)
+FILE_SIZE = matching(
+    r"(?=.*[1-9])[0-9]{1,15}(\.[0-9]{1,6})? ?[KMGTkmgt]B?", "a size with its unit, such as 1G"
+)
+NGINX_SIZE = matching(r"[0-9]{1,12}[kKmMgG]?", "a size that nginx reads, such as 512k or 1m")
+NGINX_TIME = matching(
+    r"(?=.*[1-9])(?=.)([0-9]{1,9}y)?([0-9]{1,9}M)?([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?"
+    r"([0-9]{1,9}m)?([0-9]{1,9}s?)?([0-9]{1,9}ms)?",
+    "a time that nginx reads, such as 30s or 1m30s",
+)
+PORT = Format("a port, 1 to 65535", whole(1, 65535).accepts)
+FIREWALL_PORT = Format(
+    "a port or a range with its protocol, such as 8443/tcp or 60000-61000/udp", _is_port_or_range
+)
+ADDRESS = Format("an IP address, such as 203.0.113.7", _is_address)
+NETWORK = Format("an IP address or a network, such as 203.0.113.7 or 203.0.113.0/24", _is_network)
+WEB_ADDRESS = Format(
+    "an address such as https://toxic.example.org", lambda text: _is_url(text, ("http", "https"))
+)
+DOWNLOAD = Format(
+    "the address of a download, such as https://mirror.example.org/path",
+    lambda text: _is_url(text, ("http", "https", "ftp", "file")),
+)
+PROXY = Format(
+    "the address of a proxy, such as http://proxy.example.org:3128",
+    lambda text: _is_url(text, ("http", "https", "socks4", "socks4a", "socks5", "socks5h")),
+)
+SERVER_NAME = Format("host names, such as toxic.example.org or _", _is_server_name)
+MONGODB_URI = Format(
+    "a MongoDB URI such as mongodb://127.0.0.1:27017, with a user and a password that are "
+    "percent-encoded ({{ vault_name | urlencode | replace('/', '%2F') }})",
+    _is_mongodb_uri,
+)
+# No blank and no character that a unit, a shell or sudoers would read otherwise.
+ABSOLUTE_PATH = matching(
+    r"/(?!.*/\.\.(?:/|$))[\w./+@,=~-]*", "an absolute path without blanks, such as /opt/name"
+)
+FILE_NAME = matching(
+    r"\w[\w.+@~-]{0,254}", "a file name, such as Miniconda3-latest-Linux-x86_64.sh"
+)
+LOCAL_FILE = matching(r"[^\x00-\x1f\x7f]{1,4096}", "the path of a file")
+SHA256 = matching(r"[0-9A-Fa-f]{64}", "a SHA-256, 64 hexadecimal digits")
+FINGERPRINT = matching(r"[0-9A-F]{40}", "a fingerprint, 40 hexadecimal digits in upper case")
+PACKAGE = matching(
+    r"[A-Za-z0-9@/][A-Za-z0-9+._:~@/=^*<>-]{0,254}", "the name of a package, such as htop"
+)
+CONDA_PACKAGE = matching(
+    r"[A-Za-z0-9_][\w.:/+*=<>!~,|\[\]' -]{0,254}",
+    "a package in conda's notation, such as numpy=1.26",
+)
+CONDA_NAME = matching(r"[\w][\w.-]{0,63}", "the name of an environment, such as article")
+CONDA_CHANNEL = matching(r"[A-Za-z0-9][\w.:/+@-]{0,254}", "a channel, such as conda-forge")
+VERSION = matching(r"[0-9]{1,4}(\.[0-9]{1,6}){0,3}", 'a version in quotes, such as "3.11"')
+FIREWALL_SERVICE = matching(
+    r"[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}", "a service of firewalld, such as https"
+)
+BOOLEAN_NAME = matching(
+    r"[a-z][a-z0-9_]{0,63}", "a boolean of SELinux, such as httpd_can_network_connect"
+)
+VARIABLE_NAME = matching(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of a variable")
+USER_NAME = matching(
+    r"[a-z_][a-z0-9_-]{0,30}(?:[a-z0-9_-]|\$)?", "a login name, such as deploy (a-z, 0-9, _ and -)"
+)
+PASSWORD_HASH = matching(
+    r"\$[0-9a-z]{1,8}\$[^\s:\x00-\x1f\x7f]{8,256}", "a hash as `openssl passwd -6` prints it"
+)
+PUBLIC_KEY = Format(
+    "a public key as in a .pub file, such as ssh-ed25519 AAAA... name", _is_public_key
+)
+DATABASE_NAME = matching(r"[^\s/\\.\"$*<>:|?\x00]{1,63}", "the name of a database, such as admin")
+DATABASE_ROLE = matching(r"[A-Za-z][A-Za-z0-9_.-]{0,127}", "a role of MongoDB, such as readWrite")
+DATABASE_USER = matching(r"[^\x00-\x1f\x7f]{1,128}", "the name of a database user")
+PASSWORD = matching(r"[^\x00-\x1f\x7f]{1,1024}", "a password without control characters")
+PEM = Format(
+    "the content of a PEM file (-----BEGIN ...)",
+    lambda text: 0 <= text.find("-----BEGIN ") < text.find("-----END "),
+)
+WHEEL_TARGET = matching(r"[a-z0-9]{1,32}", "a platform of the locks, such as debian12")

@@ -1,0 +1,230 @@
+"""Formats accept what the programs take and refuse what they would ignore or misread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from controller.values.options import defaults_of_roles, options_of_roles
+from controller.values.problems import problems_of
+from controller.values.table import FORMATS
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDH7XHGNfAQCFdNvvoJGZQFpuxXX3sn8U6fa2Pm5Zxyz"
+USER = {"name": "a", "password": "b", "roles": [{"role": "root", "db": "admin"}]}
+
+GOOD: dict[str, list[Any]] = {
+    "flask_app_memory_max": ["300M", "1G", "307200K", "314572800", 314572800],
+    "mongodb_memory_max": ["300M", "1G", "1.5G", "1G 500M", "300 M", "infinity", "50%", "12.5%"],
+    "base_journal_max_size": ["200M", "1G", "1G512M", 104857600],
+    "base_swap_size": ["1G", "512M", "1.5G", "2 G", "1GB"],
+    "nginx_client_max_body_size": ["1m", "10M", "512k", "1g", "1048576", 1048576, 0],
+    "nginx_read_timeout": ["30s", "30", 30, "1m30s", "1m", "500ms", "1h", "1d"],
+    "nginx_listen_port": [1, 80, 65535, "8080"],
+    "nginx_server_name": [
+        "_",
+        "a.example.org b.example.org",
+        "*.example.org",
+        ".example.org",
+        "~^www\\d+\\.example\\.org$",
+        "192.0.2.1",
+        "www.example.*",
+        "LOCALHOST",
+    ],
+    "nginx_public_url": [
+        "",
+        "https://toxic.example.org/",
+        "http://192.0.2.1:8080",
+        None,
+        "http://[2001:db8::1]/",
+    ],
+    "flask_app_mongodb_uri": [
+        "mongodb://127.0.0.1:27017",
+        "mongodb://user:pass%2Fword@127.0.0.1:27018/?authSource=admin",
+        "mongodb://a,b:27018,c/?replicaSet=x",
+        "mongodb+srv://u:p@cluster.example.org/db?retryWrites=true",
+        "mongodb://[::1]:27017",
+        "mongodb://u:p{{a}}'$%25\"@h",
+    ],
+    "firewalld_extra_ports": [[], ["8443/tcp", "60000-61000/udp"]],
+    "firewalld_services": [["http", "https", "dhcpv6-client", "RH-Satellite-6"]],
+    "mongodb_remote_sources": [["203.0.113.7", "203.0.113.0/24", "2001:db8::/64", "10.0.0.5/8"]],
+    "mongodb_remote_bind_ip": ["198.51.100.4", "", "2001:db8::1", "0.0.0.0"],
+    "mongodb_cache_size_gb": [0.25, 1, "0.5", 2],
+    "mongodb_version": ["4.0", "8.0"],
+    "mongodb_key_fingerprint": ["4B0752C1BCA238C0B4EE14DC41DE058A4E7DCA05"],
+    "mongodb_access_users": [[], [USER]],
+    "sudo_user_name": ["deploy", "a", "svc_1-x"],
+    "sudo_user_shell": ["/bin/bash", "/usr/bin/zsh"],
+    "sudo_user_authorized_keys": [
+        [KEY, f"{KEY} me@laptop", f'from="192.0.2.0/24" {KEY} a b'],
+        [f"# mine\n{KEY}\n\n{KEY} two\n"],
+    ],
+    "sudo_user_password_hash": ["", "$6$salt$" + "a" * 86, "$y$j9T$abc/def.$" + "b" * 43],
+    "sudo_user_nopasswd": [True, False],
+    "base_packages": [
+        [
+            "htop",
+            "libstdc++6",
+            "gcc-c++",
+            "python3.11",
+            "nginx=1.2-3~deb12u1",
+            "@development",
+            "/usr/bin/semanage",
+        ]
+    ],
+    "miniconda_environments": [
+        [
+            {
+                "name": "article",
+                "python": "3.6.8",
+                "packages": ["tensorflow=1.9", "numpy>=1.1,<2"],
+                "channels": ["conda-forge", "https://conda.example.org/a"],
+            }
+        ],
+    ],
+    "package_sources_base_url": [
+        "https://vault.centos.org/7.9.2009/os/$basearch/",
+        "file:///mnt/iso",
+        "http://192.0.2.3:8000/a",
+    ],
+    "package_sources_proxy": ["", "http://proxy.example.org:3128", "http://u:p@192.0.2.1:1"],
+    "package_sources_centos_key": ["RPM-GPG-KEY-CentOS-7", "/home/me/a key"],
+    "python_interpreter": ["/usr/bin/python3.11"],
+    "selinux_http_ports": [[80, 8081, "443"]],
+    "flask_app_threads": [1, "64", 1000],
+    "sshd_permit_root_login": ["no", "prohibit-password"],
+}
+ANY_TEXT: list[Any] = [
+    "x\n",
+    "a\0b",
+    "",
+    None,
+    True,
+    [],
+    {},
+    "\x1b[31m",
+    "a b;c",
+    "x" * 5000,
+    "😀 {",
+]
+BAD: dict[str, list[Any]] = {
+    "flask_app_memory_max": [*ANY_TEXT, "300MB", "300m", "50%", "infinity", "0", "-1M", "1.5G"],
+    "mongodb_memory_max": [*ANY_TEXT, "300MB", "300m", "101%", "0%", "0", "-1", "1M 1G", "50 %"],
+    "base_journal_max_size": [*ANY_TEXT, "200MB", "10%", "infinity", "1,5G"],
+    "base_swap_size": [*ANY_TEXT, "1", 1024, "0G", "1 Gigabyte", "1GiB"],
+    "nginx_client_max_body_size": [*ANY_TEXT, "1mb", "1.5m", "10 m", "-1m", "1m; }"],
+    "nginx_read_timeout": [*ANY_TEXT, "5 s", "30sec", "0s", "1s1m", "-1", "1m 30s", "5/s"],
+    "nginx_requests_per_second": [*ANY_TEXT, "5/s", "5r/s", 0, -1, 1.5],
+    "nginx_listen_port": [*ANY_TEXT, 0, 65536, -1, "80/tcp", "http", 80.5, 10**5000],
+    "nginx_server_name": [*ANY_TEXT, "a;b", "a  b", "http://a", "a.b:80", "a/b", '"a"', "-a"],
+    "nginx_public_url": ["x", "ftp://a", "https://", "https://a b", "http://a:99999", "//a"],
+    "flask_app_mongodb_uri": [
+        *ANY_TEXT,
+        "mongodb://",
+        "127.0.0.1",
+        "mongodb://a:b@c@d",
+        "mongodb://a:b%zz@c",
+        "mongodb://a:b:c@d",
+        "mongodb://a:b/c@d",
+        "mongodb://a:\\b@c",
+        "mongodb://h \n",
+        "http://h",
+    ],
+    "firewalld_extra_ports": ["8443/tcp", [8443], ["8443"], ["0/tcp"], ["9-8/tcp"], ["1/icmp"]],
+    "firewalld_services": ["http", ["ht tp"], ['a"/><b'], [None], [["http"]]],
+    "mongodb_remote_sources": ["10.0.0.0/8", ["10.0.0.0/33"], ["10.0.0"], ["a.example.org"], [1]],
+    "mongodb_remote_bind_ip": ["localhost", "10.0.0.0/8", "256.1.1.1"],
+    "mongodb_cache_size_gb": [*ANY_TEXT, 0.1, "256M", float("nan"), float("inf"), -1],
+    "mongodb_version": [8.0, "3.6", None, True, ["8.0"]],
+    "mongodb_key_fingerprint": [*ANY_TEXT, "4B07 52C1"],
+    "mongodb_access_users": [
+        {},
+        ["a"],
+        [{}],
+        [{**USER, "x": 1}],
+        [{**USER, "password": ""}],
+        [{**USER, "roles": ["root"]}],
+        [{**USER, "password": "a\nb"}],
+    ],
+    "sudo_user_name": [*ANY_TEXT, "Deploy User", "-a", "a:b", "ALL=(ALL)", "a,b", "%wheel"],
+    "sudo_user_shell": [*ANY_TEXT, "bash", "/bin/../x", "/bin/ba sh", "/bin/%h", "~/x"],
+    "sudo_user_authorized_keys": [
+        KEY,
+        ["ssh-ed25519 AAAA"],
+        ["~/.ssh/id.pub"],
+        ["# a"],
+        ["-----BEGIN OPENSSH PRIVATE KEY-----"],
+        [f"{KEY}\nxx"],
+    ],
+    "sudo_user_password_hash": ["secret", "$6$short", "$6$a:b$" + "c" * 80, "{{ x }}"],
+    "sudo_user_nopasswd": ["true", "no", "False", 1, 0, None, "", []],
+    "base_packages": ["htop", ["ht op"], ["-y"], [""], [{"name": "a"}], ["a;b"]],
+    "package_sources_base_url": ["", "a b", "http://x/'; reboot'", "ssh://a"],
+    "package_sources_proxy": ["proxy:3128", "http://a b", "http://a;reboot"],
+    "python_interpreter": ["python3", "/usr/bin/python3 -x", "/a;b", "/a$b", "/a%b"],
+    "selinux_http_ports": [80, [0], ["http"], [True]],
+    "flask_app_threads": [*ANY_TEXT, 0, 1001, "4 threads", 8.0, "\uff11"],
+    "flask_app_drain_seconds": ["3s", -1, 0.5],
+    "sshd_permit_root_login": [False, "yes", None],
+}
+
+
+def named(value: Any) -> str:
+    """A value as a part of a test's name."""
+    return "digits" if isinstance(value, int) and value > 2**64 else ascii(value)[:30]
+
+
+def pairs(table: Mapping[str, list[Any]]) -> list[Any]:
+    return [
+        pytest.param(name, value, id=f"{name}-{named(value)}")
+        for name, values in table.items()
+        for value in values
+    ]
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(GOOD))
+def test_value_that_the_program_takes_is_accepted(name: str, value: Any) -> None:
+    assert problems_of(name, value) == []
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(BAD))
+def test_value_that_the_program_does_not_take_is_one_line(name: str, value: Any) -> None:
+    found = problems_of(name, value)
+    assert found
+    for where, words in found:
+        assert where.startswith(name)
+        assert "it must " in words or " key" in words
+        assert len(words) < 400
+        assert (where + words).isprintable()
+
+
+def scalars(options: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every place of a text, a path or a number in the options, without those with choices."""
+    for name, option in options.items():
+        kind = option["elements"] if option["type"] == "list" else option["type"]
+        if kind == "dict":
+            yield from scalars(option["options"], f"{above}{name}.")
+        elif kind != "bool" and not option.get("choices"):
+            yield above + name, option
+
+
+def test_every_option_that_a_program_may_parse_has_a_format() -> None:
+    assert sorted(name for name, _ in scalars(options_of_roles())) == sorted(FORMATS)
+
+
+def test_defaults_have_their_formats() -> None:
+    for name, value in defaults_of_roles().items():
+        if "{{" not in str(value):
+            assert problems_of(name, value) == [], name
+
+
+@pytest.mark.parametrize("value", ["canary", ["canary"], {"canary": "canary"}, [{"canary": 1}]])
+@pytest.mark.parametrize(
+    "name", [name for name, option in options_of_roles().items() if option.get("no_log")]
+)
+def test_value_of_a_secret_is_not_shown(name: str, value: Any) -> None:
+    found = problems_of(name, value)
+    assert found
+    assert "canary" not in str(found)

@@ -1,0 +1,116 @@
+"""A value that a program would not take stops every run before the first connection."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+# Nothing listens there, so a run that is not stopped cannot log in.
+HOSTS = (
+    "tox_com_det: {hosts: {x: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: deploy}}}\n"
+)
+
+
+def play(tmp_path: Path, variables: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook with these variables, on a host that cannot be reached."""
+    (tmp_path / "group_vars").mkdir(exist_ok=True)
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    (tmp_path / "group_vars/all.yml").write_text(variables)
+    return subprocess.run(  # noqa: S603 (built here)
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", str(tmp_path), *options],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["site.yml"],
+        ["site.yml", "--tags", "nginx"],
+        ["site.yml", "--check"],
+        ["playbooks/bootstrap.yml"],
+        ["playbooks/bootstrap.yml", "--tags", "sudo_user"],
+    ],
+    ids=" ".join,
+)
+def test_each_wrong_value_is_a_line_with_its_file_before_anything_is_changed(
+    tmp_path: Path, options: list[str]
+) -> None:
+    done = play(tmp_path, "flask_app_memory_max: 300MB\nnginx_listen_port: 99999\n", *options)
+    assert done.returncode == 2
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    where = tmp_path / "group_vars/all.yml"
+    assert (
+        "flask_app_memory_max is '300MB': it must be a size as a whole number with K, M, G or T, "
+        f"such as 300M ({where}, line 1)"
+    ) in lines
+    assert f"nginx_listen_port is 99999: it must be a port, 1 to 65535 ({where}, line 2)" in lines
+    assert "Nothing was changed. Correct the values, then rerun the command." in lines
+    tasks = [line.partition("]")[0] for line in lines if line.startswith("TASK")]
+    assert tasks[-1] == "TASK [preflight : Check the values of variables"
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def problems(tmp_path: Path, variables: Any, *options: str) -> str:
+    done = play(tmp_path, json.dumps(variables), "site.yml", *options)
+    assert "TASK [preflight : Check the values of variables]" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    found, changed, _ = done.stdout.partition("Nothing was changed")
+    return found.partition("fatal:")[2] if changed else ""
+
+
+def test_values_are_compared_as_they_are_evaluated(tmp_path: Path) -> None:
+    """With defaults of roles and own variables; what needs facts is left to the server."""
+    variables = {
+        "preflight_own_variables": ["own_size", "own_address"],
+        "own_size": "3 MB",
+        "own_address": "{{ ansible_facts['default_ipv4']['address'] }}",
+        "mongodb_memory_max": "{{ own_size }}",
+        "mongodb_remote_bind_ip": "{{ own_address }}",
+        "flask_app_mongodb_uri": "mongodb://127.0.0.1:{{ mongodb_port }}",
+        "nginx_read_timeout": "{{ flask_app_request_timeout + 10 }}s",
+        "nginx_server_name": "{{ nowhere }}",
+        "base_swap_size": "{{ 1 +",
+        "base_swap_path": "{{ lookup('file', '/not/there') }}",
+    }
+    found = problems(tmp_path, variables)
+    assert "mongodb_memory_max is '3 MB'" in found
+    assert "nginx_server_name cannot be evaluated: nowhere is not defined" in found
+    assert "base_swap_size cannot be evaluated: template error" in found
+    assert "base_swap_path cannot be evaluated: " in found
+    for name in ("mongodb_remote_bind_ip", "flask_app_mongodb_uri", "nginx_read_timeout"):
+        assert name not in found
+
+
+def test_values_of_the_command_line_are_compared(tmp_path: Path) -> None:
+    found = problems(tmp_path, {}, "-e", "nginx_listen_port=http base_swap_enabled=false")
+    assert "nginx_listen_port is 'http'" in found
+    assert "base_swap_enabled is 'false': it must be true or false without quotes" in found
+    assert "(set in the inventory or with --extra-vars)" in found
+
+
+def test_a_file_that_only_another_role_reads_may_be_missing(tmp_path: Path) -> None:
+    variables = {"sudo_user_authorized_keys": ["{{ lookup('file', '/not/there.pub') }}"]}
+    assert problems(tmp_path, variables, "--tags", "nginx") == ""
+    assert "/not/there.pub" in problems(tmp_path, variables, "--tags", "nginx,sudo_user")
+    assert "/not/there.pub" in problems(tmp_path, variables)
+
+
+def test_what_was_valid_stays_valid(tmp_path: Path) -> None:
+    variables = {
+        "mongodb_memory_max": "50%",
+        "nginx_client_max_body_size": "10m",
+        "nginx_listen_port": "80",
+    }
+    assert problems(tmp_path, variables) == ""
