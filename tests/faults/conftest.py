@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from bundles import Bundles, read
 from cut_proxy import CutProxy
-from faulty_server import FaultyServer, wait
+from faulty_server import FaultyServer, promised, wait
 from laptop import Done, Laptop
 from rows import Row, table
 from under_load import Seen, UnderLoad
@@ -23,7 +23,6 @@ from controller.nanode import NanodeError
 
 WORK = BUILD / "faults"
 RATE = float(os.environ.get("FAULTS_RATE", "40"))
-READY_SECONDS = 60.0
 # For a switch that has to be rolled back, or a slot that has to start again.
 BACK_SECONDS = 15.0
 MOMENT_SECONDS = 2.0
@@ -89,7 +88,7 @@ class Scene:
 
     def free(self) -> None:
         """Wait until nothing is running on the server."""
-        self.server.when("free", seconds=200).struck(220)
+        self.server.when("free").struck()
 
     def note(self, words: str) -> None:
         """Add a remark to the table."""
@@ -185,7 +184,7 @@ def check_answers(seen: Seen, may_fail: Callable[[Seen], bool] | None) -> None:
 
 def fails_for_a_moment(seen: Seen, moment: float = MOMENT_SECONDS) -> bool:
     """Allow as many failures as are sent in a moment, if answers resume soon."""
-    return len(seen.failed) <= RATE * moment and seen.downtime < BACK_SECONDS
+    return len(seen.failed) <= promised(RATE * moment) and seen.downtime < promised(BACK_SECONDS)
 
 
 @pytest.fixture(autouse=True)
@@ -217,11 +216,11 @@ def repair(server: FaultyServer, bundles: Bundles, laptop: Laptop) -> None:
     server.inside("systemctl start secantusdb nginx")
     laptop.fab("unlock")
     # A running switch completes by itself.
-    server.when("free", seconds=200).struck(220)
+    server.when("free").struck()
     for task in ("restore-embeddings", "deploy-model"):
         done = laptop.fab(task, "--bundle", str(bundles.base()))
         assert done.code == 0, done.output
-    wait(server.is_ready, "the service after its repair", READY_SECONDS)
+    wait(server.is_ready, "the service after its repair")
 
 
 def pytest_configure(config: pytest.Config) -> None:

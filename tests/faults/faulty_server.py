@@ -26,10 +26,17 @@ from tox_com_det.model.manifest import Manifest
 INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
 STATE = ROOT / ".nanode" / "faults"
 STEP_SECONDS = 0.05
+# Ends a hang, is no promise: on a busy machine everything takes longer.
+HANG_SECONDS = 600.0
 SMALL_DISK = "/run/small-disk"
 
 
-def wait(reached: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+def promised(seconds: float) -> float:
+    """How long a promise about an otherwise idle machine may take on this one, under its load."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def wait(reached: Callable[[], Any], what: str, seconds: float = HANG_SECONDS) -> Any:
     """Wait until `reached` returns something and return that; AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while not (found := reached()):
@@ -44,7 +51,7 @@ class Strike:
 
     process: subprocess.Popen[str]
 
-    def struck(self, seconds: float = 120.0) -> dict[str, Any]:
+    def struck(self, seconds: float = HANG_SECONDS) -> dict[str, Any]:
         """When it happened and what it did; AssertionError if it did not happen."""
         out, error = self.process.communicate(timeout=seconds)
         assert self.process.returncode == 0, error
@@ -91,7 +98,7 @@ class FaultyServer:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            timeout=180,
+            timeout=HANG_SECONDS,
         )
 
     def toxctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -116,7 +123,7 @@ class FaultyServer:
         value: str = "",
         action: str = "nothing",
         what: str = "",
-        seconds: float = 60.0,
+        seconds: float = HANG_SECONDS,
     ) -> Strike:
         """Start an action that waits in the container for its moment."""
         words = ("when", condition, value, action, what, str(seconds))

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from cut_proxy import CutProxy
-from faulty_server import STATE, wait
+from faulty_server import HANG_SECONDS, STATE, wait
 
 from controller.deploy.paths import ROOT
 
 BIN = Path(sys.executable).parent
-TASK_SECONDS = 240.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Attempt:
         """Its output so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for(self, pattern: str, seconds: float = 60.0) -> None:
+    def wait_for(self, pattern: str, seconds: float = HANG_SECONDS) -> None:
         """Wait until it prints something; AssertionError if it ends before."""
 
         def reached() -> bool:
@@ -58,7 +57,7 @@ class Attempt:
 
         wait(reached, pattern, seconds)
 
-    def wait(self, seconds: float = TASK_SECONDS) -> Done:
+    def wait(self, seconds: float = HANG_SECONDS) -> Done:
         """Wait until it has ended."""
         code = self.process.wait(seconds)
         return Done(code, self.output(), time.monotonic() - self.begin)

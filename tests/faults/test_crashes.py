@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bundles import Bundles, read
 from conftest import BACK_SECONDS, MOMENT_SECONDS, Fault, Scene, fails_for_a_moment
-from faulty_server import FaultyServer, wait
+from faulty_server import FaultyServer, promised, wait
 from under_load import Seen, end_of
 
 BOOT_SECONDS = 60.0
@@ -47,7 +47,7 @@ def test_killed_slot_starts_again(fault: Fault, server: FaultyServer) -> None:
         may_fail=lambda seen: fails_for_a_moment(seen, RESTART_SECONDS + MOMENT_SECONDS),
     ) as scene:
         server.when("now", "", "kill-main", "live").struck()
-        wait(server.is_ready, "the service", BACK_SECONDS)
+        wait(server.is_ready, "the service", promised(BACK_SECONDS))
         scene.unchanged()
         scene.next_deploy_works()
 
@@ -75,7 +75,7 @@ def test_killed_server_boots_with_the_confirmed_release(
         f"server killed {moment}",
         "podman kill of the container (all its processes), podman start; the host's page cache "
         "survives, unlike in a power cut",
-        may_fail=lambda seen: seen.downtime < BOOT_SECONDS,
+        may_fail=lambda seen: seen.downtime < promised(BOOT_SECONDS),
     ) as scene:
         attempt = scene.laptop.start("fab", *scene.deploy(bundle))
         server.when(condition, value).struck()
@@ -83,7 +83,7 @@ def test_killed_server_boots_with_the_confirmed_release(
         server.start()
         back(scene, killed)
         scene.check_failure(attempt.wait())
-        wait(server.is_ready, "the service after the start", BOOT_SECONDS)
+        wait(server.is_ready, "the service after the start", promised(BOOT_SECONDS))
         said = recovered(server, killed)
         assert (INTERRUPTED in said) == flipped, (
             f"flipped: {flipped}, but toxctl recover said: {said}"
@@ -112,4 +112,6 @@ def back(scene: Scene, killed: float) -> None:
         old = scene.load.so_far().answered_by(read(scene.old)["model_version"])
         return [end_of(one) for one in old if one["begin"] > killed + 0.5]
 
-    scene.row.healthy = min(wait(answers, "an answer after the start", BOOT_SECONDS)) - killed
+    scene.row.healthy = (
+        min(wait(answers, "an answer after the start", promised(BOOT_SECONDS))) - killed
+    )

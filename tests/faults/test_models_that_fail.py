@@ -11,7 +11,7 @@ import pytest
 from bundles import Bundles, read
 from checkouts import copied
 from conftest import BACK_SECONDS, WORK, Fault, Scene, fails_for_a_moment
-from faulty_server import FaultyServer
+from faulty_server import FaultyServer, promised
 from under_load import Seen, end_of
 
 # Few enough that the load can wait for all unanswered requests.
@@ -126,7 +126,7 @@ def test_candidate_that_crashes_a_second_after_confirm_is_rolled_back(
         scene.check_failure(attempt.wait(), "after the switch")
         scene.unchanged()
         scene.row.healthy = back_seconds(scene, crash)
-        assert scene.row.healthy < BACK_SECONDS
+        assert scene.row.healthy < promised(BACK_SECONDS)
         scene.next_deploy_works()
 
 
@@ -136,9 +136,9 @@ def test_candidate_that_hangs_after_the_switch_is_rolled_back(
     struck: dict[str, float] = {}
 
     def only_while_it_hung(seen: Seen) -> bool:
-        begin, end = struck["at"], struck["at"] + BACK_SECONDS
+        begin, end = struck["at"], struck["at"] + promised(BACK_SECONDS)
         during = all(end_of(one) > begin and one["begin"] < end for one in seen.failed)
-        return during and len(seen.failed) <= HANG_RATE * BACK_SECONDS
+        return during and len(seen.failed) <= HANG_RATE * promised(BACK_SECONDS)
 
     with fault(
         "candidate hangs after the switch",
@@ -151,7 +151,7 @@ def test_candidate_that_hangs_after_the_switch_is_rolled_back(
         struck.update(strike.struck())
         scene.unchanged()
         scene.row.healthy = recovery_seconds(scene, struck["at"])
-        assert scene.row.healthy < BACK_SECONDS
+        assert scene.row.healthy < promised(BACK_SECONDS)
         scene.next_deploy_works()
 
 

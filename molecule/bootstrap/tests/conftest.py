@@ -1,4 +1,9 @@
-"""A brand-new server with sshd on a custom port, and an inventory created from the example."""
+"""A brand-new server with sshd on a custom port, and an inventory created from the example.
+
+The server goes through STAGES, each of which is a fixture. Tests that use none of them find the
+brand-new server. Within a stage the order is random (pytest-randomly prints its seed): fixture
+as_found restores after each test what decides about logins.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,15 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import watched_processes
 
 from controller.nanode.engine import Engine, find_engine
 from controller.nanode.host import inspect_host
@@ -21,11 +29,26 @@ from controller.nanode.host import inspect_host
 PROJECT = Path(os.environ.get("MOLECULE_PROJECT_DIRECTORY", Path(__file__).parents[3]))
 BIN = Path(sys.executable).parent
 SSH_PORT = 2222
+# Ends a hang, is no promise: on a busy machine everything takes longer.
+HANG_SECONDS = 600
+STAGES = ("hardened", "provisioned", "finished")
+GUARD = "tox_com_det-lockout-guard"
+# What decides about logins. Ansible's own temporary files do not.
+LOGIN_DIRECTORIES = "etc/ssh etc/sudoers.d home root/.ssh usr/local/sbin"
+LOGIN_FILES = "etc/passwd etc/shadow etc/group etc/gshadow etc/subuid etc/subgid etc/sudoers"
 
 
 def call(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
     """Run a command and capture its output as text."""
     return subprocess.run(command, capture_output=True, text=True, **{"check": False, **more})  # noqa: S603 (commands are built here)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition, however long it takes on a busy machine."""
+    end = time.monotonic() + HANG_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {HANG_SECONDS} s"
+        time.sleep(0.2)
 
 
 @dataclass(frozen=True)
@@ -51,11 +74,47 @@ class Server:
             "ControlPath=none",
             "IdentitiesOnly=yes",
             f"UserKnownHostsFile={self.known_hosts}",
-            "ConnectTimeout=10",
+            f"ConnectTimeout={HANG_SECONDS}",
         ):
             command += ["-o", option]
         command += [f"{user}@{self.address}", "true"]
         return call(command).returncode == 0
+
+    def expire_guard(self) -> list[str]:
+        """The command that ends the time which the active guard waits for, as if it had passed."""
+        script = (
+            f"set -e; end=$(($(date +%s) + {HANG_SECONDS}));"
+            f"pid=$(systemctl show --property MainPID {GUARD} | cut -d= -f2);"
+            r'until child=$(grep -l "^PPid:[[:space:]]*$pid\$" /proc/[0-9]*/status 2>/dev/null |'
+            r'xargs -r grep -l "^Name:[[:space:]]*sleep\$"); [ -n "$child" ];'
+            'do [ "$(date +%s)" -lt "$end" ]; sleep 0.1; done;'
+            'kill "$(echo "$child" | cut -d/ -f3)";'
+            f"until [ -e /run/{GUARD}/expired ];"
+            'do [ "$(date +%s)" -lt "$end" ]; sleep 0.1; done'
+        )
+        return self.engine.command("exec", self.container, "sh", "-c", script)
+
+    def login_state(self) -> bytes:
+        """Everything that decides about logins, as a tar archive."""
+        command = (
+            "cd / && tar --create --file - --exclude=.ansible --sort=name --numeric-owner "
+            f"{LOGIN_DIRECTORIES} $(ls -d {LOGIN_FILES} 2>/dev/null)"
+        )
+        shown = self.engine.command("exec", self.container, "sh", "-c", command)
+        return subprocess.run(shown, capture_output=True, check=True).stdout  # noqa: S603 (built here)
+
+    def restore_login_state(self, saved: bytes) -> None:
+        """Stop the guard, restore the files and have sshd read them; do nothing if all is equal."""
+        self.inside(f"systemctl stop {GUARD}")
+        if self.login_state() == saved:
+            return
+        command = (
+            f"set -e; cd /; rm -rf {LOGIN_DIRECTORIES};"
+            "tar --extract --file - --preserve-permissions --numeric-owner;"
+            "systemctl reload ssh"
+        )
+        extract = self.engine.command("exec", "-i", self.container, "sh", "-c", command)
+        subprocess.run(extract, input=saved, check=True)  # noqa: S603 (built here)
 
     def has_restricted_sshd(self) -> bool:
         """Whether the sshd drop-in file of role sshd exists."""
@@ -82,6 +141,7 @@ class Laptop:
     work: Path
     inventory: Path
     vault_password_file: Path
+    sockets: Path
     output: list[str] = field(default_factory=list)
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -92,6 +152,8 @@ class Laptop:
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.work / "facts"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_TIMEOUT": "60",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.sockets),
         }
         base = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "MOLECULE_"))}
         return {**base, **fixed, **more}
@@ -108,6 +170,11 @@ class Laptop:
         )
         self.output.append(done.stdout + done.stderr)
         return done
+
+    def disconnect(self) -> None:
+        """End the connections that Ansible keeps open; those of a removed user would stay."""
+        for socket in self.sockets.iterdir():
+            call(["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "any"])
 
     def bootstrap(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run bootstrap.yml."""
@@ -154,7 +221,7 @@ def server(canary, tmp_path_factory) -> Server:
 
 
 @pytest.fixture(scope="session")
-def laptop(server, canary, tmp_path_factory) -> Laptop:
+def laptop(server, canary, tmp_path_factory) -> Iterator[Laptop]:
     """Run `cp -r inventory/example inventory/mine` and the commands in its vault.yml.example."""
     work = tmp_path_factory.mktemp("laptop")
     mine = work / "mine"
@@ -162,7 +229,9 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
     vault_password = work / "vault_password"
     vault_password.write_text(canary.vault_password + "\n")
     vault_password.chmod(0o600)
-    found = Laptop(work, mine, vault_password)
+    # A short path: that of a socket has at most 107 characters.
+    sockets = Path(tempfile.mkdtemp(prefix="cp-"))
+    found = Laptop(work, mine, vault_password, sockets)
     host = {
         "ansible_host": server.address,
         "ansible_port": SSH_PORT,
@@ -175,6 +244,8 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
         "base_reboot": "never",
         "python_provider": "system",
         "mongodb_provider": "secantusdb",
+        # The default is for people who wait, not for a busy machine.
+        "lockout_guard_timeout": HANG_SECONDS,
     }
     write_json(mine / "hosts.yml", {"tox_com_det": {"hosts": {"bootstrap": host}}})
     group = mine / "group_vars/tox_com_det"
@@ -185,7 +256,73 @@ def laptop(server, canary, tmp_path_factory) -> Laptop:
     done = found.run("ansible-vault", "encrypt", str(group / "vault.yml"))
     assert done.returncode == 0, done.stderr
     assert (group / "vault.yml").read_text().startswith("$ANSIBLE_VAULT;")
-    return found
+    yield found
+    found.disconnect()
+    shutil.rmtree(sockets)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A command, and what was seen in processes while it ran."""
+
+    done: subprocess.CompletedProcess[str]
+    visible: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def hardened(laptop, server, canary, tmp_path_factory) -> Outcome:
+    """Run bootstrap.yml on the brand-new server, and let it succeed."""
+    arguments = ["-v", "--diff"]
+    with_password = shutil.which("sshpass") is not None
+    if with_password:
+        # As delivered by a provider: a password and no key.
+        server.inside("mv /root/.ssh/authorized_keys /root/.ssh/aside")
+        password = tmp_path_factory.mktemp("root") / "password"
+        password.write_text(canary.root_password + "\n")
+        arguments.append(f"--connection-password-file={password}")
+    try:
+        with watched_processes(server, canary) as visible:
+            done = laptop.bootstrap(*arguments)
+    finally:
+        if with_password:
+            server.inside("mv /root/.ssh/aside /root/.ssh/authorized_keys")
+    assert done.returncode == 0, done.stdout
+    return Outcome(done, visible)
+
+
+@pytest.fixture(scope="session")
+def provisioned(hardened, laptop, server, canary) -> Outcome:
+    """Run site.yml, and deploy the sample model."""
+    with watched_processes(server, canary) as visible:
+        done = laptop.run("ansible-playbook", "site.yml", "-v", "--diff")
+        assert done.returncode == 0, done.stdout[-4000:]
+        for task in ("build-model", "restore-embeddings", "deploy-model", "status"):
+            fab = laptop.run("fab", task)
+            assert fab.returncode == 0, fab.stdout[-2000:] + fab.stderr[-2000:]
+    return Outcome(done, visible)
+
+
+@pytest.fixture(scope="session")
+def finished(provisioned) -> None:
+    """For tests that look at what the others left behind."""
+
+
+@pytest.fixture(autouse=True)
+def as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the server as the test found it, also if the test fails."""
+    if "server" not in request.fixturenames:
+        yield
+        return
+    server, laptop = (request.getfixturevalue(name) for name in ("server", "laptop"))
+    saved = server.login_state()
+    yield
+    laptop.disconnect()
+    server.restore_login_state(saved)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the stages in order; a stable sort keeps the random order within each of them."""
+    items.sort(key=lambda item: [stage in item.fixturenames for stage in reversed(STAGES)])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -12,6 +13,19 @@ import requests
 from tox_com_det.model.manifest import Manifest
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+# Ends a hang, is no promise: on a busy machine everything takes longer.
+HANG_SECONDS = 300
+
+
+class Client(requests.Session):
+    """A client without a proxy that waits for a busy machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+
+    def request(self, *arguments: Any, **more: Any) -> requests.Response:
+        return super().request(*arguments, **{"timeout": HANG_SECONDS, **more})
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +70,4 @@ def live_slot(host, server) -> str:
 
 @pytest.fixture(scope="session")
 def http() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    return session
+    return Client()

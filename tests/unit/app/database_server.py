@@ -59,7 +59,7 @@ class DatabaseServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         with MongoClient(self.uri, serverSelectionTimeoutMS=100) as client:
             while True:
                 try:

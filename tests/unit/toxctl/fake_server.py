@@ -378,5 +378,5 @@ class FakeServer:
         """Run `toxctl activate` as a process of its own, which something may kill."""
         pace = ("--watch", "0.1", "--deadline", "2", "--poll", "0.02")
         with self.start("activate", *pace, *arguments) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         return Run(process.returncode, out, err)

@@ -141,7 +141,7 @@ def test_interrupted_installation_leaves_nothing(serving: FakeServer, tmp_path: 
         assert serving.json(*words).error["kind"] == "locked"
         process.send_signal(signal.SIGHUP)  # the laptop is gone: no reason to stop
         process.terminate()
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert json.loads(out.splitlines()[-1])["kind"] == "interrupted"
     assert not (serving.root / "apps" / VERSION).exists()

@@ -155,7 +155,7 @@ def test_restore_ends_with_the_laptop_that_reads_it(
     assert process.stderr is not None
     process.stdout.close()
     process.stderr.close()
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=300) == 1
     assert (tmp_path / "ended").exists()
 
 
@@ -171,7 +171,7 @@ def test_interrupted_restore_ends_what_it_has_started(
         while not (tmp_path / "begun").exists():
             time.sleep(0.02)
         process.terminate()
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
     assert json.loads(out.splitlines()[-1])["kind"] == "interrupted"
     assert (tmp_path / "ended").exists()
 

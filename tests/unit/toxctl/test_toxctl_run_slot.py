@@ -37,7 +37,7 @@ def run(server: FakeServer, slot: str, **more: str) -> tuple[int, str, str, int]
         env=environment,
         umask=0o027,
     ) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     return process.returncode, out, err, process.pid
 
 

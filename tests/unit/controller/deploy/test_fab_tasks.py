@@ -210,7 +210,7 @@ def test_sigterm_ends_a_task_as_an_interrupt_does(capsys: pytest.CaptureFixture[
     def slow_task() -> None:
         """Take long."""
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(10)
+        time.sleep(300)
 
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit):
