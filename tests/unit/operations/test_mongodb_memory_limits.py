@@ -48,7 +48,8 @@ def test_the_unit_does_not_wait_for_a_fork_that_is_not_configured(system: str):
     assert "processManagement.fork" not in settings
     limit = unit(LIMITS, "mongodb", system)
     assert limit["Type"] == "simple"
-    assert limit["PIDFile"] == ""
+    # systemd 219 cannot reset it: it ignores an empty path, and says so at each reload.
+    assert limit.get("PIDFile") == (None if system == "centos7" else "")
 
 
 def test_swap_is_enabled_by_default():
