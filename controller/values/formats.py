@@ -23,11 +23,13 @@ class Format:
         words: with an example, as the end of "is 'x', not ...".
         accepts: whether a text has the format. Numbers are passed as text.
         empty: whether an empty text is a value too, and an empty line of YAML.
+        quoted: whether a number is refused: YAML reads 3.10 as 3.1, and 007 as 7.
     """
 
     words: str
     accepts: Callable[[str], bool]
     empty: bool = False
+    quoted: bool = False
 
 
 def matching(pattern: str, words: str) -> Format:
@@ -39,6 +41,11 @@ def matching(pattern: str, words: str) -> Format:
 def optional(one: Format) -> Format:
     """A format or nothing."""
     return Format(one.words + ', or "" for none', one.accepts, empty=True)
+
+
+def quoted(one: Format) -> Format:
+    """A format of texts that YAML must not read as numbers."""
+    return Format(one.words, one.accepts, quoted=True)
 
 
 Number = TypeVar("Number", int, float)
@@ -225,7 +232,7 @@ CONDA_PACKAGE = matching(
 )
 CONDA_NAME = matching(r"[\w][\w.-]{0,63}", "the name of an environment, such as article")
 CONDA_CHANNEL = matching(r"[A-Za-z0-9][\w.:/+@-]{0,254}", "a channel, such as conda-forge")
-VERSION = matching(r"[0-9]{1,4}(\.[0-9]{1,6}){0,3}", 'a version in quotes, such as "3.11"')
+VERSION = quoted(matching(r"[0-9]{1,4}(\.[0-9]{1,6}){0,3}", 'a version in quotes, such as "3.11"'))
 FIREWALL_SERVICE = matching(
     r"[A-Za-z0-9][A-Za-z0-9_+.-]{0,63}", "a service of firewalld, such as https"
 )
@@ -245,7 +252,9 @@ PUBLIC_KEY = Format(
 DATABASE_NAME = matching(r"[^\s/\\.\"$*<>:|?\x00]{1,63}", "the name of a database, such as admin")
 DATABASE_ROLE = matching(r"[A-Za-z][A-Za-z0-9_.-]{0,127}", "a role of MongoDB, such as readWrite")
 DATABASE_USER = matching(r"[^\x00-\x1f\x7f]{1,128}", "the name of a database user")
-PASSWORD = matching(r"[^\x00-\x1f\x7f]{1,1024}", "a password without control characters")
+PASSWORD = quoted(
+    matching(r"[^\x00-\x1f\x7f]{1,1024}", "a password in quotes, without control characters")
+)
 PEM = Format(
     "the content of a PEM file (-----BEGIN ...)",
     lambda text: 0 <= text.find("-----BEGIN ") < text.find("-----END "),

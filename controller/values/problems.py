@@ -84,7 +84,7 @@ def _wrong_scalar(key: str, value: Any, option: Mapping[str, Any], kind: str) ->
 def _accepts(form: Format, value: Any) -> bool:
     if value is None or value == "":
         return form.empty
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, str if form.quoted else (str, int, float)):
         return False
     try:
         return form.accepts(str(value))
