@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
+
+from tox_com_det.perspective.settings import PerspectiveSettings, PerspectiveSettingsError
 
 PREFIX = "TOX_COM_DET_"
 DEFAULT_MONGODB_URI = "mongodb://127.0.0.1:27017"
@@ -49,6 +51,7 @@ class Settings:
         max_body_bytes: bytes of a request's body.
         threads: threads of the process, as its server is configured.
         max_unknown_words: distinct unknown words per request.
+        perspective: of the Perspective API.
     """
 
     model: Path
@@ -61,10 +64,11 @@ class Settings:
     max_body_bytes: int = 1048576
     threads: int = 64
     max_unknown_words: int = 4000
+    perspective: PerspectiveSettings = field(default_factory=PerspectiveSettings)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Settings from `TOX_COM_DET_*`, `SLOT_THREADS` and `SLOT_MAX_UNKNOWN_WORDS`.
+        """Settings from `TOX_COM_DET_*` and `SLOT_*`.
 
         Raises:
             SettingsError: a name is unknown, TOX_COM_DET_MODEL is missing, or a value is out of
@@ -83,6 +87,10 @@ class Settings:
                 f"{PREFIX}MODEL is not set: set it to the model's directory, which contains"
                 " manifest.json and head.onnx"
             )
+        try:
+            perspective = PerspectiveSettings.from_environment(environment)
+        except PerspectiveSettingsError as error:
+            raise SettingsError(str(error)) from None
         return cls(
             model=Path(given["MODEL"]),
             slot=_matching(given, "SLOT", r"[a-z0-9_-]{1,32}"),
@@ -94,6 +102,7 @@ class Settings:
             max_body_bytes=_integer(given, "MAX_BODY_BYTES", 64, 4 * 1024 * 1024),
             threads=_unprefixed(environment, THREADS, 1, 1000),
             max_unknown_words=_unprefixed(environment, MAX_UNKNOWN_WORDS, 1, 1_000_000),
+            perspective=perspective,
         )
 
 

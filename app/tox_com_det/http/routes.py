@@ -19,6 +19,7 @@ from tox_com_det.model.bundle import read_head, read_manifest
 from tox_com_det.model.head import Head
 from tox_com_det.model.predictor import Prediction, Predictor
 from tox_com_det.model.usable_words import TooManyUnknownWords
+from tox_com_det.perspective.routes import add_perspective
 from tox_com_det.readiness import check_readiness
 from tox_com_det.settings import Settings
 from tox_com_det.store.database import EmbeddingDatabase
@@ -67,6 +68,14 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
     _add_predict(app, settings, predictor, turns)
     _add_probes(app, settings, predictor, database, turns)
     _add_pages(app, settings, predictor)
+    add_perspective(
+        app,
+        settings.perspective,
+        predictor,
+        turns,
+        settings.max_body_bytes,
+        settings.max_unknown_words,
+    )
     return app
 
 

@@ -1,0 +1,108 @@
+"""`POST /batch`: many requests in one `multipart/mixed` body, and their responses."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
+from http import HTTPStatus
+
+from tox_com_det.perspective.errors import GoogleError
+
+MOST_PARTS = 1000
+_REQUEST_LINE = re.compile(rb"([A-Z]+) +(\S+)(?: +HTTP/1\.[01])?[ \t]*\r?\n")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One request of a batch. `problem`: why it cannot be read, or None."""
+
+    content_id: str
+    method: str = ""
+    target: str = ""
+    headers: Message | None = None
+    body: bytes = b""
+    problem: GoogleError | None = None
+
+    def header(self, name: str) -> str:
+        """A header's value, or ""."""
+        return str(self.headers.get(name, "")) if self.headers is not None else ""
+
+
+@dataclass(frozen=True)
+class PartResponse:
+    """The response to one request of a batch."""
+
+    content_id: str
+    status: int
+    body: bytes
+
+
+def read_batch(content_type: str, body: bytes) -> list[Part]:
+    """Split a batch into its requests.
+
+    Args:
+        content_type: the header, with the boundary.
+        body: the raw bytes; lines end with LF or CRLF.
+
+    Raises:
+        GoogleError: 400, not multipart/mixed, without parts, or with too many.
+    """
+    head = b"Content-Type: " + content_type.encode("latin-1", "replace").replace(b"\n", b" ")
+    message = BytesParser(policy=compat32).parsebytes(head + b"\n\n" + body)
+    if message.get_content_type() != "multipart/mixed" or not message.is_multipart():
+        raise GoogleError(400, "Failed to parse batch request: send multipart/mixed with its parts")
+    parts = message.get_payload()
+    assert isinstance(parts, list)  # noqa: S101 (for the type checker: what is_multipart means)
+    if len(parts) > MOST_PARTS:
+        raise GoogleError(
+            400, f"The batch request has {len(parts)} parts, the limit is {MOST_PARTS}"
+        )
+    return [_read_part(part) for part in parts if isinstance(part, Message)]
+
+
+def _read_part(part: Message) -> Part:
+    content_id = " ".join(str(part.get("Content-ID", "")).split())
+    if part.get_content_type() != "application/http":
+        problem = GoogleError(400, "Failed to parse batch request: a part is not application/http")
+        return Part(content_id, problem=problem)
+    payload = part.get_payload(decode=True)
+    content = payload.lstrip(b"\r\n") if isinstance(payload, bytes) else b""
+    line = _REQUEST_LINE.match(content)
+    if line is None:
+        problem = GoogleError(400, "Failed to parse batch request: a part has no request line")
+        return Part(content_id, problem=problem)
+    rest = content[line.end() :]
+    end = re.search(rb"\r?\n\r?\n|\A\r?\n", rest)
+    head, body = (rest[: end.start()], rest[end.end() :]) if end else (rest, b"")
+    # Of a long Content-ID and of folded headers the parser takes care.
+    headers = BytesParser(policy=compat32).parsebytes(head + b"\n\n", headersonly=True)
+    return Part(content_id, line[1].decode(), line[2].decode("latin-1"), headers, body)
+
+
+def write_batch(responses: Iterable[PartResponse]) -> tuple[str, bytes]:
+    """The content type and the body of the response to a batch."""
+    boundary = f"batch_{uuid.uuid4().hex}"
+    lines: list[bytes] = []
+    for response in responses:
+        reason = HTTPStatus(response.status).phrase
+        head = (
+            f"--{boundary}\r\nContent-Type: application/http\r\n"
+            f"Content-ID: {_response_id(response.content_id)}\r\n\r\n"
+            f"HTTP/1.1 {response.status} {reason}\r\n"
+            "Content-Type: application/json; charset=UTF-8\r\n"
+            f"Content-Length: {len(response.body)}\r\n\r\n"
+        )
+        lines += [head.encode("utf-8", "replace"), response.body, b"\r\n"]
+    lines.append(f"--{boundary}--\r\n".encode())
+    return f"multipart/mixed; boundary={boundary}", b"".join(lines)
+
+
+def _response_id(content_id: str) -> str:
+    if content_id.startswith("<"):
+        return f"<response-{content_id[1:]}"
+    return f"response-{content_id}"

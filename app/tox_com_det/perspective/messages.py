@@ -1,0 +1,247 @@
+"""Requests of the API, read as leniently as Google reads them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tox_com_det.perspective.errors import GoogleError, bad_field, invalid
+
+_MAX_CONTEXT_BYTES = 1024 * 1024
+_PLAIN = ("", "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED")
+_UNSET_SCORE_TYPE = ("", "SCORE_TYPE_UNSPECIFIED")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SHOWN = 64
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A requested attribute: its name, its score type and the score below which it is left out."""
+
+    name: str
+    score_type: str
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class AnalyzeRequest:
+    """A request for the scores of one comment.
+
+    `text` has half of a surrogate pair, as a client that cuts text sends it, replaced by U+FFFD.
+    """
+
+    text: str
+    wanted: tuple[Wanted, ...]
+    languages: tuple[str, ...]
+    by_sentence: bool
+    drop_unsupported: bool
+    client_token: str | None
+
+
+@dataclass(frozen=True)
+class SuggestRequest:
+    """A client's own judgement of a comment: attribute -> {summary or span scores}."""
+
+    text: str
+    scores: Mapping[str, Any]
+    languages: tuple[str, ...]
+    community_id: str | None
+    client_token: str | None
+
+
+def read_analyze(data: Any, max_bytes: int) -> AnalyzeRequest:
+    """Read an AnalyzeCommentRequest.
+
+    Args:
+        data: parsed JSON.
+        max_bytes: of the comment, in UTF-8.
+
+    Raises:
+        GoogleError: 400, a field has the wrong type, or the request cannot be answered.
+    """
+    message = _message(data, "")
+    text = _comment(message, max_bytes)
+    _check_context(message)
+    requested = _message(message.get("requestedAttributes"), "requestedAttributes", names=False)
+    if not requested:
+        raise invalid("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
+    return AnalyzeRequest(
+        text=text,
+        wanted=tuple(_wanted(name, parameters) for name, parameters in requested.items()),
+        languages=_languages(message),
+        by_sentence=_boolean(message, "spanAnnotations"),
+        drop_unsupported=_boolean(message, "dropUnsupportedAttributes"),
+        client_token=_string(message, "clientToken"),
+    )
+
+
+def read_suggest(data: Any, max_bytes: int) -> SuggestRequest:
+    """Read a SuggestCommentScoreRequest.
+
+    Raises:
+        GoogleError: 400, see `read_analyze`.
+    """
+    message = _message(data, "")
+    text = _comment(message, max_bytes)
+    _check_context(message)
+    scores = _message(message.get("attributeScores"), "attributeScores", names=False)
+    if not scores:
+        raise invalid("Missing attribute_scores", "NO_ATTRIBUTE_SCORES")
+    return SuggestRequest(
+        text=text,
+        scores={name: _suggested(name, value) for name, value in scores.items()},
+        languages=_languages(message),
+        community_id=_string(message, "communityId"),
+        client_token=_string(message, "clientToken"),
+    )
+
+
+def _message(value: Any, name: str, names: bool = True) -> dict[str, Any]:
+    """An object; its fields under their names in camel case, as some clients send snake case."""
+    if value is None and name:
+        return {}
+    if not isinstance(value, dict):
+        raise bad_field(name or "request", "an object")
+    if not names:
+        return value
+    return {_camel(key): item for key, item in value.items()}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
+
+
+def _string(message: Mapping[str, Any], name: str) -> str | None:
+    value = message.get(name)
+    if value is not None and not isinstance(value, str):
+        raise bad_field(name, "TYPE_STRING")
+    return value
+
+
+def _boolean(message: Mapping[str, Any], name: str) -> bool:
+    value = message.get(name)
+    if value in (None, "false"):
+        return False
+    if value == "true":
+        return True
+    if not isinstance(value, bool):
+        raise bad_field(name, "TYPE_BOOL")
+    return value
+
+
+def _number(value: Any, name: str) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise bad_field(name, "TYPE_FLOAT")
+    return number
+
+
+def _integer(message: Mapping[str, Any], name: str, path: str) -> int | None:
+    number = _number(message.get(name), path)
+    if number is None:
+        return None
+    if number != int(number) or not 0 <= number < 2**31:
+        raise bad_field(path, "TYPE_INT32")
+    return int(number)
+
+
+def _comment(message: Mapping[str, Any], max_bytes: int) -> str:
+    text = _entry(message.get("comment"), "comment")
+    if not text.strip():
+        raise invalid("Comment must be non-empty.", "COMMENT_EMPTY")
+    size = len(text.encode("utf-8"))
+    if size > max_bytes:
+        raise invalid(
+            f"Comment text was too many bytes. Value ({size}) exceeded limit ({max_bytes}).",
+            "COMMENT_TOO_LONG",
+        )
+    return text
+
+
+def _entry(value: Any, name: str) -> str:
+    """The text of a TextEntry."""
+    entry = _message(value, name)
+    if (_string(entry, "type") or "") not in _PLAIN:
+        raise invalid("Currently, only 'PLAIN_TEXT' comments are supported")
+    return _LONE_SURROGATE.sub("\ufffd", _string(entry, "text") or "")
+
+
+def _check_context(message: Mapping[str, Any]) -> None:
+    context = _message(message.get("context"), "context")
+    entries, article = context.get("entries"), context.get("articleAndParentComment")
+    if entries and article:
+        raise invalid(
+            "Context can have either entries or article_and_parent_comment, but both fields were"
+            " populated."
+        )
+    if not isinstance(entries, list | None):
+        raise bad_field("context.entries", "an array")
+    both = _message(article, "context.articleAndParentComment")
+    texts = [_entry(entry, "context.entries") for entry in entries or ()]
+    texts += [_entry(both.get(name), f"context.{name}") for name in ("article", "parentComment")]
+    for text in texts:
+        size = len(text.encode("utf-8"))
+        if size > _MAX_CONTEXT_BYTES:
+            raise invalid(
+                f"Context entry was too many bytes. Value ({size}) exceeded limit"
+                f" ({_MAX_CONTEXT_BYTES})."
+            )
+
+
+def _languages(message: Mapping[str, Any]) -> tuple[str, ...]:
+    value = message.get("languages")
+    languages = [value] if isinstance(value, str) else value or []
+    if not isinstance(languages, list) or not all(isinstance(one, str) for one in languages):
+        raise bad_field("languages", "an array of TYPE_STRING")
+    return tuple(filter(None, languages))
+
+
+def _wanted(name: str, value: Any) -> Wanted:
+    parameters = _message(value, f"requestedAttributes[{name[:_SHOWN]}]")
+    score_type = _string(parameters, "scoreType") or ""
+    path = f"requestedAttributes[{name[:_SHOWN]}].scoreThreshold"
+    return Wanted(
+        name,
+        "PROBABILITY" if score_type in _UNSET_SCORE_TYPE else score_type,
+        _number(parameters.get("scoreThreshold"), path),
+    )
+
+
+def _suggested(name: str, value: Any) -> dict[str, Any]:
+    path = f"attributeScores[{name[:_SHOWN]}]"
+    scores = _message(value, path)
+    spans = scores.get("spanScores") or []
+    if not isinstance(spans, list):
+        raise bad_field(f"{path}.spanScores", "an array")
+    result: dict[str, Any] = {}
+    if scores.get("summaryScore") is not None:
+        result["summary"] = _score(scores["summaryScore"], f"{path}.summaryScore")
+    result["spans"] = [_suggested_span(span, f"{path}.spanScores") for span in spans]
+    if not result["spans"] and "summary" not in result:
+        raise invalid(f"Attribute {name[:_SHOWN]} has neither summary_score nor span_scores")
+    return result
+
+
+def _suggested_span(value: Any, path: str) -> dict[str, Any]:
+    span = _message(value, path)
+    begin, end = _integer(span, "begin", f"{path}.begin"), _integer(span, "end", f"{path}.end")
+    if begin is None or end is None:
+        raise invalid("Span scores must have begin and end")
+    return {"begin": begin, "end": end, **_score(span.get("score"), f"{path}.score")}
+
+
+def _score(value: Any, path: str) -> dict[str, Any]:
+    score = _message(value, path)
+    number = _number(score.get("value"), f"{path}.value")
+    if number is None:
+        raise GoogleError(400, f"Invalid value at '{path}': a score must have a value")
+    return {"value": number, "type": _string(score, "type") or "PROBABILITY"}

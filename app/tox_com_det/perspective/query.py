@@ -1,0 +1,55 @@
+"""Query parameters that every request may have: `alt`, `callback`, `fields`, `prettyPrint`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tox_com_det.perspective.errors import GoogleError
+from tox_com_det.perspective.fields_mask import Mask, parse_mask, select
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a response is written: its parts (None: all) and its indentation."""
+
+    mask: Mask | None = None
+    pretty: bool = True
+
+    def dump(self, content: Any) -> bytes:
+        """The selected parts as JSON."""
+        selected = select(content, self.mask)
+        if self.pretty:
+            return (json.dumps(selected, indent=2) + "\n").encode()
+        return json.dumps(selected, separators=(",", ":")).encode()
+
+    def dump_error(self, error: GoogleError) -> bytes:
+        """An error as JSON: whole, whatever `fields` selects."""
+        return Format(None, self.pretty).dump(error.body())
+
+
+def is_pretty(query: Mapping[str, str]) -> bool:
+    """Whether a response is indented; errors are too, when other parameters are wrong."""
+    return query.get("prettyPrint", "true").lower() not in ("false", "0")
+
+
+def read_format(query: Mapping[str, str]) -> Format:
+    """The format that a query asks for.
+
+    Raises:
+        GoogleError: 400, another format than JSON, or not a mask.
+    """
+    if query.get("alt", "json") not in ("json", ""):
+        raise GoogleError(400, "Unsupported output format: use alt=json")
+    if query.get("callback"):
+        raise GoogleError(400, "JSONP is not supported: remove callback and use CORS")
+    mask = parse_mask(query["fields"]) if query.get("fields") else None
+    return Format(mask, is_pretty(query))
+
+
+def query_of(text: str) -> dict[str, str]:
+    """The parameters of a query string; of a repeated one the last counts."""
+    return dict(parse_qsl(text, keep_blank_values=True))

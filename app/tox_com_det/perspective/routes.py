@@ -1,0 +1,133 @@
+"""HTTP of the Perspective API: its paths, CORS, and errors in Google's form."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+
+from tox_com_det.http.request_body import read_body
+from tox_com_det.http.turns import Turns, client_of
+from tox_com_det.model.predictor import Predictor
+from tox_com_det.perspective.batch import read_batch, write_batch
+from tox_com_det.perspective.discovery import discovery_document
+from tox_com_det.perspective.errors import GoogleError
+from tox_com_det.perspective.lenient_json import unpack
+from tox_com_det.perspective.paths import PathMiddleware
+from tox_com_det.perspective.query import Format, is_pretty, read_format
+from tox_com_det.perspective.service import (
+    Service,
+    as_google_error,
+    operation_of,
+    require_method,
+)
+from tox_com_det.perspective.settings import PerspectiveSettings
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_ALLOWED_HEADERS = "authorization, content-encoding, content-type, x-goog-api-key"
+_PREFLIGHT_SECONDS = 3600
+
+
+def add_perspective(
+    app: Flask,
+    settings: PerspectiveSettings,
+    predictor: Predictor,
+    turns: Turns,
+    max_body_bytes: int,
+    max_unknown_words: int,
+) -> None:
+    """Add the API's routes to an app; for the limits see `Service`."""
+    views = _Views(
+        Service(settings, predictor, max_body_bytes, max_unknown_words),
+        turns,
+        settings.origins,
+        max_body_bytes,
+    )
+    app.wsgi_app = PathMiddleware(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's way
+    for path in ("/v1alpha1", "/v1alpha1/<path:_>", "/$discovery/<path:_>"):
+        app.add_url_rule(path, "perspective", views.single, methods=_METHODS)
+    for path in ("/batch", "/batch/<path:_>"):
+        app.add_url_rule(path, "perspective_batch", views.batch, methods=_METHODS)
+
+
+class _Views:
+    def __init__(
+        self, service: Service, turns: Turns, origins: tuple[str, ...], max_body_bytes: int
+    ) -> None:
+        self._service = service
+        self._turns = turns
+        self._origins = origins
+        self._max_body_bytes = max_body_bytes
+        changed = Path(__file__).stat().st_mtime
+        self._revision = datetime.fromtimestamp(changed, UTC).strftime("%Y%m%d")
+
+    def single(self, _: str = "") -> Response:
+        """Any request but a batch."""
+        if request.method == "OPTIONS":
+            return self._preflight()
+        try:
+            wanted = read_format(request.args)
+            body = wanted.dump(self._content())
+        except Exception as error:
+            return self._error(as_google_error(error))
+        return self._response(200, body)
+
+    def batch(self, _: str = "") -> Response:
+        """Many requests in one."""
+        if request.method == "OPTIONS":
+            return self._preflight()
+        try:
+            require_method(request.method, "POST")
+            with self._turn():
+                body = unpack(read_body(request), _encoding(), self._max_body_bytes)
+                parts = read_batch(request.headers.get("Content-Type", ""), body)
+            content_type, body = write_batch(self._service.answer_parts(parts, self._turn))
+        except Exception as error:
+            return self._error(as_google_error(error))
+        return self._response(200, body, content_type)
+
+    def _content(self) -> dict[str, Any]:
+        path = request.path.lstrip("/")
+        if path == "$discovery/rest":
+            require_method(request.method, "GET", "HEAD")
+            return discovery_document(request.url_root, self._revision)
+        operation = operation_of(path, request.method)
+        with self._turn():
+            # Inside: bodies that wait stay in nginx and not in this process's memory.
+            return self._service.answer(operation, read_body(request), _encoding())
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._turns.turn(client_of(request.environ))
+
+    def _response(
+        self, status: int, body: bytes, content_type: str = "application/json; charset=UTF-8"
+    ) -> Response:
+        response = Response(body, status, content_type=content_type)
+        origin = request.headers.get("Origin", "")
+        if "*" in self._origins:
+            response.headers["Access-Control-Allow-Origin"] = "*"
+        elif origin in self._origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Vary"] = "Origin"
+        return response
+
+    def _error(self, error: GoogleError) -> Response:
+        body = Format(None, is_pretty(request.args)).dump_error(error)
+        response = self._response(error.code, body)
+        response.headers.update(error.headers)
+        return response
+
+    def _preflight(self) -> Response:
+        response = self._response(204, b"")
+        del response.headers["Content-Type"]
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+        response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_SECONDS)
+        return response
+
+
+def _encoding() -> str:
+    return request.headers.get("Content-Encoding", "")

@@ -1,0 +1,210 @@
+"""The API without HTTP: operations, and the requests of a batch scored together."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+from urllib.parse import unquote
+
+from werkzeug.exceptions import HTTPException
+
+from tox_com_det.http.errors import ApiError
+from tox_com_det.http.turns import Busy
+from tox_com_det.model.predictor import Predictor
+from tox_com_det.model.usable_words import TooManyUnknownWords
+from tox_com_det.perspective.attributes import Attributes
+from tox_com_det.perspective.batch import Part, PartResponse
+from tox_com_det.perspective.errors import GoogleError
+from tox_com_det.perspective.lenient_json import parse, unpack
+from tox_com_det.perspective.messages import read_analyze, read_suggest
+from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
+from tox_com_det.perspective.scorer import Analysis, Scorer, suggested
+from tox_com_det.perspective.settings import PerspectiveSettings
+from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
+
+LOG = logging.getLogger("tox_com_det")
+
+# Texts that are scored in one turn, and in all turns of a batch.
+_TEXTS_PER_TURN = 64
+_MOST_TEXTS = 4000
+
+# What one request gets: scores of its own texts, a whole answer, or an error.
+Plan = Analysis | dict[str, Any] | GoogleError
+Scores = Mapping[str, Sequence[float]]
+
+
+class Service:
+    """The API of one model. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        settings: PerspectiveSettings,
+        predictor: Predictor,
+        max_body_bytes: int,
+        max_unknown_words: int,
+    ) -> None:
+        """`max_body_bytes`: of an unpacked body; `max_unknown_words`: that are scored together."""
+        self._settings = settings
+        self._predictor = predictor
+        self._max_body_bytes = max_body_bytes
+        self._max_unknown_words = max_unknown_words
+        self._scorer = Scorer(Attributes(predictor.manifest.labels, settings.labels), settings)
+
+    def answer(self, operation: str, body: bytes, encoding: str) -> dict[str, Any]:
+        """The response's content. Raises GoogleError, and what the predictor raises."""
+        plan = self._plan(operation, body, encoding)
+        if isinstance(plan, Analysis):
+            return self._scorer.answer(plan, self._score(plan.texts))
+        return plan
+
+    def answer_parts(
+        self, parts: Sequence[Part], turn: Callable[[], AbstractContextManager[None]]
+    ) -> list[PartResponse]:
+        """The responses to a batch, in order; a part that fails has an error of its own.
+
+        Args:
+            parts: the requests.
+            turn: waits for a turn to score a bounded number of texts.
+        """
+        plans = [self._plan_part(part) for part in parts]
+        scores = self._score_together([one for one in plans if isinstance(one, Analysis)], turn)
+        return [self._respond(part, plan, scores) for part, plan in zip(parts, plans, strict=True)]
+
+    def _plan(self, operation: str, body: bytes, encoding: str) -> Analysis | dict[str, Any]:
+        data = parse(unpack(body, encoding, self._max_body_bytes))
+        if operation == "suggestscore":
+            return suggested(read_suggest(data, self._settings.max_bytes))
+        return self._scorer.plan(read_analyze(data, self._settings.max_bytes))
+
+    def _plan_part(self, part: Part) -> Plan:
+        try:
+            if part.problem is not None:
+                raise part.problem
+            target, _, query = part.target.partition("?")
+            read_format(query_of(query))
+            # With or without the server's name.
+            path = re.sub(r"\Ahttps?://[^/]*", "", target)
+            operation = operation_of(re.sub("/+", "/", unquote(path)).strip("/"), part.method)
+            return self._plan(operation, part.body, part.header("Content-Encoding"))
+        except Exception as error:
+            return as_google_error(error)
+
+    def _respond(
+        self, part: Part, plan: Plan, scores: Mapping[int, Scores | GoogleError]
+    ) -> PartResponse:
+        query = query_of(part.target.partition("?")[2])
+        content: Plan | Scores = plan
+        if isinstance(plan, Analysis):
+            found = scores[id(plan)]
+            content = found if isinstance(found, GoogleError) else self._scorer.answer(plan, found)
+        if isinstance(content, GoogleError):
+            body = Format(None, is_pretty(query)).dump_error(content)
+            return PartResponse(part.content_id, content.code, body)
+        return PartResponse(part.content_id, 200, read_format(query).dump(content))
+
+    def _score(self, texts: Sequence[str]) -> Scores:
+        predictions = self._predictor.predict(texts, self._max_unknown_words)
+        return {text: one.scores for text, one in zip(texts, predictions, strict=True)}
+
+    def _score_together(
+        self, analyses: Sequence[Analysis], turn: Callable[[], AbstractContextManager[None]]
+    ) -> dict[int, Scores | GoogleError]:
+        """Scores by the analysis' id."""
+        results: dict[int, Scores | GoogleError] = {}
+        left = _MOST_TEXTS
+        for group in _groups(analyses, _TEXTS_PER_TURN):
+            left -= sum(len(one.texts) for one in group)
+            if left < 0:
+                found = GoogleError(429, "Too many sentences in one batch: send fewer requests")
+                results.update({id(one): found for one in group})
+                continue
+            scored = self._score_group(group, turn)
+            if len(group) > 1 and isinstance(scored, GoogleError) and scored.code == 400:
+                # One of them is the cause: each for itself.
+                results.update({id(one): self._score_group([one], turn) for one in group})
+            else:
+                results.update({id(one): scored for one in group})
+        return results
+
+    def _score_group(
+        self, group: Sequence[Analysis], turn: Callable[[], AbstractContextManager[None]]
+    ) -> Scores | GoogleError:
+        texts = list(dict.fromkeys(text for one in group for text in one.texts))
+        try:
+            with turn():
+                return self._score(texts)
+        except Exception as error:
+            return as_google_error(error)
+
+
+def operation_of(path: str, method: str) -> str:
+    """The operation at a path without a slash in front: `analyze` or `suggestscore`.
+
+    Raises:
+        GoogleError: 404 another path, 405 another method than POST.
+    """
+    operations = {
+        "v1alpha1/comments:analyze": "analyze",
+        "v1alpha1/comments:suggestscore": "suggestscore",
+    }
+    if path not in operations:
+        raise GoogleError(404, "Not found: use POST /v1alpha1/comments:analyze")
+    require_method(method, "POST")
+    return operations[path]
+
+
+def require_method(method: str, *allowed: str) -> None:
+    """Raise GoogleError: 405, the method is not allowed."""
+    if method not in allowed:
+        headers = {"Allow": ", ".join(allowed)}
+        raise GoogleError(405, f"Method not allowed: use {allowed[0]}", headers=headers)
+
+
+def _groups(analyses: Iterable[Analysis], texts: int) -> Iterable[list[Analysis]]:
+    """Neighbours together, up to a number of texts."""
+    group: list[Analysis] = []
+    size = 0
+    for analysis in analyses:
+        count = len(analysis.texts)
+        if group and size + count > texts:
+            yield group
+            group, size = [], 0
+        group.append(analysis)
+        size += count
+    if group:
+        yield group
+
+
+_RETRY = {"Retry-After": "1"}
+_KNOWN: dict[type[Exception], GoogleError] = {
+    Busy: GoogleError(503, "The server is busy: retry in a second", headers=_RETRY),
+    DatabaseUnavailable: GoogleError(
+        503, "The word vectors are unavailable: retry in a second", headers=_RETRY
+    ),
+    EmbeddingNotReady: GoogleError(503, "The word vectors are not ready: see the server's log"),
+    TooManyUnknownWords: GoogleError(
+        400, "The comment has too many words that the model does not know: send a shorter one"
+    ),
+}
+
+
+def as_google_error(error: Exception) -> GoogleError:
+    """The response to an error. What nobody expected is logged, without the request's content."""
+    if isinstance(error, GoogleError):
+        return error
+    if isinstance(error, ApiError):
+        return GoogleError(error.status, error.message)
+    for kind, answer in _KNOWN.items():
+        if isinstance(error, kind):
+            LOG.warning("perspective: %s", kind.__name__)
+            return answer
+    if isinstance(error, HTTPException) and 400 <= (error.code or 500) < 500:
+        return GoogleError(error.code or 400, f"The request cannot be answered: {error.name}")
+    # Without the error's own words, which may repeat the comment.
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    LOG.error("perspective: %s\n%s", type(error).__name__, frames)
+    return GoogleError(500, "Internal error encountered.")

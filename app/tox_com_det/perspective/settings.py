@@ -1,0 +1,89 @@
+"""Settings of the Perspective API, from the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tox_com_det.perspective.attributes import DEFAULT_LABELS
+
+# Without the prefix TOX_COM_DET_, which older releases read and whose other names they refuse.
+ATTRIBUTES = "SLOT_PERSPECTIVE_ATTRIBUTES"
+LANGUAGES = "SLOT_PERSPECTIVE_LANGUAGES"
+MAX_BYTES = "SLOT_PERSPECTIVE_MAX_BYTES"
+DROP = "SLOT_PERSPECTIVE_DROP_UNSUPPORTED"
+ORIGINS = "SLOT_PERSPECTIVE_ORIGINS"
+
+
+class PerspectiveSettingsError(ValueError):
+    """A setting cannot be read. One line."""
+
+
+@dataclass(frozen=True)
+class PerspectiveSettings:
+    """Settings of the Perspective API.
+
+    Attributes:
+        labels: attribute -> label of the model.
+        languages: that the model was trained for, such as `en`.
+        max_bytes: of one comment, in UTF-8.
+        drop_unsupported: leave out what the model does not have, also where the client does not
+            ask for it.
+        origins: web pages that may send requests; `*`: every page.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_LABELS))
+    languages: tuple[str, ...] = ("en",)
+    max_bytes: int = 20480
+    drop_unsupported: bool = False
+    origins: tuple[str, ...] = ("*",)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> PerspectiveSettings:
+        """Settings from `SLOT_PERSPECTIVE_*`; an empty value is the default.
+
+        Raises:
+            PerspectiveSettingsError: a value cannot be read.
+        """
+        default = cls()
+        return cls(
+            labels=_labels(environment.get(ATTRIBUTES, "")) or default.labels,
+            languages=_words(environment, LANGUAGES, r"[a-z]{2,3}(-[A-Za-z]{2,8})?")
+            or default.languages,
+            max_bytes=_max_bytes(environment.get(MAX_BYTES, "") or str(default.max_bytes)),
+            drop_unsupported=_flag(environment.get(DROP, "")),
+            origins=_words(environment, ORIGINS, r"\*|[a-z-]+://[^\s,/]+") or default.origins,
+        )
+
+
+def _labels(value: str) -> dict[str, str]:
+    labels = {}
+    for pair in filter(None, value.split(",")):
+        name, separator, label = pair.partition("=")
+        if not separator or not label or re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", name) is None:
+            raise PerspectiveSettingsError(
+                f"{ATTRIBUTES} contains {pair!r}, expected pairs such as TOXICITY=toxic"
+            )
+        labels[name] = label
+    return labels
+
+
+def _words(environment: Mapping[str, str], name: str, pattern: str) -> tuple[str, ...]:
+    words = tuple(filter(None, environment.get(name, "").split(",")))
+    for word in words:
+        if re.fullmatch(pattern, word) is None:
+            raise PerspectiveSettingsError(f"{name} contains {word!r}, expected {pattern}")
+    return words
+
+
+def _max_bytes(value: str) -> int:
+    if re.fullmatch(r"[0-9]{1,7}", value) is None or not 1 <= int(value) <= 1_000_000:
+        raise PerspectiveSettingsError(f"{MAX_BYTES} is {value!r}, expected 1 to 1000000")
+    return int(value)
+
+
+def _flag(value: str) -> bool:
+    if value not in ("", "0", "1"):
+        raise PerspectiveSettingsError(f"{DROP} is {value!r}, expected 0 or 1")
+    return value == "1"

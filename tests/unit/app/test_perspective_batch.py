@@ -1,0 +1,149 @@
+"""POST /batch: many requests in one multipart/mixed body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tox_com_det.model.head import Head
+
+MIXED = "multipart/mixed; boundary=b"
+
+
+def part(text: str = "you are", number: str = "1", line: str = "", **more: Any) -> str:
+    request = {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}, **more}
+    line = line or "POST /v1alpha1/comments:analyze?key=AIza&alt=json HTTP/1.1"
+    return (
+        "--b\nContent-Type: application/http\nMIME-Version: 1.0\n"
+        f"Content-Transfer-Encoding: binary\nContent-ID: <uuid + {number}>\n\n"
+        f"{line}\nContent-Type: application/json\nhost: x\n\n{json.dumps(request)}\n"
+    )
+
+
+def send(client: FlaskClient, *parts: str, content_type: str = MIXED) -> TestResponse:
+    body = "".join(parts) + "--b--\n"
+    return client.post("/batch", data=body.encode(), content_type=content_type)
+
+
+def responses(response: TestResponse) -> list[tuple[str, int, Any]]:
+    """Content-ID, status and content of each part."""
+    assert response.status_code == 200, response.text
+    boundary = response.content_type.partition("boundary=")[2]
+    found = []
+    for one in response.text.split(f"--{boundary}")[1:-1]:
+        outer, inner, content = one.strip().split("\r\n\r\n", 2)
+        content_id = next(line for line in outer.split("\r\n") if line.startswith("Content-ID: "))
+        status = int(inner.split()[1])
+        found.append((content_id.partition(": ")[2], status, json.loads(content)))
+    return found
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_each_part_has_a_response_in_order(client: FlaskClient, end: str):
+    texts = ["you are", "great", ""]
+    parts = [part(text, str(number)).replace("\n", end) for number, text in enumerate(texts)]
+    found = responses(send(client, *parts))
+    assert [(name, status) for name, status, _ in found] == [
+        ("<response-uuid + 0>", 200),
+        ("<response-uuid + 1>", 200),
+        ("<response-uuid + 2>", 400),
+    ]
+    assert found[2][2]["error"]["message"] == "Comment must be non-empty."
+    for text, (_, _, content) in zip(texts[:2], found, strict=False):
+        expected = client.post("/predict", json={"text": text}).get_json()["scores"]["toxic"]
+        score = content["attributeScores"]["TOXICITY"]["summaryScore"]["value"]
+        assert score == pytest.approx(expected, abs=1e-6)
+
+
+def test_parts_are_scored_together(client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
+    sizes: list[int] = []
+    run = Head.run
+    monkeypatch.setattr(
+        Head, "run", lambda self, inputs: sizes.append(len(inputs["vectors"])) or run(self, inputs)
+    )
+    texts = [f"you are {number}" for number in range(100)]
+    assert len(responses(send(client, *(part(text) for text in texts)))) == 100
+    assert sizes == [64, 36]
+
+
+def test_a_long_content_id_is_unfolded(client: FlaskClient):
+    name = "x" * 60_000 + "\n y"
+    ((content_id, status, _),) = responses(send(client, part(number=name)))
+    assert (content_id, status) == (f"<response-uuid + {'x' * 60_000} y>", 200)
+
+
+def test_a_content_id_adds_no_header(client: FlaskClient):
+    response = send(client, part(number="1>\r\n X-Other: 1\r\n <"))
+    assert "\r\nX-Other" not in response.text
+    assert len(responses(response)) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (part(line="nothing"), 400),
+        (part(line="GET /v1alpha1/comments:analyze HTTP/1.1"), 405),
+        (part(line="POST /v1alpha1/comments:nothing HTTP/1.1"), 404),
+        (part(line="POST /batch HTTP/1.1"), 404),
+        (part(line="POST /v1alpha1/comments:analyze?fields=a( HTTP/1.1"), 400),
+        (part(line="POST http:///v1alpha1 HTTP/1.1"), 404),
+        (part(requestedAttributes={"SPAM": {}}), 400),
+        (part().replace("application/http", "text/plain"), 400),
+        (part().replace("application/json\n", "application/json\nContent-Encoding: br\n"), 415),
+    ],
+)
+def test_a_wrong_part_has_an_error_of_its_own(client: FlaskClient, wrong: str, code: int):
+    found = responses(send(client, wrong, part(), wrong))
+    assert [status for _, status, _ in found] == [code, 200, code]
+    assert found[0][2]["error"]["code"] == code
+
+
+def test_a_suggestion_may_be_a_part(client: FlaskClient):
+    line = "POST /v1alpha1/comments:suggestscore?prettyPrint=false HTTP/1.1"
+    scores = {"TOXICITY": {"summaryScore": {"value": 1}}}
+    ((_, status, content),) = responses(
+        send(client, part(line=line, attributeScores=scores, clientToken="x"))
+    )
+    assert (status, content) == (200, {"clientToken": "x"})
+
+
+def test_too_many_unknown_words_are_the_error_of_their_part(
+    make_client: Callable[..., FlaskClient],
+):
+    client = make_client(max_unknown_words=3)
+    found = responses(send(client, part(), part("a b c d e"), part("great")))
+    assert [status for _, status, _ in found] == [200, 400, 200]
+
+
+def test_sentences_of_a_batch_are_bounded(client: FlaskClient):
+    many = [part("you. " * 128, spanAnnotations=True) for _ in range(2)]
+    different = [
+        part(" ".join(f"{number}{letter}." for letter in range(128)), spanAnnotations=True)
+        for number in range(40)
+    ]
+    found = responses(send(client, *many, *different))
+    statuses = [status for _, status, _ in found]
+    assert statuses[0] == 200
+    assert statuses[-1] == 429
+
+
+@pytest.mark.parametrize(
+    ("parts", "content_type"),
+    [
+        ([part()], "application/json"),
+        ([part()], "multipart/mixed"),
+        ([part()], "multipart/mixed; boundary=other"),
+        ([part()], "multipart/form-data; boundary=b"),
+        ([], MIXED),
+        ([part()] * 1001, MIXED),
+    ],
+)
+def test_what_is_no_batch_is_an_error(client: FlaskClient, parts: list[str], content_type: str):
+    response = send(client, *parts, content_type=content_type)
+    assert response.status_code == 400
+    assert response.get_json()["error"]["status"] == "INVALID_ARGUMENT"
