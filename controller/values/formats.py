@@ -260,3 +260,11 @@ PEM = Format(
     lambda text: 0 <= text.find("-----BEGIN ") < text.find("-----END "),
 )
 WHEEL_TARGET = matching(r"[a-z0-9]{1,32}", "a platform of the locks, such as debian12")
+# The lists of the Perspective API are written with commas and "=" between their parts.
+ATTRIBUTE = matching(r"[A-Z][A-Z0-9_]{0,63}", "an attribute of Perspective, such as TOXICITY")
+LABEL = matching(r"[^\s,=\"'\\$%#]{1,64}", "a label of the model, such as toxic")
+LANGUAGE = matching(r"[a-z]{2,3}(-[A-Za-z]{2,8})?", "a language, such as en")
+ORIGIN = matching(
+    r"\*|[a-z][a-z-]{1,31}://[A-Za-z0-9.:\[\]-]{1,255}",
+    "an origin, such as https://example.org, or *",
+)

@@ -85,6 +85,12 @@ VARIANTS = [
         {
             "firewalld_extra_ports": ["8443/tcp", "60000-61000/udp"],
             "flask_app_mongodb_uri": "mongodb://user:pass%2Fword@127.0.0.1:27018/?authSource=admin",
+            "flask_app_perspective_attributes": [
+                {"attribute": "TOXICITY", "label": "toxic"},
+                {"attribute": "SPAM", "label": "spam"},
+            ],
+            "flask_app_perspective_languages": ["en", "de"],
+            "flask_app_perspective_drop_unsupported": True,
             "flask_app_request_timeout": 60,
             "miniconda_prefix": "/opt/python",
             "mongodb_cache_size_gb": 0.5,

@@ -17,6 +17,7 @@ from rendered_files import (
 )
 from rendering import SYSTEMS, Variant, owners, render
 
+from tox_com_det.perspective.settings import PerspectiveSettings
 from tox_com_det.settings import Settings
 
 APP_ENV = "etc/tox_com_det/app.env.j2"
@@ -113,3 +114,12 @@ def test_the_service_uses_the_address_of_the_database(system: str):
     assert settings.mongodb_uri == f"mongodb://{listens}"
     host, port = listens.split(":")
     assert f"--host {host} --port {port} " in directives(SECANTUSDB, system)["ExecStart"]
+
+
+def test_the_service_reads_the_settings_of_the_perspective_api():
+    default = parsed(APP_ENV, "debian12").perspective
+    assert default == PerspectiveSettings()
+    settings = parsed(APP_ENV, "debian12", "own_choices").perspective
+    assert settings == PerspectiveSettings(
+        {"TOXICITY": "toxic", "SPAM": "spam"}, ("en", "de"), drop_unsupported=True
+    )
