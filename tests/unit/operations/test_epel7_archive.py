@@ -38,6 +38,6 @@ def test_nothing_installs_epel_release():
 
 
 def test_nginx_and_htop_are_installed_which_only_epel_has():
-    assert "htop" in role("base").defaults["base_packages"]
+    assert "htop" in role("base").defaults["base_optional_packages"]
     values = variables(role("nginx"), "centos7", VARIANTS[0])
     assert evaluate(values["__nginx_packages"], values) == ["nginx"]

@@ -1,0 +1,158 @@
+"""The packages of role base on a plain EL9: a tool is missing, another one is provided already.
+
+EPEL alone has htop for EL9; curl-minimal provides curl there, and conflicts with it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from ansible_run import run_tasks
+from rendering import SYSTEMS, VARIANTS, Variant, evaluate, render, variables
+from role_tasks import TREE, role, task
+
+CURL_MINIMAL = "curl-minimal-7.76.1-31.el9.x86_64\nno package provides lsof\nca-certificates-2024\n"
+# What the modules return for a package that no repository has.
+MISSING = {
+    "dnf": {
+        "failed": True,
+        "failures": ["No package htop available."],
+        "msg": "Failed to install some of the specified packages",
+    },
+    "yum": {
+        "failed": True,
+        "msg": "No package matching 'htop' found available, installed or updated",
+    },
+    "apt": {"failed": True, "msg": "No package matching 'htop' is available"},
+}
+# Programs in /usr/sbin, which is not on every user's PATH, and not on that of every sudo.
+SBIN = {
+    *("chpasswd", "getenforce", "groupadd", "ip", "iptables", "logrotate", "nft", "nginx"),
+    *("restorecon", "semodule", "semanage", "setenforce", "setsebool", "sshd", "swapoff"),
+    *("swapon", "sysctl", "useradd", "usermod", "visudo"),
+}
+
+
+def base(system: str, **more: object) -> dict[str, object]:
+    return {**variables(role("base"), system, VARIANTS[0]), **more}
+
+
+@pytest.mark.parametrize("system", ["centos7", "el9"])
+def test_what_another_package_provides_is_not_installed(system: str):
+    given = base(system, __base_provided={"stdout": CURL_MINIMAL})
+    assert evaluate("{{ __base_packages_to_install }}", given) == ["lsof"]
+
+
+def test_what_only_the_package_manager_understands_is_left_to_it():
+    names = ["@development", "https://example.org/a.rpm", "/usr/bin/jq"]
+    given = base("el9", base_extra_packages=names, __base_provided={"stdout": ""})
+    assert evaluate("{{ __base_packages_to_install }}", given) == names
+
+
+def test_debian_is_asked_for_all():
+    packages = evaluate("{{ __base_packages_to_install }}", base("debian12"))
+    assert {"curl", "lsof", "ca-certificates"} <= set(packages)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("manager", MISSING)
+def test_a_tool_that_no_repository_has_is_left_out_and_reported(manager: str):
+    install = task("base", "Install tools where a repository of the system has them")
+    failed = "{{ " + install.data["failed_when"] + " }}"
+    assert not evaluate(failed, {"__base_optional": MISSING[manager]})
+    result = {**MISSING[manager], "item": "htop"}
+    given = base("el9", __base_optional={"results": [result, {"item": "jq", "msg": ""}]})
+    assert evaluate("{{ __base_unavailable }}", given) == ["htop"]
+
+
+def test_another_failure_of_the_package_manager_is_one():
+    install = task("base", "Install tools where a repository of the system has them")
+    failed = "{{ " + install.data["failed_when"] + " }}"
+    result = {"failed": True, "msg": "Failed to download metadata for repo 'baseos'"}
+    assert evaluate(failed, {"__base_optional": result})
+    assert not evaluate(failed, {"__base_optional": {"changed": True}})
+
+
+# --- security updates ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kinds", "reported"),
+    [
+        ({"baseos": "updateinfo", "extras": "primary"}, False),
+        ({"baseos": "primary", "epel": "updateinfo"}, True),
+        ({"rhel-9-for-x86_64-baseos-rpms": "updateinfo"}, False),
+        ({"mirror": "primary"}, False),
+    ],
+    ids=["Rocky", "Stream with EPEL", "RHEL", "unknown names"],
+)
+def test_repositories_without_advisories_are_reported(
+    tmp_path: Path, kinds: dict[str, str], reported: bool
+):
+    for name, kind in kinds.items():
+        directory = tmp_path / "cache" / f"{name}-0123456789abcdef" / "repodata"
+        directory.mkdir(parents=True)
+        text = f'<?xml version="1.0"?>\n<repomd>\n  <data type="{kind}">\n  </data>\n</repomd>\n'
+        (directory / "repomd.xml").write_text(text)
+    given = {
+        "__base_metadata": [str(tmp_path / "cache")],
+        "__base_advisories_in": role("base").vars[role("base").path / "vars/RedHat.yml"][
+            "__base_advisories_in"
+        ],
+    }
+    code, changed, output = run_tasks(tmp_path / "run", "base", "advisories.yml", given)
+    assert (code, changed) == (0, 0), output
+    assert ("No security updates: the repositories of localhost" in output) == reported
+
+
+@pytest.mark.parametrize(
+    ("template", "system", "option"),
+    [
+        ("etc/dnf/automatic.conf.j2", "el9", "upgrade_type"),
+        ("etc/yum/yum-cron.conf.j2", "centos7", "update_cmd"),
+    ],
+)
+def test_all_updates_are_a_choice(template: str, system: str, option: str):
+    assert f"\n{option} = security\n" in render(template, role("base"), system, VARIANTS[0])
+    every = Variant("all", {"base_updates": "all"})
+    assert f"\n{option} = default\n" in render(template, role("base"), system, every)
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+def commands() -> list[tuple[str, str]]:
+    """Return the words of each command of the roles, with its task."""
+    found = []
+    for of in TREE.roles:
+        for one in [*of.tasks, *of.handlers]:
+            words = []
+            if one.module in ("ansible.builtin.command", "ansible.builtin.shell"):
+                argv = one.arguments.get("argv")
+                words.append(" ".join(map(str, argv)) if isinstance(argv, list) else str(argv))
+                words += [str(one.arguments.get(name, "")) for name in ("cmd", "_raw_params")]
+                free = one.data.get(one.module)
+                words.append(free if isinstance(free, str) else "")
+            words.append(str(one.arguments.get("validate", "")))
+            found += [(f"{of.name}: {one.name}", text) for text in words if text]
+    return found
+
+
+def test_programs_of_administrators_are_called_with_their_path():
+    assert len(commands()) > 30
+    bare = re.compile(rf"(?:^|[;&|(\['\"\s])(?<!/)({'|'.join(sorted(SBIN))})(?=[\s,'\"]|$)")
+    own_path = {"firewalld: Read the state, the zones and the kernel's rules"}
+    wrong = [
+        (where, match[1])
+        for where, text in commands()
+        if where not in own_path and (match := bare.search(text))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_only_repositories_of_the_system_decide(system: str):
+    """On Debian, whose updates are selected by repository, there is nothing to compare."""
+    pattern = base(system)["__base_advisories_in"]
+    assert bool(pattern) == (system != "debian12")
