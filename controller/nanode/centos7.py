@@ -63,6 +63,8 @@ def containerfile() -> str:
         f"mv /{REPOSITORY_FILE} /etc/yum.repos.d/",
         "update-ca-trust",
         f"yum -y install {' '.join(PACKAGES)}",
+        # The installer writes it; without it network.service fails at boot.
+        "touch /etc/sysconfig/network",
         "yum clean all",
         "rm -rf /var/cache/yum /etc/ssh/ssh_host_*",
         RESTORE_REPOSITORIES,

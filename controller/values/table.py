@@ -59,6 +59,7 @@ __all__ = ["FORMATS"]
 
 FORMATS: dict[str, Format] = {
     "base_packages": PACKAGE,
+    "base_optional_packages": PACKAGE,
     "base_extra_packages": PACKAGE,
     "base_swap_path": ABSOLUTE_PATH,
     "base_swap_size": FILE_SIZE,

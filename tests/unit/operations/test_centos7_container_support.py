@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_run import PROJECT, load
+from rendering import managed_text
 
 from controller.nanode import NoContainerError, __main__, centos7
 from controller.nanode.engine import Engine
@@ -51,6 +52,36 @@ def test_the_scenario_reboots_the_container_and_then_verifies_it():
     ]
     assert rebooting
     assert rebooting[-1] < steps.index("verify")
+
+
+def test_the_image_has_the_file_that_network_service_requires():
+    assert "touch /etc/sysconfig/network" in centos7.containerfile()
+    (create,) = (
+        task["ansible.builtin.copy"]
+        for play in load(PROJECT / "molecule/centos7/prepare.yml")
+        for task in play.get("tasks", [])
+        if "ansible.builtin.copy" in task
+    )
+    assert create["dest"] == "/etc/sysconfig/network"
+    assert create["force"] is False
+
+
+def test_check_mode_may_download_metadata_of_repositories():
+    text = (PROJECT / "molecule/default/check_empty.yml").read_text()
+    for path in ("/var/cache/yum/*", "/var/cache/dnf/*"):
+        assert f"-not -path {path}" in text
+
+
+def test_every_scenario_writes_the_header_that_ansible_cfg_gives():
+    """Otherwise each run by the other rewrites all files, and restarts what they configure."""
+    scenarios = sorted((PROJECT / "molecule").glob("*/molecule.yml"))
+    given = [
+        scenario["ansible"]["cfg"]["defaults"]["ansible_managed"]
+        for scenario in map(load, scenarios)
+        if "cfg" in scenario["ansible"]
+    ]
+    assert len(given) >= 2
+    assert set(given) == {managed_text()}
 
 
 def reboots(playbook: Path) -> bool:
