@@ -42,6 +42,10 @@ COMMON = [
 ]
 
 
+MOST = 1_000_000_000  # of an option that is a number
+LONGEST = 1200  # characters of a message
+
+
 class Action(Protocol):
     """What a task does on one server."""
 
@@ -53,12 +57,14 @@ class Number(Argument):
 
     def set_value(self, value: Any, cast: bool = True) -> None:
         try:
-            good = int(value) > 0
+            good = 0 < int(value) <= MOST
         except (TypeError, ValueError):
             good = False
         if not good:
             option = str(self.name).replace("_", "-")
-            raise ParseError(f"error: --{option} is {value!r}, not a whole number of 1 or more")
+            raise ParseError(
+                f"error: --{option} is {str(value)[:60]!r}, not a whole number of 1 or more"
+            )
         super().set_value(value, cast)
 
 
@@ -89,9 +95,15 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def shown(message: str) -> str:
+    """Return a message as one line: what was typed may contain anything of any length."""
+    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+
+
 def fail(message: str, details: str = "") -> None:
     """Print the line (and details below it) and end with exit code 1."""
-    print(f"error: {completed(message)}", file=sys.stderr)
+    print(f"error: {shown(completed(message))}", file=sys.stderr)
     if details:
         print(details, file=sys.stderr)
     raise SystemExit(1)

@@ -23,7 +23,7 @@ from controller.deploy.errors import DeployError
 from controller.deploy.paths import ROOT
 from controller.deploy.ssh_config import SshConfig, ask_ssh
 from controller.deploy.ssh_options import ssh_options
-from controller.deploy.variable_names import refuse_unknown
+from controller.deploy.variable_names import refuse_no_texts, refuse_unknown
 
 __all__ = ["GROUP", "Host", "read_hosts"]
 
@@ -201,17 +201,26 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
             raise vault_error(where, words)
         raise DeployError(f"the variables of host {name} in {where} cannot be evaluated: {words}")
     values = json.loads(message) if isinstance(message, str) else message
+    texts = {key: ASKED[key] for key in ASKED if key not in ("place", "names", "own_names")}
+    refuse_no_texts(name, values, texts, where)
     refuse_unknown(name, values["names"], values["own_names"], where)
     alias, port = str(values["address"] or "").strip(), str(values["port"])
     user = str(values["user"])
     if not alias:
         raise DeployError(f"host {name} in {where} has no address: set its ansible_host")
-    if port and (not port.isdigit() or not 0 < int(port) < 65536):
+    if port and (not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536):
         raise DeployError(f"host {name} in {where}: ansible_port is {port}, not a port")
     text = f"{values['common_args']} {values['extra_args']}"
+    try:
+        given = shlex.split(text)
+    except ValueError as error:
+        raise DeployError(
+            f"host {name} in {where}: ansible_ssh_common_args or ansible_ssh_extra_args is no list "
+            f"of words ({error}): correct it"
+        ) from None
     # The order of Ansible's own command: of two values ssh uses the first.
     arguments = [*(["-p", port] if port else []), *(["-o", f"User={user}"] if user else [])]
-    ssh = ask_ssh(name, alias, [*arguments, *shlex.split(text)])
+    ssh = ask_ssh(name, alias, [*arguments, *given])
     ssh = ssh or SshConfig(alias, int(port or 22), user or getpass.getuser())
     known = ssh_options(text).get("userknownhostsfile", "")
     known_hosts = tuple(local_path(path.replace("%%", "%")) for path in shlex.split(known))

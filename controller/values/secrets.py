@@ -32,6 +32,8 @@ CONNECTION = frozenset(
 KNOWN_PREFIXES = ("ansible_", "vault_", "molecule_", "__")
 KNOWN_NAMES = frozenset(
     {
+        "dict",
+        "environment",
         "group_names",
         "groups",
         "hostvars",
@@ -40,13 +42,18 @@ KNOWN_NAMES = frozenset(
         "inventory_hostname",
         "inventory_hostname_short",
         "lookup",
+        "loop",
+        "namespace",
         "now",
         "omit",
+        "play_hosts",
         "playbook_dir",
         "q",
         "query",
+        "range",
         "role_path",
         "undef",
+        "vars",
     }
 )
 ENVIRONMENT = Environment()  # noqa: S701 (parses, renders nothing)
@@ -57,10 +64,13 @@ def is_secret(name: str) -> bool:
     return name.startswith("vault_") or name in CONNECTION or name in secret_options()
 
 
-def is_template(text: str, own: Iterable[str] = ()) -> bool:
+def is_template(text: str, own: Iterable[str] = (), constant: bool = False) -> bool:
     """Return whether a secret refers to other variables, and only to some that exist.
 
-    `own`: names of the user's own variables.
+    Args:
+        text: the secret as it is written.
+        own: names of the user's own variables.
+        constant: whether an expression without variables is a template too.
     """
     if "{{" not in text and "{%" not in text:
         return False
@@ -71,7 +81,9 @@ def is_template(text: str, own: Iterable[str] = ()) -> bool:
     stored = {one.name for one in tree.find_all(nodes.Name) if one.ctx != "load"}
     names = {one.name for one in tree.find_all(nodes.Name)} - stored
     known = KNOWN_NAMES.union(options_of_roles(), own)
-    return bool(names) and all(name in known or name.startswith(KNOWN_PREFIXES) for name in names)
+    return (bool(names) or constant) and all(
+        name in known or name.startswith(KNOWN_PREFIXES) for name in names
+    )
 
 
 def with_literals(
@@ -87,20 +99,24 @@ def with_literals(
     """
     names = frozenset(own)
 
-    def marked(value: Any) -> Any:
+    def marked(value: Any, constant: bool) -> Any:
         """The value itself, if there is nothing to mark in it."""
         if isinstance(value, str):
-            return literal(value) if "{" in value and not is_template(value, names) else value
+            plain = "{" not in value or is_template(value, names, constant)
+            return value if plain else literal(value)
         if isinstance(value, Mapping):
-            below = {key: marked(one) for key, one in value.items()}
+            below = {key: marked(one, constant) for key, one in value.items()}
             return below if any(below[key] is not value[key] for key in below) else value
         if isinstance(value, list):
-            items = [marked(one) for one in value]
+            items = [marked(one, constant) for one in value]
             changed = any(one is not old for one, old in zip(items, value, strict=True))
             return items if changed else value
         return value
 
-    return {
-        name: marked(value) if everything or is_secret(str(name)) else value
-        for name, value in variables.items()
-    }
+    def of(name: str, value: Any) -> Any:
+        secret = is_secret(name)
+        # In a vault, "{{ 'x' }}" as a secret is more likely a password than an expression.
+        strict = name.startswith("vault_") or (everything and secret)
+        return marked(value, constant=not strict) if everything or secret else value
+
+    return {name: of(str(name), value) for name, value in variables.items()}

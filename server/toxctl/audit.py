@@ -136,7 +136,7 @@ class Audit:
             return []
         found: list[dict[str, Any]] = []
         for line in reversed(lines):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 if len(found) < count and isinstance(value := json.loads(line), dict):
                     found.append(value)
         return found

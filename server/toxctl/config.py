@@ -115,7 +115,7 @@ def load(path: str) -> Config:
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ToxctlError(f"{path} cannot be read ({error}): {REPAIR}", "config") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ToxctlError(f"{path} is not in format {FORMAT}: {REPAIR}", "config")

@@ -44,7 +44,7 @@ def install(config: Config, tar: str, sha256: str) -> dict[str, Any]:
                 message = f"{tar}: sha256 is {found[:12]}..., expected {sha256[:12]}..."
                 raise ToxctlError(message, "hash")
             release = app_tar.check(archive)
-        except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+        except (OSError, tarfile.TarError, ValueError, KeyError, RecursionError) as error:
             raise ToxctlError(f"{tar} is no release of the app: {error}", "tar") from None
         size = os.fstat(copy.fileno()).st_size
         path, changed = _install_if_missing(config, archive, release, size, found)

@@ -23,6 +23,16 @@ __all__ = [
 ]
 
 GOLDEN_KEYS = ("golden_outputs", "known_answers")
+# What a file with other JSON in it causes; ArithmeticError: an integer that is no float.
+UNUSABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class Case(NamedTuple):
@@ -74,7 +84,7 @@ def expected_of(model: str) -> Expected:
         if not cases or any(len(case.scores) != len(labels) for case in cases):
             raise ValueError("it has no golden outputs, or some with a wrong number of scores")
         return Expected(str(manifest["model_version"]), labels, float(golden["tolerance"]), cases)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNUSABLE as error:
         raise _unusable(path, error) from None
 
 
@@ -94,13 +104,15 @@ def files_of(model: str) -> dict[str, ManifestFile]:
         }
         if not found or any(os.path.basename(name) != name for name in found):
             raise ValueError("it names no files, or some outside of its directory")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNUSABLE as error:
         raise _unusable(path, error) from None
     return found
 
 
 def _unusable(path: str, error: Exception) -> ToxctlError:
-    return ToxctlError(f"{path} is unusable ({error!r}): rerun `fab deploy-model`", "manifest")
+    why = repr(error)
+    why = why if len(why) <= 200 else f"{why[:197]}..."
+    return ToxctlError(f"{path} is unusable ({why}): rerun `fab deploy-model`", "manifest")
 
 
 def collection_of(manifest: Any) -> str | None:

@@ -62,7 +62,7 @@ def ask(
         raise NotReady(f"{url} returned invalid output: {error}") from None
     try:
         return status, json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return status, raw.decode("utf-8", "replace")
 
 

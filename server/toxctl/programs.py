@@ -54,7 +54,7 @@ def last_line(done: Done) -> str:
 def json_answer(done: Done) -> dict[str, Any]:
     """Return the JSON object of the last line that is one; {} if there is none."""
     for line in reversed(done.stdout.strip().splitlines()):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(line)
             if isinstance(value, dict):
                 return value

@@ -78,7 +78,7 @@ def _read(path: str) -> dict[str, Any]:
             value = json.load(file)
     except FileNotFoundError:
         raise ToxctlError(f"{path} is missing: {ACTIVATE}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ToxctlError(f"{path} cannot be read: {error}") from error
     if not isinstance(value, dict):
         raise ToxctlError(f"{path} holds no JSON object")

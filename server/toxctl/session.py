@@ -64,7 +64,7 @@ def _messages() -> Iterator[dict[str, Any]]:
     while (line := sys.stdin.readline()).endswith("\n"):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise ToxctlError(f"not a JSON object: {line[:100]!r}", "usage")

@@ -163,7 +163,7 @@ def _standard_input() -> Any:
     """Return the JSON value on standard input; ToxctlError, kind `usage`, if it is not JSON."""
     try:
         return json.load(sys.stdin)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ToxctlError(f"standard input is not JSON: {error}", "usage") from None
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import h5py
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from fuzzing import fuzz, paths_of, replaced
+from hypothesis import example, given
 from hypothesis import strategies as st
 from keras_files import FIXTURES
 
@@ -24,13 +25,6 @@ from controller.model_build.reference import read_reference
 from controller.model_build.settings import Settings, read_settings
 from controller.model_build.word_index import read_word_index
 
-# The same examples in each run, and no limit on the time of one.
-FUZZ = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
@@ -74,7 +68,7 @@ def read(reader: Callable[[Path], object], content: bytes, name: str) -> None:
         assert list(Path(directory).iterdir()) == [path]
 
 
-@FUZZ
+@fuzz(150)
 @given(
     st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "ignore"))
 )
@@ -87,7 +81,7 @@ def test_any_bytes_as_a_word_index(content: bytes) -> None:
     read(read_word_index, content, "words")
 
 
-@FUZZ
+@fuzz(150)
 @given(
     WORDS
     | st.fixed_dictionaries({"word_index": WORDS | JSON, "filters": JSON})
@@ -100,13 +94,13 @@ def test_any_json_and_any_pickle_as_a_word_index(data: Any) -> None:
         read(read_word_index, pickle.dumps(data), "words.pickle")
 
 
-@FUZZ
+@fuzz(150)
 @given(TABLE, st.sampled_from([",", ";", "\t", " "]), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_any_table_as_a_word_index(rows: list[list[str]], separator: str, end: str) -> None:
     read(read_word_index, end.join(separator.join(row) for row in rows).encode(), "words.csv")
 
 
-@FUZZ
+@fuzz(150)
 @given(SETTINGS | JSON)
 @example({"num_words": 10**400})
 @example({"texts": ["\ud800"]})
@@ -117,7 +111,7 @@ def test_any_json_as_settings(data: Any) -> None:
     read(read_settings, json.dumps(data).encode(), "model.json")
 
 
-@FUZZ
+@fuzz(150)
 @given(st.fixed_dictionaries({"texts": JSON, "scores": JSON, "keras": JSON}) | JSON)
 @example({"texts": ["a"], "scores": [[10**400]]})
 @example({"texts": ["a" * 9000], "scores": "a" * 9000})
@@ -140,32 +134,18 @@ def model(path: Path) -> None:
         build_head(opened, stated_length(opened) or 8)
 
 
-def paths_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every value below a parsed JSON value."""
-    if not isinstance(value, (dict, list)):
-        return [path]
-    below = value.items() if isinstance(value, dict) else enumerate(value)
-    return [path, *(found for key, one in below for found in paths_of(one, (*path, key)))]
-
-
 CONFIG = json.loads(h5py.File(FIXTURES / "functional_keras2.h5").attrs["model_config"])
 
 
-@settings(FUZZ, max_examples=200)
+@fuzz(200)
 @given(st.sampled_from(paths_of(CONFIG)), JSON)
 def test_any_value_in_the_architecture_of_a_model(path: tuple[Any, ...], value: Any) -> None:
-    changed = json.loads(json.dumps(CONFIG))
-    parent = {"": changed}
-    keys: tuple[Any, ...] = ("", *path)
-    inner: Any = parent
-    for key in keys[:-1]:
-        inner = inner[key]
-    inner[keys[-1]] = value
+    changed = replaced(CONFIG, path, value)
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "x.h5"
         copy.write_bytes((FIXTURES / "functional_keras2.h5").read_bytes())
         with h5py.File(copy, "r+") as file:
-            file.attrs["model_config"] = json.dumps(parent[""])
+            file.attrs["model_config"] = json.dumps(changed)
         message = refusal(model, copy)
     assert len(message.splitlines()) <= 1
     assert len(message) < 2000
