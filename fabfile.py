@@ -26,6 +26,8 @@ BUNDLE_HELP = f"bundle directory (default: {BUNDLE.relative_to(ROOT)})"
 build_model = laptop_task(tasks.build_model.build_model, **tasks.build_model.BUILD_HELP)
 dump_embeddings = laptop_task(tasks.build_model.dump_embeddings, **tasks.build_model.DUMP_HELP)
 
+collect_scores = laptop_task(tasks.collect_scores.collect_scores, **tasks.collect_scores.HELP)
+
 
 @server_task(bundle=BUNDLE_HELP)
 def restore_embeddings(bundle: str | None = None) -> Action:

@@ -3,6 +3,7 @@
 from controller.deploy.tasks import (
     build_model,
     check_model,
+    collect_scores,
     deploy_app,
     deploy_model,
     logs,
@@ -17,6 +18,7 @@ from controller.deploy.tasks import (
 __all__ = [
     "build_model",
     "check_model",
+    "collect_scores",
     "deploy_app",
     "deploy_model",
     "logs",

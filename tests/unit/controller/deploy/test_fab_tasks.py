@@ -27,6 +27,7 @@ from controller.deploy.paths import ROOT
 
 TASKS = [
     "build-model",
+    "collect-scores",
     "deploy-app",
     "deploy-model",
     "dump-embeddings",

@@ -1,0 +1,56 @@
+"""The comments of a file: one per line, or a column of a CSV or TSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from controller.deploy.errors import DeployError
+
+__all__ = ["read_texts"]
+
+# Names of the column in data sets that people have.
+COLUMNS = ("text", "comment_text", "comment", "body", "content")
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+def read_texts(path: Path, column: str | None = None) -> list[str]:
+    """Return the comments in their order, each once, without blank ones.
+
+    Args:
+        path: a text file with one comment per line, or a .csv or .tsv file with a header.
+        column: of a .csv or .tsv file; by default one that is named text, comment_text or alike.
+
+    Raises:
+        DeployError: not readable, not UTF-8, no such column, or no comment.
+    """
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DeployError(
+            f"{path}: {error.strerror}: name a file of comments with --texts"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DeployError(f"{path}: not UTF-8 (byte {error.start}): convert it first") from None
+    delimiter = DELIMITERS.get(path.suffix.lower())
+    texts = content.splitlines() if delimiter is None else _column(path, content, delimiter, column)
+    found = list(dict.fromkeys(text for text in texts if text.strip()))
+    if not found:
+        raise DeployError(f"{path}: contains no comment: one per line, or a CSV with a header")
+    return found
+
+
+def _column(path: Path, content: str, delimiter: str, column: str | None) -> list[str]:
+    reader = csv.DictReader(io.StringIO(content), delimiter=delimiter)
+    try:
+        names = list(reader.fieldnames or ())
+        chosen = column or next((name for name in COLUMNS if name in names), None)
+        if chosen not in names:
+            raise DeployError(
+                f"{path}: no column {chosen or 'text'} among {', '.join(names) or 'none'}: "
+                "name it with --column"
+            )
+        return [row[chosen] or "" for row in reader]
+    except csv.Error as error:
+        raise DeployError(f"{path}: not a CSV file ({error}, line {reader.line_num})") from None
