@@ -1,13 +1,16 @@
 """Fair turns: which of the waiting requests is worked on next.
 
 Requests of one client wait for each other and not for those of others: clients take turns, and one
-place is always left for a client that has none. Waiting is cheap: a thread that is blocked.
+place is always left for a client that has none. A client that is alone may use two places; beside
+others it gets one, because requests that run at the same time slow each other down. Waiting is
+cheap: a thread that is blocked.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import threading
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +21,12 @@ CLIENT = "HTTP_X_TOX_COM_DET_CLIENT"
 # The client of nginx's loopback server for deploys. It never waits for a turn.
 PROBE = "probe"
 
-# One more than a database and a processor need to be busy. The last place is kept for a client
-# whose other requests do not run.
+# One more than a client may have, so that another one finds a place at once.
 RUNNING = 3
-RUNNING_PER_CLIENT = RUNNING - 1
+# While no other client has sent a request for so many seconds, and otherwise.
+ALONE_SECONDS = 10.0
+RUNNING_ALONE = 2
+RUNNING_BESIDE_OTHERS = 1
 # Well below the time after which uWSGI would replace the whole worker (flask_app_request_timeout).
 WAIT_SECONDS = 10.0
 
@@ -56,6 +61,8 @@ class Turns:
         self._running: Counter[str] = Counter()
         # Of each client in the order of their next turns.
         self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
+        # The two clients that were here last, and when.
+        self._seen: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
     def turn(self, client: str) -> Iterator[None]:
@@ -70,6 +77,7 @@ class Turns:
         waiter = _Waiter()
         with self._lock:
             self._make_room(client)
+            self._see(client)
             self._waiting.setdefault(client, deque()).append(waiter)
             self._start_next()
         if not waiter.decided.wait(self._wait_seconds):
@@ -89,6 +97,17 @@ class Turns:
         """How many requests run, and how many wait."""
         with self._lock:
             return self._running.total(), sum(map(len, self._waiting.values()))
+
+    def _see(self, client: str) -> None:
+        self._seen[client] = time.monotonic()
+        self._seen.move_to_end(client)
+        if len(self._seen) > 2:
+            self._seen.popitem(last=False)
+
+    def _places(self, client: str) -> int:
+        recently = time.monotonic() - ALONE_SECONDS
+        others = any(name != client and seen > recently for name, seen in self._seen.items())
+        return RUNNING_BESIDE_OTHERS if others else RUNNING_ALONE
 
     def _make_room(self, client: str) -> None:
         if self._running.total() + sum(map(len, self._waiting.values())) < self._most:
@@ -115,7 +134,7 @@ class Turns:
     def _start_next(self) -> None:
         while self._running.total() < RUNNING:
             client = next(
-                (name for name in self._waiting if self._running[name] < RUNNING_PER_CLIENT), None
+                (name for name in self._waiting if self._running[name] < self._places(name)), None
             )
             if client is None:
                 return

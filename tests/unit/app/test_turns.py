@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from tox_com_det.http import turns as module
 from tox_com_det.http.turns import (
     PROBE,
     RUNNING,
-    RUNNING_PER_CLIENT,
+    RUNNING_ALONE,
     Busy,
     Turns,
     client_of,
@@ -73,7 +74,7 @@ def ended(requests):
 def test_one_client_leaves_a_place_for_another():
     turns = Turns(64)
     with ended([Request(turns, "a") for _ in range(20)]) as requests:
-        reach(turns, RUNNING_PER_CLIENT, 20 - RUNNING_PER_CLIENT)
+        reach(turns, RUNNING_ALONE, 20 - RUNNING_ALONE)
         other = Request(turns, "b")
         requests.append(other)
         assert other.runs.wait(PATIENCE)
@@ -81,18 +82,30 @@ def test_one_client_leaves_a_place_for_another():
     assert turns.held() == (0, 0)
 
 
+def test_a_client_beside_others_gets_one_place(monkeypatch):
+    turns = Turns(64)
+    with turns.turn("b"):
+        pass
+    with ended([Request(turns, "a") for _ in range(5)]):
+        reach(turns, 1, 4)
+    monkeypatch.setattr(module, "ALONE_SECONDS", 0.0)
+    with ended([Request(turns, "a") for _ in range(5)]):
+        reach(turns, RUNNING_ALONE, 3)
+
+
 def test_clients_take_turns_whatever_number_of_requests_they_have():
-    turns, order = Turns(64), []
-    with ended([Request(turns, "x") for _ in range(2)] + [Request(turns, "y")]) as requests:
-        reach(turns, 3, 0)
-        for client in ("a",) * 4 + ("b", "c"):
-            held = turns.held()
+    turns = Turns(64)
+    order: list[Request] = []
+    with ended([Request(turns, client) for client in "xyz"]) as requests:
+        reach(turns, RUNNING, 0)
+        for number, client in enumerate(("a",) * 4 + ("b", "c"), 1):
             requests.append(Request(turns, client, order))
-            reach(turns, held[0], held[1] + 1)
-        # The three that run end, then those that got a turn, in that order.
-        for number in range(5):
-            [*requests[:3], *order][number].end()
+            reach(turns, RUNNING, number)
+        for number in range(3):
+            requests[number].end()
             wait_until(lambda: len(order) > number)  # noqa: B023 (called at once)
+        order[0].end()
+        wait_until(lambda: len(order) == 4)
     assert [request.client for request in order] == ["a", "b", "c", "a", "a", "a"]
 
 
@@ -107,7 +120,7 @@ def test_a_probe_never_waits():
 def test_a_full_house_refuses_the_client_with_the_most_requests():
     turns = Turns(16)  # 14 requests, 2 threads stay free
     with ended([Request(turns, "a") for _ in range(14)]) as requests:
-        reach(turns, 2, 12)
+        reach(turns, RUNNING_ALONE, 12)
         with pytest.raises(Busy), turns.turn("a"):
             pass
         others = []
@@ -136,11 +149,11 @@ def test_a_server_of_few_threads_refuses_nothing():
 
 def test_a_request_that_waits_for_too_long_is_refused():
     turns = Turns(64, wait_seconds=0.01)
-    with ended([Request(turns, "a") for _ in range(RUNNING_PER_CLIENT)]):
-        reach(turns, RUNNING_PER_CLIENT, 0)
+    with ended([Request(turns, "a") for _ in range(RUNNING_ALONE)]):
+        reach(turns, RUNNING_ALONE, 0)
         with pytest.raises(Busy), turns.turn("a"):
             pass
-        assert turns.held() == (RUNNING_PER_CLIENT, 0)
+        assert turns.held() == (RUNNING_ALONE, 0)
 
 
 def test_a_failure_gives_its_turn_back():

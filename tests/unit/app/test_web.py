@@ -72,7 +72,7 @@ def test_a_request_of_many_unknown_words_is_413_and_says_what_to_do(make_client,
 
 def test_a_request_that_cannot_wait_is_503_busy(make_client, monkeypatch):
     monkeypatch.setattr(turns, "WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(turns, "RUNNING_PER_CLIENT", 0)
+    monkeypatch.setattr(turns, "RUNNING", 0)
     client = make_client()
     response = post(client, {"text": "you"})
     assert error_of(response)[:2] == (503, "busy")
