@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import Any, NoReturn
 
 from toxctl.config import REPAIR, Config
@@ -33,6 +34,10 @@ def run_slot(config: Config, slot: str) -> NoReturn:
         ToxctlError: that is not possible.
     """
     program, arguments, added = plan(config, slot, os.environ.get("SLOT_SERVER", "uwsgi"))
+    for stream in (1, 2):
+        # If journald is dead and its socket full, a server that waits to log does not even stop.
+        if stat.S_ISSOCK(os.fstat(stream).st_mode):
+            os.set_blocking(stream, False)
     os.execve(program, arguments, {**os.environ, **added})  # noqa: S606 (meant to be exec)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -49,6 +50,32 @@ def test_uwsgi_takes_the_place_of_the_process_with_real_paths(slot: FakeServer) 
         str(pid), "blue", str(slot.models["one"].path), app, "kept", "0027",
         "--ini", str(slot.root / "uwsgi.ini"),
     ]  # fmt: skip
+
+
+def test_a_server_does_not_wait_for_a_journal_that_is_dead(slot: FakeServer) -> None:
+    """The socket of a dead journald stays open in systemd, and is full at some time."""
+    uwsgi = slot.root / "apps/1.0/venv/bin/uwsgi"
+    uwsgi.write_text(
+        f"#!{sys.executable}\nimport os\n"
+        "for stream in (1, 2):\n"
+        "    try:\n"
+        "        while True:\n"
+        "            os.write(stream, b'x' * 4096)\n"
+        "    except BlockingIOError:\n"
+        "        pass\n"
+    )
+    command = [sys.executable, "-m", "toxctl", "--config", str(slot.config_path)]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
+            [*command, "run-slot", "blue"],
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "PYTHONPATH": str(PACKAGE_DIR)},
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0
 
 
 def test_gunicorn_takes_the_place_of_the_process_if_the_inventory_says_so(
