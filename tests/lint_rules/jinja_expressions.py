@@ -48,6 +48,7 @@ def names(text: str) -> dict[str, bool]:
     own = {
         node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")
     } | FUNCTIONS
+    own |= {node.name for node in tree.find_all(nodes.Macro)}
     optional = {
         id(node.node)
         for kind in (nodes.Filter, nodes.Test)

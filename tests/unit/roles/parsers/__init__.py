@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from parsers.firewalld import zone
+from parsers.logrotate import logrotate
 from parsers.mongod import mongod
 from parsers.nginx import nginx
 from parsers.selinux import file_contexts, policy
@@ -22,13 +23,18 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/apt/apt.conf.d/20auto-upgrades.j2": apt,
     "etc/dnf/automatic.conf.j2": dnf_automatic,
     "etc/firewalld/zones/public.xml.j2": zone,
+    "etc/logrotate.d/mongod.j2": logrotate,
+    "etc/logrotate.d/nginx.j2": logrotate,
     "etc/mongod.conf.j2": mongod,
     "etc/nginx/nginx.conf.j2": nginx,
     "etc/ssh/sshd_config.d/00-tox_com_det.conf.j2": sshd,
     "etc/sudoers.d/tox_com_det.j2": sudoers,
     "etc/systemd/journald.conf.d/tox_com_det.conf.j2": journald,
     "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2": systemd,
+    "etc/systemd/system/nginx.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/secantusdb.service.j2": unit,
+    "etc/systemd/system/tox_com_det-logrotate.service.j2": systemd,
+    "etc/systemd/system/tox_com_det-logrotate.timer.j2": timer,
     "etc/systemd/system/tox_com_det-recover.service.j2": unit,
     "etc/systemd/system/tox_com_det-verify.service.j2": systemd,
     "etc/systemd/system/tox_com_det-verify.timer.j2": timer,

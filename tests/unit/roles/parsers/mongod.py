@@ -20,6 +20,8 @@ MONGOD_KEYS: dict[str, type | tuple[type, ...]] = {
     "net.tls.allowConnectionsWithoutCertificates": bool,
     "net.tls.certificateKeyFile": str,
     "net.tls.mode": str,
+    "operationProfiling.mode": str,
+    "operationProfiling.slowOpThresholdMs": int,
     "processManagement.timeZoneInfo": str,
     "security.authorization": str,
     "storage.dbPath": str,
@@ -28,6 +30,7 @@ MONGOD_KEYS: dict[str, type | tuple[type, ...]] = {
     "systemLog.destination": str,
     "systemLog.logAppend": bool,
     "systemLog.path": str,
+    "systemLog.quiet": bool,
 }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import crossplane
+from crossplane.analyzer import DIRECTIVES
 
 from parsers.error import ParseError
 
@@ -31,26 +32,43 @@ REPEATED = {
     "listen",
     "location",
     "log_format",
+    "map",
     "proxy_set_header",
     "rewrite",
     "server",
     "server_name",
     "upstream",
+    "uwsgi_param",
 }
 VARIABLES = {
+    "args",
     "binary_remote_addr",
     "body_bytes_sent",
+    "content_length",
+    "content_type",
+    "document_uri",
+    "host",
     "http_host",
+    "https",
     "remote_addr",
+    "remote_port",
+    "request_id",
     "request_method",
     "request_time",
+    "request_uri",
     "scheme",
+    "server_name",
+    "server_port",
+    "server_protocol",
     "status",
     "time_iso8601",
     "upstream_response_time",
+    "upstream_status",
     "uri",
     "1",
 }
+# Blocks of values and results, not of directives; the last argument is a new variable.
+MAPS = ("map", "split_clients")
 
 
 @dataclass(frozen=True)
@@ -75,13 +93,14 @@ def nginx(text: str) -> Statement:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "nginx.conf")
         path.write_text(text, encoding="utf-8")
-        parsed = crossplane.parse(str(path), single=True, strict=True)
+        parsed = crossplane.parse(str(path), single=True)
     if parsed["errors"]:
         first = parsed["errors"][0]
         raise ParseError(f"line {first['line']}: {first['error'].partition(' in /')[0]}")
     main = Statement("main", (), _statements(parsed["config"][0]["parsed"]), 0)
+    _check_directives(main)
     _check_repetitions(main)
-    _check_variables(main)
+    _check_variables(main, VARIABLES | _defined_variables(main))
     _check_references(main)
     return main
 
@@ -98,6 +117,15 @@ def _statements(parsed: list[dict[str, Any]]) -> tuple[Statement, ...]:
     )
 
 
+def _check_directives(parent: Statement) -> None:
+    """As crossplane's own strict mode, which takes the values of a map for directives."""
+    for one in parent.block or ():
+        if one.name not in DIRECTIVES:
+            raise ParseError(f'line {one.line}: unknown directive "{one.name}"')
+        if one.name not in MAPS:
+            _check_directives(one)
+
+
 def _check_repetitions(parent: Statement) -> None:
     seen = set()
     for one in parent.block or ():
@@ -109,12 +137,21 @@ def _check_repetitions(parent: Statement) -> None:
         _check_repetitions(one)
 
 
-def _check_variables(parent: Statement) -> None:
+def _defined_variables(main: Statement) -> set[str]:
+    """Return the variables of the maps, and the named groups of their expressions."""
+    maps = [one for name in MAPS for one in main.all(name)]
+    values = [value.name for one in maps for value in one.block or ()]
+    return {one.arguments[-1].removeprefix("$") for one in maps} | {
+        name for value in values for name in re.findall(r"\?<(\w+)>", value)
+    }
+
+
+def _check_variables(parent: Statement, known: set[str]) -> None:
     for one in parent.block or ():
         for name in re.findall(r"\$\{?(\w+)", " ".join(one.arguments)):
-            if name not in VARIABLES:
+            if name not in known:
                 raise ParseError(f"line {one.line}: {one.name} uses ${name}, which is unknown")
-        _check_variables(one)
+        _check_variables(one, known)
 
 
 def _check_references(main: Statement) -> None:

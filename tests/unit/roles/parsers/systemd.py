@@ -23,6 +23,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "Nice": ("Service", 0, r"\d+"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "KillMode": ("Service", 209, r"control-group|process|mixed"),  # mixed is of 209
+    "LimitNOFILE": ("Service", 0, r"\d+"),
     "LockPersonality": ("Service", 235, BOOLEAN),
     "MemoryLimit": ("Service", 0, SIZE),
     "MemoryMax": ("Service", 231, SIZE),
@@ -59,12 +60,17 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
 }
 TIMER_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "Description": ("Unit", 0, r".+"),
+    "OnBootSec": ("Timer", 0, r"\d+(s|min|h)"),
     "OnCalendar": ("Timer", 0, r"\*-\*-\* \d\d:\d\d:\d\d"),
+    "OnUnitActiveSec": ("Timer", 0, r"\d+(s|min|h)"),
     "Persistent": ("Timer", 212, BOOLEAN),
     "AccuracySec": ("Timer", 209, r"\d+(s|min|h)"),
     "WantedBy": ("Install", 0, r"timers\.target"),
 }
-JOURNALD_DIRECTIVES = {"SystemMaxUse": ("Journal", 0, SIZE)}
+JOURNALD_DIRECTIVES = {
+    "RuntimeMaxUse": ("Journal", 0, SIZE),
+    "SystemMaxUse": ("Journal", 0, SIZE),
+}
 
 
 def systemd(
