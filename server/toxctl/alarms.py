@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from toxctl import damage, files, probe, systemd, usable, verification
+from toxctl import damage, files, log_alarms, probe, systemd, usable, verification
 from toxctl.config import Config
 from toxctl.errors import NginxDown, NotReady
 
@@ -13,12 +13,6 @@ __all__ = ["warnings"]
 MIB = 1 << 20
 LEAST_FREE = 256 * MIB  # where keep_free_mb is smaller
 LEAST_INODES = 10_000
-# Directories that grow by themselves: their limit, and what empties them.
-GROWING = (
-    (("/var/log/journal", "/run/log/journal"), 1 << 30, "journalctl --vacuum-size=200M"),
-    (("/var/log/nginx",), 1 << 30, "ansible-playbook site.yml --tags nginx"),
-    (("/var/log/mongodb",), 1 << 30, "ansible-playbook site.yml --tags mongodb"),
-)
 
 
 def warnings(config: Config, live: str | None) -> list[str]:
@@ -27,7 +21,7 @@ def warnings(config: Config, live: str | None) -> list[str]:
     Args:
         live: the live slot.
     """
-    return [*_nginx(config, live), *_damage(config), *_disk(config), *_logs()]
+    return [*_nginx(config, live), *_damage(config), *_disk(config), *log_alarms.warnings()]
 
 
 def _nginx(config: Config, live: str | None) -> list[str]:
@@ -69,16 +63,4 @@ def _disk(config: Config) -> list[str]:
         if disk.f_files and disk.f_favail < LEAST_INODES:  # some file systems have no inodes
             found.append(f"the disk of {path} has {disk.f_favail} inodes left: run `fab prune`")
             break
-    return found
-
-
-def _logs() -> list[str]:
-    found = []
-    for paths, limit, command in GROWING:
-        size = sum(files.bytes_below(path) for path in paths)
-        if size > limit:
-            found.append(
-                f"{paths[0]} has {files.megabytes(size)}, more than {files.megabytes(limit)}: run "
-                f"`{command}`" + (" on the server" if command.startswith("journalctl") else "")
-            )
     return found

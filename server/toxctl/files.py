@@ -17,6 +17,7 @@ __all__ = [
     "bytes_below",
     "clock",
     "directories",
+    "files_below",
     "free_bytes",
     "is_complete",
     "link_target",

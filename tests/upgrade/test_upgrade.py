@@ -52,6 +52,12 @@ def test_a_second_run_changes_nothing(new: Checkout) -> None:
     assert changed(new.run("ansible-playbook", "site.yml")) == 0
 
 
+def test_nginx_has_taken_over_its_new_configuration(new: Checkout) -> None:
+    """A running nginx refuses some files that `nginx -t` accepts, and keeps the old ones."""
+    limits = json.loads(on_server("curl --silent http://127.0.0.1/limits"))
+    assert limits["requests_per_second"] > 0
+
+
 def test_the_programs_of_the_old_version_are_gone(new: Checkout) -> None:
     left = on_server("find /opt/tox_com_det -maxdepth 2")
     assert not re.search(r"slotctl|releasectl|run-slot", left), left

@@ -73,7 +73,7 @@ def test_one_client_cannot_occupy_all_threads_of_the_service():
     (most,) = (
         int(one.arguments[1])
         for one in parsed(NGINX, "debian12").all("limit_conn")
-        if one.arguments[0] == "connections"
+        if one.arguments[0] == "client_connections"
     )
     threads = parsed(APP_ENV, "debian12").threads
     assert most < threads - threads // 8

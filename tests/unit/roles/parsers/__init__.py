@@ -23,6 +23,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/apt/apt.conf.d/20auto-upgrades.j2": apt,
     "etc/dnf/automatic.conf.j2": dnf_automatic,
     "etc/firewalld/zones/public.xml.j2": zone,
+    "etc/logrotate-syslog.conf.j2": logrotate,
     "etc/logrotate.d/mongod.j2": logrotate,
     "etc/logrotate.d/nginx.j2": logrotate,
     "etc/mongod.conf.j2": mongod,

@@ -38,9 +38,10 @@ def logrotate(text: str) -> dict[str, dict[str, str]]:
         elif not words or line.startswith("#"):
             continue
         elif current is None:
-            if len(words) != 2 or words[1] != "{" or not words[0].startswith("/"):
+            *files, brace = words
+            if not files or brace != "{" or not all(one.startswith("/") for one in files):
                 raise ParseError(f"line {number}: {line!r} does not begin a rule")
-            current = found[words[0]] = {}
+            current = found[" ".join(files)] = {}
         elif words == ["}"]:
             current = None
         elif words == ["postrotate"]:

@@ -1,0 +1,98 @@
+"""Warnings about logs: they grow beyond what their rules leave, or nothing rotates them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+
+from toxctl import files, systemd
+
+__all__ = ["warnings"]
+
+MIB = 1 << 20
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+# Role log_rotation installs both.
+TIMER = "tox_com_det-logrotate.timer"
+TIMER_FILE = f"/etc/systemd/system/{TIMER}"
+SERVICE = "tox_com_det-logrotate.service"
+ROTATE = "run `ansible-playbook site.yml --tags log_rotation`"
+# Directories, each with its rule and the number of its logs.
+ROTATED = (
+    ("/var/log/nginx", "/etc/logrotate.d/nginx", 2),
+    ("/var/log/mongodb", "/etc/logrotate.d/mongod", 1),
+)
+UNBOUNDED = 256 * MIB  # where no rule limits the size
+CURRENT = re.compile(r"\.log(\.(\d+)(\.gz)?)?$")
+JOURNALS = ("/var/log/journal", "/run/log/journal")
+JOURNAL_LIMITS = "/etc/systemd/journald.conf.d/tox_com_det.conf"
+
+
+def warnings() -> list[str]:
+    """Return the warnings, each with its next command."""
+    found = _rotation()
+    for directory, rule, logs in ROTATED:
+        found += _directory(directory, rule, logs, bool(found))
+    return found + _journal()
+
+
+def _read(path: str) -> str:
+    with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+        return file.read()
+    return ""
+
+
+def _bytes(number: str, unit: str) -> int:
+    return int(number) * UNITS[unit.upper()]
+
+
+def _rotation() -> list[str]:
+    if not os.path.exists(TIMER_FILE):
+        return []
+    if systemd.unit_state(TIMER).active != "active":
+        return [f"{TIMER} is not active, so logs are not rotated by size: {ROTATE}"]
+    if systemd.unit_state(SERVICE).active == "failed":
+        return [f"the last run of {SERVICE} failed, so logs are not rotated by size: {ROTATE}"]
+    return []
+
+
+def _directory(directory: str, rule: str, logs: int, known: bool) -> list[str]:
+    """Compare a directory with what its rule leaves: the log, the old ones, and what came since.
+
+    Args:
+        known: whether a warning names the rotation's next command already.
+    """
+    content = _read(rule)
+    size = re.search(r"^\s*size (\d+)([kMG]?)$", content, re.MULTILINE)
+    keep = re.search(r"^\s*rotate (\d+)$", content, re.MULTILINE)
+    kept = int(keep[1]) if keep else 0
+    limit = _bytes(size[1], size[2]) * (kept + 2) * logs if size else UNBOUNDED
+    ruled = other = 0
+    for path, status in files.files_below(directory):
+        current = CURRENT.search(path)
+        if current and int(current[2] or 0) <= kept:
+            ruled += status.st_size
+        else:
+            other += status.st_size
+    if ruled > limit and not known:
+        return [_more(directory, ruled, limit) + ROTATE]
+    if other > limit:
+        command = f"find {directory} -type f -name '*.log?*' -mtime +7 -delete"
+        old = _more(f"what no rule removes in {directory}", other, limit)
+        return [f"{old}on the server `{command}` removes what is older than a week"]
+    return []
+
+
+def _journal() -> list[str]:
+    found = re.search(r"^SystemMaxUse=(\d+)([KMG]?)$", _read(JOURNAL_LIMITS), re.MULTILINE)
+    allowed, words = (_bytes(*found.groups()), found[0]) if found else (200 * MIB, "=200M")
+    size = sum(files.bytes_below(path) for path in JOURNALS)
+    limit = 2 * allowed
+    if size <= limit:
+        return []
+    command = f"journalctl --vacuum-size={words.partition('=')[2]}"
+    return [_more(JOURNALS[0], size, limit) + f"run `{command}` on the server"]
+
+
+def _more(what: str, size: int, limit: int) -> str:
+    return f"{what} has {files.megabytes(size)}, more than {files.megabytes(limit)}: "
