@@ -94,7 +94,7 @@ def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Tu
 
     @app.post("/predict")
     def predict() -> Response:
-        with turns.turn(client_of(request.environ)):
+        with turns.turn(client_of(request.environ)) as rest:
             # Inside: bodies that wait stay in nginx and not in this process's memory.
             body = parse_predict(
                 read_body(request),
@@ -103,7 +103,7 @@ def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Tu
                 settings.max_texts,
                 settings.max_chars,
             )
-            predictions = predictor.predict(body.texts, settings.max_unknown_words)
+            predictions = predictor.predict(body.texts, settings.max_unknown_words, rest)
         results = [result(prediction) for prediction in predictions]
         model = {"model": predictor.manifest.model_version}
         return jsonify({**model, **results[0]} if body.single else {**model, "results": results})

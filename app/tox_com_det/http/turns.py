@@ -1,9 +1,13 @@
-"""Fair turns: which of the waiting requests is worked on next.
+"""Fair turns: which of the waiting requests is worked on next, and which of the running ones.
 
 Requests of one client wait for each other and not for those of others: clients take turns, and one
 place is always left for a client that has none. A client that is alone may use two places; beside
 others it gets one, because requests that run at the same time slow each other down. Waiting is
 cheap: a thread that is blocked.
+
+Of the requests that run, the one that has used the processor least goes first. All of them share
+the interpreter's lock, so a long one rests between two of its steps while a shorter one runs.
+Beside other clients it rests for half of its time, which leaves the database to them as well.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import ipaddress
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +33,12 @@ RUNNING_ALONE = 2
 RUNNING_BESIDE_OTHERS = 1
 # Well below the time after which uWSGI would replace the whole worker (flask_app_request_timeout).
 WAIT_SECONDS = 10.0
+# How long a request rests at most at one step, as a shorter one may wait for the database, and in
+# all, so that a long one ends although short ones never stop.
+REST_SECONDS = 0.1
+REST_SECONDS_IN_ALL = 2.0
+# What a request may use of the processor before it rests beside other clients.
+LONG_SECONDS = 0.01
 
 _IPV6_NETWORK = 64
 
@@ -58,6 +68,8 @@ class Turns:
         self._wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._most = threads - min(4, threads // 8)
         self._lock = threading.Lock()
+        self._progress = threading.Condition(self._lock)
+        self._shares: set[_Share] = set()
         self._running: Counter[str] = Counter()
         # Of each client in the order of their next turns.
         self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
@@ -65,14 +77,19 @@ class Turns:
         self._seen: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
-    def turn(self, client: str) -> Iterator[None]:
+    def turn(self, client: str) -> Iterator[Callable[[], None]]:
         """Wait for a turn of `client`, and hold it.
+
+        Yields:
+            A function to call between two steps of the work. It returns when no request of another
+            client has used the processor less, or after a while.
 
         Raises:
             Busy: too many requests wait, or this one waited for too long.
         """
         if client == PROBE:
-            yield
+            with self._share(client) as rest:
+                yield rest
             return
         waiter = _Waiter()
         with self._lock:
@@ -85,7 +102,8 @@ class Turns:
         if waiter.refused:
             raise Busy
         try:
-            yield
+            with self._share(client) as rest:
+                yield rest
         finally:
             with self._lock:
                 self._running[client] -= 1
@@ -98,16 +116,58 @@ class Turns:
         with self._lock:
             return self._running.total(), sum(map(len, self._waiting.values()))
 
+    def resting(self) -> int:
+        """How many of the running requests rest between two steps."""
+        with self._lock:
+            return sum(share.rests for share in self._shares)
+
+    @contextmanager
+    def _share(self, client: str) -> Iterator[Callable[[], None]]:
+        share = _Share(client)
+        with self._lock:
+            self._shares.add(share)
+        try:
+            yield lambda: self._rest(share)
+        finally:
+            with self._progress:
+                self._shares.remove(share)
+                self._progress.notify_all()
+
+    def _rest(self, share: _Share) -> None:
+        with self._progress:
+            share.used = time.thread_time() - share.began
+            self._progress.notify_all()
+            begin = now = time.monotonic()
+            most = min(REST_SECONDS, share.rest)
+            pause = 0.0
+            if share.used > LONG_SECONDS and self._has_others(share.client):
+                pause = min(begin - share.stepped, most)
+            share.rests = True
+            while now < begin + pause or (now < begin + most and self._shorter(share)):
+                self._progress.wait(begin + (pause if now < begin + pause else most) - now)
+                now = time.monotonic()
+            share.rests = False
+            share.rest -= now - begin
+            share.stepped = now
+
+    def _shorter(self, share: _Share) -> bool:
+        """Whether a request of another client runs that has used less."""
+        return any(
+            other.used < share.used and other.client != share.client for other in self._shares
+        )
+
     def _see(self, client: str) -> None:
         self._seen[client] = time.monotonic()
         self._seen.move_to_end(client)
         if len(self._seen) > 2:
             self._seen.popitem(last=False)
 
-    def _places(self, client: str) -> int:
+    def _has_others(self, client: str) -> bool:
         recently = time.monotonic() - ALONE_SECONDS
-        others = any(name != client and seen > recently for name, seen in self._seen.items())
-        return RUNNING_BESIDE_OTHERS if others else RUNNING_ALONE
+        return any(name != client and seen > recently for name, seen in self._seen.items())
+
+    def _places(self, client: str) -> int:
+        return RUNNING_BESIDE_OTHERS if self._has_others(client) else RUNNING_ALONE
 
     def _make_room(self, client: str) -> None:
         if self._running.total() + sum(map(len, self._waiting.values())) < self._most:
@@ -144,6 +204,26 @@ class Turns:
             if queue:
                 # Behind the others.
                 self._waiting[client] = queue
+
+
+class _Share:
+    """What one running request has used of the processor. Used by one thread.
+
+    Attributes:
+        client: whose request it is.
+        used: seconds of the processor until its last step.
+        stepped: when its last step began.
+        rests: whether it rests now.
+        rest: seconds that it may still rest.
+    """
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.began = time.thread_time()
+        self.used = 0.0
+        self.stepped = time.monotonic()
+        self.rests = False
+        self.rest = REST_SECONDS_IN_ALL
 
 
 class _Waiter:

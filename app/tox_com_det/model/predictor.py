@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tox_com_det.model.encode import TextEncoder
@@ -11,6 +11,13 @@ from tox_com_det.model.head import Head
 from tox_com_det.model.manifest import Manifest
 from tox_com_det.model.usable_words import Lookup, usable_words
 from tox_com_det.store.vectors import Vectors
+
+# Texts of one run of the head: between two runs, shorter requests go first.
+TEXTS_PER_RUN = 4
+
+
+def _do_not_rest() -> None:
+    """For callers without other requests."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +53,25 @@ class Predictor:
         self._head = head
         self._encoder = TextEncoder.from_manifest(manifest, head.masked)
 
-    def predict(self, texts: Sequence[str], max_unknown: int | None = None) -> list[Prediction]:
+    def predict(
+        self,
+        texts: Sequence[str],
+        max_unknown: int | None = None,
+        rest: Callable[[], None] = _do_not_rest,
+    ) -> list[Prediction]:
         """Predictions of `texts` in order; short texts take one database lookup at most.
 
         Args:
             texts: the texts of one request.
             max_unknown: distinct unknown words that they may have; None for no limit.
+            rest: called between two steps of the work, each of a few milliseconds.
 
         Raises:
             DatabaseUnavailable, EmbeddingNotReady: vectors cannot be looked up.
             HeadError: a score is not a number.
             TooManyUnknownWords: the texts have more.
         """
-        return self._predict(texts, self.vectors.lookup, max_unknown)
+        return self._predict(texts, self.vectors.lookup, max_unknown, rest)
 
     def check_golden_outputs(self) -> GoldenCheck:
         """Score the golden outputs' texts with rows from the database, not the cache; compare.
@@ -80,14 +93,21 @@ class Predictor:
         return GoldenCheck(largest, problem)
 
     def _predict(
-        self, texts: Sequence[str], lookup: Lookup, max_unknown: int | None = None
+        self,
+        texts: Sequence[str],
+        lookup: Lookup,
+        max_unknown: int | None = None,
+        rest: Callable[[], None] = _do_not_rest,
     ) -> list[Prediction]:
-        if not texts:
-            return []
-        words = usable_words(self._encoder, texts, lookup, max_unknown)
-        encoded = self._encoder.encode(words.tokens, words.rows)
-        scores = self._head.run(encoded.inputs)
-        return [
-            Prediction(tuple(map(float, row)), *counts, cut)
-            for row, counts, cut in zip(scores, encoded.counts, words.cut, strict=True)
-        ]
+        words = usable_words(self._encoder, texts, lookup, max_unknown, rest)
+        predictions: list[Prediction] = []
+        for start in range(0, len(texts), TEXTS_PER_RUN):
+            rest()
+            part = slice(start, start + TEXTS_PER_RUN)
+            encoded = self._encoder.encode(words.tokens[part], words.rows)
+            scores = self._head.run(encoded.inputs)
+            predictions += (
+                Prediction(tuple(map(float, row)), *counts, cut)
+                for row, counts, cut in zip(scores, encoded.counts, words.cut[part], strict=True)
+            )
+        return predictions

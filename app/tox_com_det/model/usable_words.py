@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tox_com_det.model.encode import TextEncoder
 
 # Words of one lookup: a larger one would hold the database and this process's lock for too long.
-LOOKUP_WORDS = 1000
+LOOKUP_WORDS = 500
 
 Lookup = Callable[[Iterable[str]], dict[str, bytes]]
 
@@ -50,6 +50,7 @@ def usable_words(
     texts: Iterable[str],
     lookup: Lookup,
     max_unknown: int | None = None,
+    rest: Callable[[], None] = lambda: None,
 ) -> UsableWords:
     """Look up the words of `texts` that their sequences can use, each word once.
 
@@ -58,13 +59,17 @@ def usable_words(
         texts: the texts of one request.
         lookup: rows of those words that are known.
         max_unknown: distinct unknown words that are accepted; None for no limit.
+        rest: called between two steps of the work.
 
     Raises:
         TooManyUnknownWords: there are more.
         Exception: whatever `lookup` raises.
     """
-    words = _Words(lookup, max_unknown)
-    open_texts = [_OpenText(encoder, encoder.rules.tokens(text)) for text in texts]
+    words = _Words(lookup, max_unknown, rest)
+    open_texts = []
+    for text in texts:
+        rest()
+        open_texts.append(_OpenText(encoder, encoder.rules.tokens(text)))
     pending = open_texts
     size = encoder.length
     while pending:
@@ -80,10 +85,11 @@ def usable_words(
 class _Words:
     """The words that were looked up for one request."""
 
-    def __init__(self, lookup: Lookup, max_unknown: int | None) -> None:
+    def __init__(self, lookup: Lookup, max_unknown: int | None, rest: Callable[[], None]) -> None:
         self.rows: dict[str, bytes] = {}
         self._lookup = lookup
         self._max_unknown = max_unknown
+        self._rest = rest
         self._unknown: set[str] = set()
 
     def look_up(self, words: Iterable[str]) -> None:
@@ -93,6 +99,7 @@ class _Words:
             if word not in self.rows and word not in self._unknown
         ]
         for start in range(0, len(new), LOOKUP_WORDS):
+            self._rest()
             part = new[start : start + LOOKUP_WORDS]
             self.rows.update(self._lookup(part))
             self._unknown.update(word for word in part if word not in self.rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -161,6 +162,113 @@ def test_a_failure_gives_its_turn_back():
     with pytest.raises(RuntimeError), turns.turn("a"):
         raise RuntimeError
     assert turns.held() == (0, 0)
+
+
+def work() -> None:
+    """Use the processor of this thread for a little longer than a request that just began."""
+    end = time.thread_time() + 0.002
+    while time.thread_time() < end:
+        pass
+
+
+class LongRequest(threading.Thread):
+    """Works in steps, and rests after each, until it is told to end."""
+
+    def __init__(self, turns: Turns, client: str, most: int = 1_000_000) -> None:
+        super().__init__(daemon=True)
+        self.turns, self.client, self.most = turns, client, most
+        self.steps = 0
+        self.ends = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        with self.turns.turn(self.client) as rest:
+            while not self.ends.is_set() and self.steps < self.most:
+                work()
+                rest()
+                self.steps += 1
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A request rests for as long as a shorter one runs."""
+    monkeypatch.setattr(module, "REST_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "REST_SECONDS_IN_ALL", PATIENCE)
+
+
+@pytest.mark.parametrize("shorter", ["b", PROBE])
+def test_a_long_request_rests_while_a_shorter_one_of_another_client_runs(patient, shorter):
+    turns = Turns(64)
+    with ended([LongRequest(turns, "a")]) as (long,):
+        wait_until(lambda: long.steps > 3)
+        with turns.turn(shorter):
+            # One step may have been under way.
+            wait_until(lambda: turns.resting() == 1)
+            steps = long.steps
+            time.sleep(0.05)
+            assert long.steps == steps
+        wait_until(lambda: long.steps > steps)
+
+
+def test_requests_of_one_client_do_not_rest_for_each_other(patient):
+    turns = Turns(64)
+    with ended([LongRequest(turns, "a")]) as (long,):
+        wait_until(lambda: long.steps > 3)
+        with turns.turn("a"):
+            steps = long.steps
+            wait_until(lambda: long.steps > steps + 3)
+
+
+def test_a_request_that_waits_for_its_turn_lets_nobody_rest(patient):
+    turns = Turns(64)
+    with ended([LongRequest(turns, client) for client in "abc"]) as requests:
+        reach(turns, RUNNING, 0)
+        requests.append(Request(turns, "d"))
+        reach(turns, RUNNING, 1)
+        before = [one.steps for one in requests[:3]]
+        wait_until(lambda: all(a.steps > b for a, b in zip(requests, before, strict=False)))
+
+
+def test_long_requests_go_on_by_turns(patient):
+    turns = Turns(64)
+    requests = [LongRequest(turns, client, most=200) for client in "abc"]
+    for request in requests:
+        request.join(PATIENCE)
+    assert [request.steps for request in requests] == [200] * 3
+    assert turns.held() == (0, 0)
+
+
+def test_a_long_request_ends_although_shorter_ones_never_stop(monkeypatch):
+    monkeypatch.setattr(module, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(module, "REST_SECONDS_IN_ALL", 0.05)
+    turns = Turns(64)
+    with turns.turn("b"):
+        long = LongRequest(turns, "a", most=50)
+        long.join(PATIENCE)
+        assert long.steps == 50
+
+
+def test_a_long_request_leaves_half_of_the_time_to_clients_that_were_here(monkeypatch):
+    """Also while none of their requests runs: one may come at any time."""
+    turns = Turns(64)
+    rests: list[float] = []
+    with turns.turn("b"):
+        pass
+    monkeypatch.setattr(turns._progress, "wait", rests.append)
+    with turns.turn("a") as rest:
+        end = time.thread_time() + 2 * module.LONG_SECONDS
+        while time.thread_time() < end:
+            pass
+        rest()
+    assert rests
+    assert 0 < rests[0] <= module.REST_SECONDS
+    rests.clear()
+    monkeypatch.setattr(module, "ALONE_SECONDS", 0.0)
+    with turns.turn("a") as rest:
+        while time.thread_time() < end + 2 * module.LONG_SECONDS:
+            pass
+        rest()
+    assert not rests
 
 
 @pytest.mark.parametrize(
