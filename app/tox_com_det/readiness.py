@@ -48,7 +48,10 @@ def check_readiness(
 
     def manifest() -> str | None:
         if read_manifest(directory) != predictor.manifest:
-            return f"{directory} changed after it was loaded: restart this slot"
+            return (
+                f"{directory} is damaged: manifest.json changed after it was loaded:"
+                " run `fab deploy-model`"
+            )
         return None
 
     def head() -> str | None:
@@ -73,7 +76,11 @@ def check_readiness(
             # The cache holds rows of another state of the collection.
             predictor.vectors.forget()
             problem = str(error)
-        except (BundleError, DatabaseUnavailable, HeadError, ManifestError) as error:
+        except (BundleError, ManifestError) as error:
+            problem = str(error)
+            if "fab " not in problem:
+                problem += ": run `fab deploy-model`"
+        except (DatabaseUnavailable, HeadError) as error:
             problem = str(error)
         checks[name] = OK if problem is None else problem
         if problem is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from toxctl import damage, files, log_alarms, probe, systemd, usable, verification
+from toxctl import damage, files, log_alarms, probe, systemd, timers, usable, verification
 from toxctl.config import Config
 from toxctl.errors import NginxDown, NotReady
 
@@ -45,6 +45,9 @@ def _damage(config: Config) -> list[str]:
         found.append(f"the {kind} {os.path.basename(path)} is damaged ({what}): {step}")
     if not found and systemd.unit_state(verification.UNIT).active == "failed":
         found.append("the daily verification of the releases failed: run `fab status --verify`")
+    if timers.stopped(verification.TIMER):
+        step = "run `ansible-playbook site.yml --tags toxctl`"
+        found.append(f"{verification.TIMER} is not active, so nothing verifies releases: {step}")
     return found
 
 

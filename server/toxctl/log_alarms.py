@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 
-from toxctl import files, systemd
+from toxctl import files, systemd, timers
 
 __all__ = ["warnings"]
 
@@ -14,7 +13,6 @@ MIB = 1 << 20
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 # Role log_rotation installs both.
 TIMER = "tox_com_det-logrotate.timer"
-TIMER_FILE = f"/etc/systemd/system/{TIMER}"
 SERVICE = "tox_com_det-logrotate.service"
 ROTATE = "run `ansible-playbook site.yml --tags log_rotation`"
 # Directories, each with its rule and the number of its logs.
@@ -47,9 +45,7 @@ def _bytes(number: str, unit: str) -> int:
 
 
 def _rotation() -> list[str]:
-    if not os.path.exists(TIMER_FILE):
-        return []
-    if systemd.unit_state(TIMER).active != "active":
+    if timers.stopped(TIMER):
         return [f"{TIMER} is not active, so logs are not rotated by size: {ROTATE}"]
     if systemd.unit_state(SERVICE).active == "failed":
         return [f"the last run of {SERVICE} failed, so logs are not rotated by size: {ROTATE}"]

@@ -13,9 +13,10 @@ from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.protection import Protection
 
-__all__ = ["UNIT", "failure", "verify_all"]
+__all__ = ["TIMER", "UNIT", "failure", "verify_all"]
 
 UNIT = "tox_com_det-verify.service"
+TIMER = "tox_com_det-verify.timer"
 
 
 def verify_all(config: Config) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from tox_com_det import __version__
 from tox_com_det.http.body import parse_predict
+from tox_com_det.http.error_log import describe
 from tox_com_det.http.errors import ApiError, error_body
 from tox_com_det.http.limits import limits
 from tox_com_det.http.page import CONTENT_SECURITY_POLICY, TEMPLATES, render_page
@@ -219,7 +220,7 @@ def _add_errors(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def internal(error: Exception) -> Response:
-        LOG.exception("%s %s failed", request.method, request.path)
+        LOG.error("%s %s failed: %s", request.method, request.path, describe(error))
         return respond(500, "internal", "internal error: see the server's log")
 
 

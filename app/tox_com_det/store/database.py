@@ -149,5 +149,7 @@ class EmbeddingDatabase:
             self._retry_at = time.monotonic() + _RETRY_SECONDS
             what = "does not answer"
             if isinstance(error, OperationFailure) and not error.timeout:
-                what = f"refused: {(error.details or {}).get('errmsg', error.code)}"
+                reason = str((error.details or {}).get("errmsg", error.code))
+                # From the brace on it is the command, which has the words of a comment.
+                what = f"refused: {reason.partition('{')[0].strip()}"
             raise DatabaseUnavailable(f"MongoDB at {shown_uri(self._uri)} {what}") from error

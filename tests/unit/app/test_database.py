@@ -231,6 +231,17 @@ def test_a_refused_operation_is_an_error_with_the_databases_reason(bundle, monke
         embedding.find(["you"])
 
 
+def test_a_refused_operation_is_not_quoted(bundle, monkeypatch):
+    def refuse(uri, timeout_ms):
+        words = 'not authorized on tox to execute command { find: "x", filter: { _id: "canary" } }'
+        raise OperationFailure(words, 13, {"errmsg": words})
+
+    monkeypatch.setattr(module, "connect", refuse)
+    embedding = EmbeddingDatabase("mongodb://db", 200, bundle.load().embedding)
+    with pytest.raises(DatabaseUnavailable, match=r"refused: not authorized on tox .* command$"):
+        embedding.find(["you"])
+
+
 @pytest.mark.parametrize(
     ("uri", "shown"),
     [

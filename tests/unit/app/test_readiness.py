@@ -72,6 +72,7 @@ def test_not_ready_when_the_head_on_disk_changed(client, model):
     assert "sha256" in failed(client, "head")
     (model / "head.onnx").unlink()
     assert "No such file" in failed(client, "head")
+    assert "run `fab deploy-model`" in failed(client, "head")
 
 
 def test_not_ready_when_the_manifest_on_disk_changed(client, model):
@@ -79,8 +80,12 @@ def test_not_ready_when_the_manifest_on_disk_changed(client, model):
     data["name"] = "other"
     (model / "manifest.json").write_text(json.dumps(data))
     assert "changed after it was loaded" in failed(client, "manifest")
+    assert "run `fab deploy-model`" in failed(client, "manifest")
     (model / "manifest.json").write_text("{")
     assert "not JSON" in failed(client, "manifest")
+    assert "run `fab deploy-model`" in failed(client, "manifest")
+    (model / "manifest.json").unlink()
+    assert "run `fab deploy-model`" in failed(client, "manifest")
 
 
 def test_a_head_that_is_not_the_manifests_is_not_loaded(model, database):

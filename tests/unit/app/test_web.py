@@ -266,7 +266,24 @@ def test_an_unexpected_error_is_500_in_the_same_form(client, database, caplog):
     response = post(client, {"text": "you"})
     assert error_of(response)[:2] == (500, "internal")
     assert "secret" not in response.text
-    assert "secret detail" in caplog.text
+    assert "builtins.RuntimeError" in caplog.text
+    assert "in broken" in caplog.text
+
+
+def test_an_unexpected_error_is_logged_without_the_words_of_a_comment(client, database, caplog):
+    """Libraries quote what they were given, and so do the causes of an exception."""
+
+    def broken(words):
+        try:
+            raise KeyError(words[0])
+        except KeyError as error:
+            raise ValueError(f"cannot encode {words}") from error
+
+    database.find = broken
+    assert error_of(post(client, {"text": "canary"}))[:2] == (500, "internal")
+    assert "builtins.KeyError" in caplog.text
+    assert "builtins.ValueError" in caplog.text
+    assert "canary" not in caplog.text
 
 
 def test_the_articles_routes_exist(client, bundle):

@@ -9,7 +9,7 @@ import pytest
 from fake_server import FakeServer
 from rendered_files import rendered
 
-from toxctl import log_alarms, systemd
+from toxctl import log_alarms, systemd, timers, verification
 from toxctl.systemd import UnitState
 
 MIB = 1 << 20
@@ -29,11 +29,12 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     journald = tmp_path / "journald.conf"
     journald.write_text(rendered("etc/systemd/journald.conf.d/tox_com_det.conf.j2", "debian12"))
     (tmp_path / "journal").mkdir()
-    (tmp_path / "timer").touch()
+    for timer in (log_alarms.TIMER, verification.TIMER):
+        (tmp_path / timer).touch()
     monkeypatch.setattr(log_alarms, "ROTATED", tuple(rotated))
     monkeypatch.setattr(log_alarms, "JOURNALS", (str(tmp_path / "journal"),))
     monkeypatch.setattr(log_alarms, "JOURNAL_LIMITS", str(journald))
-    monkeypatch.setattr(log_alarms, "TIMER_FILE", str(tmp_path / "timer"))
+    monkeypatch.setattr(timers, "UNITS", str(tmp_path))
     units(monkeypatch)
     return tmp_path
 
@@ -99,8 +100,6 @@ def test_a_rotation_that_does_not_run_is_a_warning(
     (warning,) = log_alarms.warnings()
     assert "logs are not rotated by size" in warning
     assert warning.endswith(ROTATE)
-    (logs / "timer").unlink()
-    assert len(log_alarms.warnings()) == 1
 
 
 def test_a_journal_beyond_its_limit_names_what_empties_it(logs: Path) -> None:
@@ -115,3 +114,17 @@ def test_status_shows_the_warnings(logs: Path, server: FakeServer) -> None:
     fill(logs / "mongodb" / "mongod.log", 400)
     shown = server.run("status").stdout
     assert f"warning: {logs}/mongodb has " in shown
+
+
+@pytest.mark.parametrize("timer", [log_alarms.TIMER, verification.TIMER])
+def test_a_timer_that_stopped_is_a_warning_with_its_role(
+    logs: Path, server: FakeServer, timer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units(monkeypatch, timer="inactive")
+    (logs / timer).unlink()
+    others = server.run("status").stdout
+    assert timer not in others
+    (logs / timer).touch()
+    shown = server.run("status").stdout
+    assert f"warning: {timer} is not active" in shown
+    assert "`ansible-playbook site.yml --tags " in shown
