@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import resource
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 ACCESS_LOG = "/var/log/nginx/access.log"
 CANARY = "canary7f3e"
@@ -92,25 +98,64 @@ def test_many_unknown_words_are_refused_at_once(http, url):
     assert (found.status_code, found.json()["error"]["code"]) == (413, "too_many_unknown_words")
 
 
-def test_queries_and_referers_are_in_no_log(host, database, http, url):
-    """Neither of a good request nor of one that fails while the database is stopped."""
+def serves(http, url) -> bool:
+    """Whether the service is ready."""
+    try:
+        return http.get(f"{url}/readyz", timeout=20).status_code == 200
+    except OSError:
+        return False
+
+
+def live_unit(host, server) -> str:
+    """The unit of the live slot, which deploys change."""
+    target = host.check_output("readlink %s", server["live_link"])
+    (slot,) = (name for name in server["slots"] if server["socket"].format(slot=name) == target)
+    return f"tox_com_det@{slot}.service"
+
+
+def test_comments_queries_and_referers_are_in_no_log(host, database, http, url, server):
+    """Neither of good requests nor of those that fail, whatever fails."""
     secret = {"params": {"text": f"{CANARY}query"}, "headers": {"Referer": f"http://{CANARY}ref/"}}
+    unit = live_unit(host, server)
+
+    def post(**body) -> int:
+        with contextlib.suppress(OSError):
+            return http.post(f"{url}/predict", timeout=60, **secret, **body).status_code
+        return 0
+
+    def comment(words: str) -> dict:
+        return {"json": {"text": f"{CANARY} {words} you {CANARY}x"}}
+
     assert http.get(f"{url}/livez", timeout=10, **secret).status_code == 200
+    assert post(**comment("good")) == 200
+    assert post(data=f'{{"text": "{CANARY}" x'.encode()) == 415
+    many = {"texts": [" ".join(f"{CANARY}{k}z{n}" for n in range(900)) for k in range(32)]}
+    assert post(json=many) == 413
+    assert post(data=CANARY.encode() * 200_000) == 413
     with host.sudo():
         assert host.run("systemctl stop %s", database).rc == 0
         try:
             assert http.get(f"{url}/readyz", timeout=20, **secret).status_code == 503
+            assert post(**comment("without a database")) == 503
         finally:
             assert host.run("systemctl start %s", database).rc == 0
-        until(lambda: http.get(f"{url}/readyz", timeout=20).status_code == 200)
+        until(lambda: serves(http, url))
+        # The connection of a request breaks while nginx waits for the response.
+        assert host.run("systemctl kill --signal STOP %s", unit).rc == 0
+        with ThreadPoolExecutor(1) as pool:
+            broken = pool.submit(post, **comment("that breaks"))
+            time.sleep(1)
+            assert host.run("systemctl kill --signal KILL %s", unit).rc == 0
+            assert broken.result() == 503
+        until(lambda: serves(http, url))
         # The access log is written every five seconds.
-        until(lambda: '"GET /readyz" 503' in host.run("tail -n 100 %s", ACCESS_LOG).stdout)
+        until(lambda: '"POST /predict" 503' in host.run("tail -n 100 %s", ACCESS_LOG).stdout)
         assert "/readyz" in host.run("journalctl --no-pager -n 200 -u 'tox_com_det@*'").stdout
-        found = host.run(f"journalctl --no-pager | grep -c {CANARY}")
         # sudo and sshd log this test's own commands.
         lines = host.run(f"journalctl --no-pager | grep {CANARY} | grep -vE 'sudo|sshd'").stdout
-        assert lines == "", found.stdout
-        assert host.run(f"grep -rl {CANARY} /var/log/nginx /var/log/mongodb").stdout == ""
+        assert lines == ""
+        files = "find /var/log /run/log -type f -not -name '*.journal*' -not -name 'auth.log*'"
+        assert host.run(f"{files} -exec grep -l {CANARY} {{}} +").stdout == ""
 
 
 def test_a_flood_of_refused_requests_leaves_a_sample_in_the_log(host, http, url, rested):
@@ -160,13 +205,108 @@ def test_nginx_comes_back_when_it_is_killed(host, http, url):
         until(lambda: host.run("systemctl is-active nginx.service").stdout.strip() == "active")
         assert host.file("/run/nginx.pid").content_string != old
 
-    def serves() -> bool:
-        try:
-            return http.get(f"{url}/livez", timeout=5).status_code == 200
-        except OSError:
-            return False
+    until(lambda: serves(http, url))
 
-    until(serves)
+
+@pytest.mark.parametrize("signal", ["TERM", "KILL"])
+def test_nothing_stays_dead(host, database, http, url, server, signal):
+    """Whatever serves comes back by itself."""
+    for unit in ("nginx.service", f"{database}.service", live_unit(host, server)):
+        with host.sudo():
+            old = host.check_output(f"systemctl show --property MainPID {unit}")
+            assert host.run(f"systemctl kill --signal {signal} --kill-who main {unit}").rc == 0
+            until(lambda: host.check_output(f"systemctl show --property MainPID {unit}") != old)  # noqa: B023
+            until(lambda: host.run(f"systemctl is-active {unit}").stdout.strip() == "active")  # noqa: B023
+        until(lambda: serves(http, url))
+
+
+def laptop(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of this checkout on the scenario's server."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MOLECULE_")},
+        "ANSIBLE_INVENTORY": os.environ["MOLECULE_SCENARIO_DIRECTORY"] + "/inventory",
+    }
+    return subprocess.run(  # noqa: S603 (fixed words, no shell)
+        [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+        cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_status_names_what_repairs_an_nginx_that_cannot_start(host, http, url):
+    with host.sudo():
+        assert host.run("sh -c 'echo broken >> /etc/nginx/nginx.conf'").rc == 0
+        assert host.run("systemctl kill --signal KILL --kill-who main nginx.service").rc == 0
+    until(lambda: not serves(http, url))
+    with host.sudo():
+        shown = host.run("toxctl status").stdout
+    assert "nothing serves" in shown
+    assert "`ansible-playbook site.yml --tags nginx`" in shown
+    done = laptop("ansible-playbook", "site.yml", "--tags", "nginx")
+    assert done.returncode == 0, done.stdout
+    until(lambda: serves(http, url))
+
+
+# In one command: while journald hangs, a login that is logged may wait for it.
+HANGING_JOURNAL = """
+systemctl stop {database}
+systemctl kill --signal STOP systemd-journald.service
+trap 'systemctl kill --signal CONT systemd-journald.service; systemctl start {database}' EXIT
+{python} - <<'END'
+import urllib.error, urllib.request
+for _ in range(1000):
+    try:
+        urllib.request.urlopen("http://127.0.0.1:8081/live/readyz", timeout=30)
+    except urllib.error.HTTPError:
+        pass
+END
+timeout 100 systemctl restart {unit}
+systemctl show --property Result {unit}
+"""
+
+
+def test_a_slot_stops_although_journald_hangs(host, database, python, http, url, server):
+    """Each /readyz logs why the slot is not ready, until the journal's socket is full."""
+    unit = live_unit(host, server)
+    script = HANGING_JOURNAL.format(database=database, python=python, unit=unit)
+    with host.sudo():
+        since = host.check_output("date '+%Y-%m-%d %H:%M:%S'")
+        assert host.check_output("sh -c %s", script) == "Result=success"
+    until(lambda: serves(http, url))
+    with host.sudo():
+        shown = host.check_output("journalctl --no-pager --since %s -u %s", since, unit)
+    assert "timed out" not in shown
+
+
+def test_a_deploy_beside_a_greedy_client_is_not_rolled_back(host, http, url):
+    """Its probes have a place of their own, whatever clients send."""
+    words = [" ".join(f"{chr(97 + k % 26)}{n}q{k}" for n in range(2500))[:20000] for k in range(32)]
+    stop, statuses = threading.Event(), set()
+
+    def greedy() -> None:
+        own = requests.Session()
+        own.trust_env = False
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                found = own.post(f"{url}/predict", json={"texts": words}, timeout=60)
+                statuses.add(found.status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(greedy)
+        try:
+            until(lambda: bool(statuses))
+            with host.sudo():
+                done = host.run("toxctl activate --force")
+        finally:
+            stop.set()
+    assert done.rc == 0, done.stdout + done.stderr
+    assert statuses <= {200, 413, 429, 503}
+    until(lambda: serves(http, url))
 
 
 def test_half_open_headers_leave_room_for_others(http, url):
