@@ -190,6 +190,10 @@ NGINX_TIME = matching(
     r"([0-9]{1,9}m)?([0-9]{1,9}s?)?([0-9]{1,9}ms)?",
     "a time that nginx reads, such as 30s or 1m30s",
 )
+LOG_SIZE = matching(r"[1-9][0-9]{0,8}[kMG]?", "a size that logrotate reads, such as 20M")
+TIMER_INTERVAL = matching(
+    r"[1-9][0-9]{0,5}(s|min|h)", "a time that a timer of systemd takes, such as 5min"
+)
 PORT = Format("a port, 1 to 65535", whole(1, 65535).accepts)
 FIREWALL_PORT = Format(
     "a port or a range with its protocol, such as 8443/tcp or 60000-61000/udp", _is_port_or_range

@@ -81,7 +81,7 @@ def _directory(directory: str, rule: str, logs: int, known: bool) -> list[str]:
 
 def _journal() -> list[str]:
     found = re.search(r"^SystemMaxUse=(\d+)([KMG]?)$", _read(JOURNAL_LIMITS), re.MULTILINE)
-    allowed, words = (_bytes(*found.groups()), found[0]) if found else (200 * MIB, "=200M")
+    allowed, words = (_bytes(*found.groups()), found[0]) if found else (512 * MIB, "=200M")
     size = sum(files.bytes_below(path) for path in JOURNALS)
     limit = 2 * allowed
     if size <= limit:

@@ -120,6 +120,14 @@ def test_refused_requests_are_sampled_and_written_in_blocks(system: str):
     assert "$uri" not in " ".join(next(main.all("log_format")).arguments)
 
 
+def test_no_percent_is_no_sample_and_limits_follow_their_variables():
+    main = parsed(NGINX, "debian12", "own_choices")
+    (sampled,) = main.all("split_clients")
+    assert [(one.name, one.arguments) for one in sampled.block] == [("*", ("0",))]
+    assert next(main.all("worker_rlimit_nofile")).arguments == ("5120",)
+    assert "zone=client_readiness burst=14 " in rendered(NGINX, "debian12", "own_choices")
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_half_open_requests_end_soon_and_leave_room_for_others(system: str):
     main = parsed(NGINX, system)
@@ -142,7 +150,7 @@ def test_a_client_is_a_network_of_ipv6_and_not_one_of_its_addresses():
     for name in ("limit_req_zone", "limit_conn_zone"):
         for zone in main.all(name):
             assert zone.arguments[0] == "$client"
-            # A running nginx refuses a new key for a zone that it has; 0.1 had these two.
+            # A running nginx may refuse a new key for a zone that it has; 0.1 had these two.
             assert not zone.arguments[1].startswith(("zone=requests:", "zone=connections:"))
 
 
