@@ -57,13 +57,13 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
             settings.mongodb_uri, settings.mongodb_timeout_ms, manifest.embedding
         )
     vectors = Vectors(database, manifest.tokenizer, settings.cache_words)
-    predictor = Predictor(manifest, head, vectors)
+    turns = Turns(settings.threads)
+    predictor = Predictor(manifest, head, vectors, turns.rest)
 
     app = Flask("tox_com_det", static_folder=None, template_folder=TEMPLATES)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # scores in the order of the labels
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.wsgi_app = BodyMiddleware(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's way
-    turns = Turns(settings.threads)
     _add_errors(app)
     _add_headers(app, settings, manifest.model_version)
     _add_predict(app, settings, predictor, turns)
@@ -95,7 +95,7 @@ def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Tu
 
     @app.post("/predict")
     def predict() -> Response:
-        with turns.turn(client_of(request.environ)) as rest:
+        with turns.turn(client_of(request.environ)):
             # Inside: bodies that wait stay in nginx and not in this process's memory.
             body = parse_predict(
                 read_body(request),
@@ -104,7 +104,7 @@ def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Tu
                 settings.max_texts,
                 settings.max_chars,
             )
-            predictions = predictor.predict(body.texts, settings.max_unknown_words, rest)
+            predictions = predictor.predict(body.texts, settings.max_unknown_words)
         results = [result(prediction) for prediction in predictions]
         model = {"model": predictor.manifest.model_version}
         return jsonify({**model, **results[0]} if body.single else {**model, "results": results})

@@ -16,7 +16,7 @@ import ipaddress
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,6 +70,7 @@ class Turns:
         self._lock = threading.Lock()
         self._progress = threading.Condition(self._lock)
         self._shares: set[_Share] = set()
+        self._of_thread = threading.local()
         self._running: Counter[str] = Counter()
         # Of each client in the order of their next turns.
         self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
@@ -77,19 +78,15 @@ class Turns:
         self._seen: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
-    def turn(self, client: str) -> Iterator[Callable[[], None]]:
-        """Wait for a turn of `client`, and hold it.
-
-        Yields:
-            A function to call between two steps of the work. It returns when no request of another
-            client has used the processor less, or after a while.
+    def turn(self, client: str) -> Iterator[None]:
+        """Wait for a turn of `client`, and hold it. Between two steps of the work call `rest`.
 
         Raises:
             Busy: too many requests wait, or this one waited for too long.
         """
         if client == PROBE:
-            with self._share(client) as rest:
-                yield rest
+            with self._share(client):
+                yield
             return
         waiter = _Waiter()
         with self._lock:
@@ -102,8 +99,8 @@ class Turns:
         if waiter.refused:
             raise Busy
         try:
-            with self._share(client) as rest:
-                yield rest
+            with self._share(client):
+                yield
         finally:
             with self._lock:
                 self._running[client] -= 1
@@ -122,18 +119,26 @@ class Turns:
             return sum(share.rests for share in self._shares)
 
     @contextmanager
-    def _share(self, client: str) -> Iterator[Callable[[], None]]:
-        share = _Share(client)
+    def _share(self, client: str) -> Iterator[None]:
+        share = self._of_thread.share = _Share(client)
         with self._lock:
             self._shares.add(share)
         try:
-            yield lambda: self._rest(share)
+            yield
         finally:
+            self._of_thread.share = None
             with self._progress:
                 self._shares.remove(share)
                 self._progress.notify_all()
 
-    def _rest(self, share: _Share) -> None:
+    def rest(self) -> None:
+        """Let requests of other clients go first that have used the processor less.
+
+        Called by a thread that holds a turn, between two steps of its work; nothing otherwise.
+        """
+        share: _Share | None = getattr(self._of_thread, "share", None)
+        if share is None:
+            return
         with self._progress:
             share.used = time.thread_time() - share.began
             self._progress.notify_all()

@@ -47,31 +47,33 @@ class GoldenCheck:
 class Predictor:
     """One model: a manifest, its head and its vectors. Safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, head: Head, vectors: Vectors) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        head: Head,
+        vectors: Vectors,
+        rest: Callable[[], None] = _do_not_rest,
+    ) -> None:
+        """A predictor that calls `rest` between two steps of its work, of a few milliseconds."""
+        self._rest = rest
         self.manifest = manifest
         self.vectors = vectors
         self._head = head
         self._encoder = TextEncoder.from_manifest(manifest, head.masked)
 
-    def predict(
-        self,
-        texts: Sequence[str],
-        max_unknown: int | None = None,
-        rest: Callable[[], None] = _do_not_rest,
-    ) -> list[Prediction]:
+    def predict(self, texts: Sequence[str], max_unknown: int | None = None) -> list[Prediction]:
         """Predictions of `texts` in order; short texts take one database lookup at most.
 
         Args:
             texts: the texts of one request.
             max_unknown: distinct unknown words that they may have; None for no limit.
-            rest: called between two steps of the work, each of a few milliseconds.
 
         Raises:
             DatabaseUnavailable, EmbeddingNotReady: vectors cannot be looked up.
             HeadError: a score is not a number.
             TooManyUnknownWords: the texts have more.
         """
-        return self._predict(texts, self.vectors.lookup, max_unknown, rest)
+        return self._predict(texts, self.vectors.lookup, max_unknown)
 
     def check_golden_outputs(self) -> GoldenCheck:
         """Score the golden outputs' texts with rows from the database, not the cache; compare.
@@ -93,16 +95,12 @@ class Predictor:
         return GoldenCheck(largest, problem)
 
     def _predict(
-        self,
-        texts: Sequence[str],
-        lookup: Lookup,
-        max_unknown: int | None = None,
-        rest: Callable[[], None] = _do_not_rest,
+        self, texts: Sequence[str], lookup: Lookup, max_unknown: int | None = None
     ) -> list[Prediction]:
-        words = usable_words(self._encoder, texts, lookup, max_unknown, rest)
+        words = usable_words(self._encoder, texts, lookup, max_unknown, self._rest)
         predictions: list[Prediction] = []
         for start in range(0, len(texts), TEXTS_PER_RUN):
-            rest()
+            self._rest()
             part = slice(start, start + TEXTS_PER_RUN)
             encoded = self._encoder.encode(words.tokens[part], words.rows)
             scores = self._head.run(encoded.inputs)

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tox_com_det.model.head import Head
+from tox_com_det.model.predictor import Predictor
 
 MIXED = "multipart/mixed; boundary=b"
 
@@ -62,9 +62,11 @@ def test_each_part_has_a_response_in_order(client: FlaskClient, end: str):
 
 def test_parts_are_scored_together(client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
     sizes: list[int] = []
-    run = Head.run
+    predict = Predictor.predict
     monkeypatch.setattr(
-        Head, "run", lambda self, inputs: sizes.append(len(inputs["vectors"])) or run(self, inputs)
+        Predictor,
+        "predict",
+        lambda self, texts, most: sizes.append(len(texts)) or predict(self, texts, most),
     )
     texts = [f"you are {number}" for number in range(100)]
     assert len(responses(send(client, *(part(text) for text in texts)))) == 100

@@ -182,10 +182,10 @@ class LongRequest(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        with self.turns.turn(self.client) as rest:
+        with self.turns.turn(self.client):
             while not self.ends.is_set() and self.steps < self.most:
                 work()
-                rest()
+                self.turns.rest()
                 self.steps += 1
 
 
@@ -229,6 +229,13 @@ def test_a_request_that_waits_for_its_turn_lets_nobody_rest(patient):
         wait_until(lambda: all(a.steps > b for a, b in zip(requests, before, strict=False)))
 
 
+def test_a_thread_without_a_turn_does_not_rest(patient):
+    turns = Turns(64)
+    with turns.turn("a"):
+        work()
+    turns.rest()
+
+
 def test_long_requests_go_on_by_turns(patient):
     turns = Turns(64)
     requests = [LongRequest(turns, client, most=200) for client in "abc"]
@@ -255,19 +262,19 @@ def test_a_long_request_leaves_half_of_the_time_to_clients_that_were_here(monkey
     with turns.turn("b"):
         pass
     monkeypatch.setattr(turns._progress, "wait", rests.append)
-    with turns.turn("a") as rest:
+    with turns.turn("a"):
         end = time.thread_time() + 2 * module.LONG_SECONDS
         while time.thread_time() < end:
             pass
-        rest()
+        turns.rest()
     assert rests
     assert 0 < rests[0] <= module.REST_SECONDS
     rests.clear()
     monkeypatch.setattr(module, "ALONE_SECONDS", 0.0)
-    with turns.turn("a") as rest:
+    with turns.turn("a"):
         while time.thread_time() < end + 2 * module.LONG_SECONDS:
             pass
-        rest()
+        turns.rest()
     assert not rests
 
 

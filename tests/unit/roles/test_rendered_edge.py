@@ -35,12 +35,22 @@ def servers(system: str, variant: str):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_neither_query_nor_referer_reaches_the_service(system: str, variant: str):
-    """uWSGI and gunicorn log slow and failed requests with them."""
+def test_only_queries_of_the_perspective_api_reach_the_service(system: str, variant: str):
+    """uWSGI and gunicorn log slow and failed requests with query and Referer."""
+    main = parsed(NGINX, system, variant)
+    (args,) = (one for one in main.all("map") if one.arguments[1] == "$service_args")
+    assert args.arguments[0] == "$uri"
+    path, default = args.block
+    assert (path.arguments, default.name, default.arguments) == (("$args",), "default", ("",))
+    expression = re.compile(path.name.removeprefix("~"))
+    for uri in ("/v1alpha1/comments:analyze", "//v1alpha1", "/batch", "/$discovery/rest"):
+        assert expression.search(uri)
+    for uri in ("/", "/predict", "/readyz", "/batches", "/live/batch", "/v1alpha12"):
+        assert not expression.search(uri)
     for server in servers(system, variant):
         given = parameters(server, variant)
         assert given["HTTP_REFERER"] == ""
-        assert given.get("QUERY_STRING", "") == ""
+        assert given.get("QUERY_STRING", "$args") == "$args"
         assert given.get("REQUEST_URI", "$request_path") == "$request_path"
         passes = [
             one
@@ -49,7 +59,7 @@ def test_neither_query_nor_referer_reaches_the_service(system: str, variant: str
         ]
         assert passes
         for location in passes:
-            assert [one.arguments for one in location.all("set")] == [("$args", "")]
+            assert [one.arguments for one in location.all("set")] == [("$args", "$service_args")]
             # `rewrite ... break` ends the directives of its kind.
             names = [one.name for one in location.block if one.name in ("set", "rewrite")]
             assert names[0] == "set"
