@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from controller.deploy.targets import TARGETS
+
 __all__ = ["Format", "optional", "whole"]
 
 
@@ -263,7 +265,9 @@ PEM = Format(
     "the content of a PEM file (-----BEGIN ...)",
     lambda text: 0 <= text.find("-----BEGIN ") < text.find("-----END "),
 )
-WHEEL_TARGET = matching(r"[a-z0-9]{1,32}", "a platform of the locks, such as debian12")
+WHEEL_TARGET = Format(
+    f"a platform that wheels are locked for, {' or '.join(sorted(TARGETS))}", TARGETS.__contains__
+)
 # The lists of the Perspective API are written with commas and "=" between their parts.
 ATTRIBUTE = matching(r"[A-Z][A-Z0-9_]{0,63}", "an attribute of Perspective, such as TOXICITY")
 LABEL = matching(r"[^\s,=\"'\\$%#]{1,64}", "a label of the model, such as toxic")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 # Nothing listens there, so a run that is not stopped cannot log in.
@@ -60,6 +61,14 @@ def test_each_wrong_value_is_a_line_with_its_file_before_anything_is_changed(
     tasks = [line.partition("]")[0] for line in lines if line.startswith("TASK")]
     assert tasks[-1] == "TASK [preflight : Check the values of variables"
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["secure", "install", "serve"])
+def test_a_playbook_that_is_run_alone_checks_values_first_whatever_its_tags(name: str) -> None:
+    (play,) = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())
+    (task,) = play["pre_tasks"]
+    assert "check_values" in task
+    assert task["tags"] == ["always"]
 
 
 def problems(tmp_path: Path, variables: Any, *options: str) -> str:

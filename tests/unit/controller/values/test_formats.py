@@ -98,6 +98,7 @@ GOOD: dict[str, list[Any]] = {
     "python_interpreter": ["/usr/bin/python3.11"],
     "selinux_http_ports": [[80, 8081, "443"]],
     "flask_app_threads": [1, "64", 1000],
+    "flask_app_wheel_target": ["debian12", "el9", "el7"],
     "sshd_permit_root_login": ["no", "prohibit-password"],
 }
 ANY_TEXT: list[Any] = [
@@ -182,6 +183,7 @@ BAD: dict[str, list[Any]] = {
     "python_interpreter": ["python3", "/usr/bin/python3 -x", "/a;b", "/a$b", "/a%b"],
     "selinux_http_ports": [80, [0], ["http"], [True]],
     "flask_app_threads": [*ANY_TEXT, 0, 1001, "4 threads", 8.0, "\uff11"],
+    "flask_app_wheel_target": [*ANY_TEXT, "ubuntu", "el8"],
     "flask_app_drain_seconds": ["3s", -1, 0.5],
     "sshd_permit_root_login": [False, "yes", None],
 }
