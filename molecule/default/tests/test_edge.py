@@ -68,6 +68,16 @@ def test_a_body_in_chunks_is_scored(url, pieces):
     assert b'"scores"' in given
 
 
+def test_the_query_of_the_perspective_api_arrives(http, url):
+    """Unlike that of other paths."""
+    address = f"{url}/$discovery/rest?version=v1alpha1&prettyPrint="
+    lines = [
+        http.get(address + pretty, timeout=20).text.count("\n") for pretty in ("true", "false")
+    ]
+    assert lines[0] > 10
+    assert lines[1] <= 1
+
+
 def test_a_large_body_that_nobody_reads_gets_its_answer(http, url):
     for _ in range(5):
         found = http.post(f"{url}/nope", data=b"x" * 1_000_000, timeout=20)
@@ -118,16 +128,22 @@ def test_comments_queries_and_referers_are_in_no_log(host, database, http, url, 
     secret = {"params": {"text": f"{CANARY}query"}, "headers": {"Referer": f"http://{CANARY}ref/"}}
     unit = live_unit(host, server)
 
-    def post(**body) -> int:
+    def post(path: str = "predict", **body) -> int:
         with contextlib.suppress(OSError):
-            return http.post(f"{url}/predict", timeout=60, **secret, **body).status_code
+            return http.post(f"{url}/{path}", timeout=60, **secret, **body).status_code
         return 0
+
+    def analyze(words: str) -> int:
+        """The Perspective API, whose query holds the client's key."""
+        body = {"comment": {"text": f"{CANARY} {words}"}, "requestedAttributes": {"TOXICITY": {}}}
+        return post(f"v1alpha1/comments:analyze?key={CANARY}key", json=body)
 
     def comment(words: str) -> dict:
         return {"json": {"text": f"{CANARY} {words} you {CANARY}x"}}
 
     assert http.get(f"{url}/livez", timeout=10, **secret).status_code == 200
     assert post(**comment("good")) == 200
+    assert analyze("good") == 200
     assert post(data=f'{{"text": "{CANARY}" x'.encode()) == 415
     many = {"texts": [" ".join(f"{CANARY}{k}z{n}" for n in range(900)) for k in range(32)]}
     assert post(json=many) == 413
@@ -137,6 +153,7 @@ def test_comments_queries_and_referers_are_in_no_log(host, database, http, url, 
         try:
             assert http.get(f"{url}/readyz", timeout=20, **secret).status_code == 503
             assert post(**comment("without a database")) == 503
+            assert analyze("without a database too") >= 500
         finally:
             assert host.run("systemctl start %s", database).rc == 0
         until(lambda: serves(http, url))
