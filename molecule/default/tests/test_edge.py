@@ -268,6 +268,24 @@ def test_status_names_what_repairs_an_nginx_that_cannot_start(host, http, url):
     until(lambda: serves(http, url))
 
 
+def test_an_nginx_that_keeps_its_old_configuration_stops_the_run(host, http, url):
+    """A reload succeeds also where the master does not load the file."""
+    command = ("ansible-playbook", "site.yml", "--tags", "nginx")
+    with host.sudo():
+        assert host.run("systemctl kill --signal STOP --kill-who main nginx.service").rc == 0
+        try:
+            done = laptop(*command, "--extra-vars", "nginx_header_timeout=6s")
+        finally:
+            assert host.run("systemctl kill --signal CONT --kill-who main nginx.service").rc == 0
+    assert done.returncode != 0, done.stdout
+    words = " ".join(done.stdout.split())
+    assert "keeps its old configuration" in words
+    assert "run `systemctl restart nginx`" in words
+    assert laptop(*command).returncode == 0
+    assert "changed=0" in laptop(*command).stdout
+    until(lambda: serves(http, url))
+
+
 # In one command: while journald hangs, a login that is logged may wait for it.
 HANGING_JOURNAL = """
 systemctl stop {database}
