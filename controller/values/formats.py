@@ -69,9 +69,9 @@ def _between(
     return Format(("a whole number, " if kind is int else "a number, ") + words, accepts)
 
 
-def whole(low: int, high: int = 1_000_000_000) -> Format:
+def whole(low: int, high: int = 10**15) -> Format:
     """A whole number within limits."""
-    return _between(r"-?[0-9]{1,10}", int, low, high)
+    return _between(r"-?[0-9]{1,16}", int, low, high)
 
 
 def at_least(low: float) -> Format:

@@ -10,7 +10,12 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.parsing.yaml.objects import AnsibleVaultEncryptedUnicode
 from ansible.plugins.action import ActionBase
 
-from controller.values.options import defaults_of_roles, options_of_roles, secret_options
+from controller.values.options import (
+    ROLES,
+    defaults_of_roles,
+    options_of_roles,
+    secret_options,
+)
 from controller.values.problems import problems_of
 
 SHOWN = 200
@@ -35,10 +40,14 @@ class ActionModule(ActionBase):
         """Return the action's result; it fails if a value is wrong."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         lines = list(self._lines(task_vars or {}))
-        if lines:
-            lines.append("Nothing was changed. Correct the values, then rerun the command.")
-            result.update(failed=True, msg="\n".join(lines))
-        return result
+        if not lines:
+            return result
+        # Lines of their own: the default callback shows a result as one line of JSON.
+        for line in lines:
+            self._display.error(line, wrap_text=False)
+        what = f"{len(lines)} values are wrong, see above" if len(lines) > 1 else lines[0]
+        message = f"{what}: nothing was changed. Correct the inventory, then rerun the command"
+        return {**result, "failed": True, "msg": message, "problems": lines}
 
     def _lines(self, variables: Mapping[str, Any]) -> Iterator[str]:
         templar = self._templar.copy_with_new_env(
@@ -95,7 +104,8 @@ def place_of(key: Any, value: Any) -> str:
     """Return the file and line in which a variable is set, as far as they are known."""
     for one in (value, key):
         source, line, _ = getattr(one, "ansible_pos", (None, 0, 0))
-        if source and Path(source).is_file():
+        # A key keeps the place where it was set first, which may be a role's defaults.
+        if source and Path(source).is_file() and ROLES not in Path(source).resolve().parents:
             return f"{short(Path(source))}, line {line}"
     return "set in the inventory or with --extra-vars"
 

@@ -58,6 +58,8 @@ def test_a_slot_with_the_old_programs_is_replaced_before_they_are_removed():
     """Of version 0.1. An interrupted run removes them later, because nothing is recorded yet."""
     assert [one.name for one in role("flask_app").handlers] == [
         "Reload systemd",
+        "Read the slots' memory limit",
+        "Require the slots' memory limit",
         "Switch to the idle slot",
         "Require a successful switch",
         "Remove the programs of version 0.1",

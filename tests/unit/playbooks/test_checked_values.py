@@ -27,7 +27,7 @@ def play(tmp_path: Path, variables: str, *options: str) -> subprocess.CompletedP
     return subprocess.run(  # noqa: S603 (built here)
         [Path(sys.executable).with_name("ansible-playbook"), "-i", str(tmp_path), *options],
         cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
+        env={**os.environ, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -50,15 +50,17 @@ def test_each_wrong_value_is_a_line_with_its_file_before_anything_is_changed(
 ) -> None:
     done = play(tmp_path, "flask_app_memory_max: 300MB\nnginx_listen_port: 99999\n", *options)
     assert done.returncode == 2
-    lines = [line.strip() for line in done.stdout.splitlines()]
     where = tmp_path / "group_vars/all.yml"
+    lines = done.stderr.splitlines()
     assert (
-        "flask_app_memory_max is '300MB': it must be a size as a whole number with K, M, G or T, "
-        f"such as 300M ({where}, line 1)"
+        "ERROR! flask_app_memory_max is '300MB': it must be a size as a whole number with K, M, G "
+        f"or T, such as 300M ({where}, line 1)"
     ) in lines
-    assert f"nginx_listen_port is 99999: it must be a port, 1 to 65535 ({where}, line 2)" in lines
-    assert "Nothing was changed. Correct the values, then rerun the command." in lines
-    tasks = [line.partition("]")[0] for line in lines if line.startswith("TASK")]
+    port = "nginx_listen_port is 99999: it must be a port, 1 to 65535"
+    assert f"ERROR! {port} ({where}, line 2)" in lines
+    assert "2 values are wrong, see above: nothing was changed. Correct the" in done.stdout
+    shown = done.stdout.splitlines()
+    tasks = [line.partition("]")[0] for line in shown if line.startswith("TASK")]
     assert tasks[-1] == "TASK [preflight : Check the values of variables"
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -75,8 +77,9 @@ def problems(tmp_path: Path, variables: Any, *options: str) -> str:
     done = play(tmp_path, json.dumps(variables), "site.yml", *options)
     assert "TASK [preflight : Check the values of variables]" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    found, changed, _ = done.stdout.partition("Nothing was changed")
-    return found.partition("fatal:")[2] if changed else ""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR! ")]
+    assert bool(lines) == ("nothing was changed" in done.stdout)
+    return "\n".join(lines)
 
 
 def test_values_are_compared_as_they_are_evaluated(tmp_path: Path) -> None:
@@ -104,6 +107,9 @@ def test_values_are_compared_as_they_are_evaluated(tmp_path: Path) -> None:
 
 def test_values_of_the_command_line_are_compared(tmp_path: Path) -> None:
     found = problems(tmp_path, {}, "-e", "nginx_listen_port=http base_swap_enabled=false")
+    found += problems(tmp_path, {}, "-e", '{"preflight_disk_min_mb": -1}')
+    assert "preflight_disk_min_mb is -1" in found
+    assert "roles/preflight" not in found
     assert "nginx_listen_port is 'http'" in found
     assert "base_swap_enabled is 'false': it must be true or false without quotes" in found
     assert "(set in the inventory or with --extra-vars)" in found

@@ -138,7 +138,7 @@ def test_a_run_with_wrong_values_shows_no_secret_at_any_verbosity(tmp_path: Path
         *("-e", f"@{tmp_path}/extra.yml"),
         ANSIBLE_VAULT_PASSWORD_FILE=str(tmp_path / "password"),
     )
-    assert "flask_app_mongodb_uri has a wrong value, which is not shown" in done.stdout
+    assert "flask_app_mongodb_uri has a wrong value, which is not shown" in done.stderr
     output = done.stdout + done.stderr
     assert not re.search("canary|1f2e3d", output, re.IGNORECASE)
     assert "Traceback" not in output
