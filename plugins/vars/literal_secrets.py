@@ -9,6 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import is_encrypted
+from ansible.parsing.yaml.objects import AnsibleVaultEncryptedUnicode
 from ansible.plugins.vars.host_group_vars import VarsModule as HostGroupVars
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible.utils.vars import combine_vars
@@ -25,6 +26,23 @@ description:
     roles that are never shown, and every variable of an encrypted file.
 """
 OWN = "preflight_own_variables"
+
+
+def decrypted(value: Any) -> Any:
+    """Return a value with texts in place of C(!vault) ones, which filters such as urlencode refuse.
+
+    Without the vault's password they stay as they are: Ansible reports it where one is used.
+    """
+    if isinstance(value, AnsibleVaultEncryptedUnicode):
+        try:
+            return wrap_var(str(value))
+        except AnsibleError:
+            return value
+    if isinstance(value, dict):
+        return {key: decrypted(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [decrypted(one) for one in value]
+    return value
 
 
 class VarsModule(HostGroupVars):
@@ -60,7 +78,7 @@ class VarsModule(HostGroupVars):
         for found in found_files:
             name = found if isinstance(found, str) else found.decode()
             if name not in self._marked:
-                new = loader.load_from_file(name, cache=True, unsafe=True) or {}
+                new = decrypted(loader.load_from_file(name, cache=True, unsafe=True) or {})
                 own = frozenset().union(*self._own.values())
                 encrypted = is_encrypted(Path(name).read_bytes())
                 self._marked[name] = with_literals(new, own, wrap_var, encrypted)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -104,6 +105,21 @@ def test_own_names_in_an_encrypted_file_and_inline_passwords_are_literal(tmp_pat
     assert evaluated(directory, ["own_word", "ansible_password"]) == {
         "own_word": SECRETS[0],
         "ansible_password": SECRETS[1],
+    }
+
+
+def test_inline_vaults_are_literal_and_can_be_encoded(tmp_path: Path) -> None:
+    directory = inventory(tmp_path, {"vault_sudo_user_password": "x"})
+    made = run(
+        *("ansible-vault", "encrypt_string", f"--vault-password-file={tmp_path}/password"),
+        *("--name=vault_inline", SECRETS[0]),
+    )
+    assert made.returncode == 0
+    encoded = 'vault_uri: "mongodb://a:{{ vault_inline | urlencode }}@h"'
+    (directory / "group_vars/tox_com_det/inline.yml").write_text(f"{made.stdout}\n{encoded}\n")
+    assert evaluated(directory, ["vault_inline", "vault_uri"]) == {
+        "vault_inline": SECRETS[0],
+        "vault_uri": f"mongodb://a:{quote(SECRETS[0])}@h",
     }
 
 
