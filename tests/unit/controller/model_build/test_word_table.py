@@ -69,6 +69,25 @@ def test_no_break_space_is_a_word_as_in_keras(tmp_path: Path, text: str) -> None
     assert read(tmp_path, text) == {"the": 1, "\u00a0": 2, "a\u00a0b": 3}
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "bom"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_words_of_unicode_blanks_quotes_and_separators_survive_an_export(
+    tmp_path: Path, separator: str, end: str, quoting: int, mark: str
+) -> None:
+    blanks = [chr(code) for code in range(0x80, 0x3001) if chr(code).isspace()]
+    blanks += ["\u200b", "\ufeff", "\u180e"]
+    marks = ["'", '"', '""', 'a"b', ",", ";"]
+    every = ["the", *blanks, *(f"a{blank}b" for blank in blanks), *marks]
+    words = {word: index for index, word in enumerate(every, start=1)}
+    for header in ([], [("word", "index")]):
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=separator, lineterminator=end, quoting=quoting)  # type: ignore[arg-type] # an int
+        writer.writerows([*header, *words.items()])
+        assert read(tmp_path, mark + text.getvalue()) == words
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_csv_of_the_sample_model_has_its_words(tmp_path: Path, separator: str) -> None:
     words = json.loads((SAMPLE / "word_index.json").read_text())
