@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from waiting import until
 
 from tox_com_det.model.manifest import Manifest
 
@@ -71,3 +72,10 @@ def live_slot(host, server) -> str:
 @pytest.fixture(scope="session")
 def http() -> requests.Session:
     return Client()
+
+
+@pytest.fixture
+def rested(http, url):
+    """After a flood, wait until this client is accepted again, so that other tests are."""
+    yield
+    until(lambda: http.get(f"{url}/readyz", timeout=10).status_code == 200)

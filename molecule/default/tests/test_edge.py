@@ -12,25 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from waiting import PATIENCE, until
 
 ACCESS_LOG = "/var/log/nginx/access.log"
 CANARY = "canary7f3e"
-PATIENCE = 60.0  # only a failure waits for so long
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for the condition."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "the expected state was not reached"
-        time.sleep(0.5)
 
 
 def answer(url: str, request: bytes) -> tuple[int, bytes]:
@@ -43,13 +34,6 @@ def answer(url: str, request: bytes) -> tuple[int, bytes]:
             received += chunk
     head, _, body = received.partition(b"\r\n\r\n")
     return int(head.split()[1]), body
-
-
-@pytest.fixture
-def rested(http, url):
-    """After a flood, wait until this client is accepted again, so that other tests are."""
-    yield
-    until(lambda: http.get(f"{url}/readyz", timeout=10).status_code == 200)
 
 
 @pytest.mark.parametrize("pieces", [1, 3, 1000])

@@ -49,6 +49,7 @@ VARIABLES = {
     "document_uri",
     "host",
     "http_host",
+    "http_origin",
     "https",
     "remote_addr",
     "remote_port",
