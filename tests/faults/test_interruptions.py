@@ -9,7 +9,7 @@ import pytest
 from bundles import Bundles, read
 from conftest import Fault, Scene
 from cut_proxy import CutProxy
-from faulty_server import FaultyServer
+from faulty_server import FaultyServer, wait
 
 from controller.deploy.session import SILENT_SECONDS
 
@@ -21,6 +21,8 @@ SWITCHING = ("activate", "confirm", "clean")
 def old_or_new_is_live(scene: Scene, bundle: Path) -> None:
     """Assert that the confirmed model is live, be it the old or the new one."""
     scene.free()
+    # The server may still be switching, without a laptop that holds the lock.
+    wait(lambda: not scene.server.state()["activation"], "the end of the activation")
     version = scene.server.live_model().split("-")[0]
     serving = next(one for one in (scene.old, bundle) if read(one)["model_version"] == version)
     scene.server.serves(serving)
