@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,6 @@ def rested(http, url):
     """After a flood, wait until this client is accepted again, so that other tests are."""
     yield
     until(lambda: http.get(f"{url}/readyz", timeout=10).status_code == 200)
+    # As long as nginx needs to allow the whole burst again.
+    limits = http.get(f"{url}/limits").json()
+    time.sleep(limits["burst"] / limits["requests_per_second"])

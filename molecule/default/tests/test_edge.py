@@ -238,6 +238,19 @@ def laptop(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def kept_nginx(host, http, url):
+    """The configuration as it was, whatever the test does to it."""
+    with host.sudo():
+        host.check_output("cp -a /etc/nginx/nginx.conf /root/nginx.conf.kept")
+    yield
+    with host.sudo():
+        host.check_output("mv /root/nginx.conf.kept /etc/nginx/nginx.conf")
+        host.check_output("systemctl start nginx.service")
+    until(lambda: serves(http, url))
+
+
+@pytest.mark.usefixtures("kept_nginx")
 def test_status_names_what_repairs_an_nginx_that_cannot_start(host, http, url):
     with host.sudo():
         assert host.run("sh -c 'echo broken >> /etc/nginx/nginx.conf'").rc == 0

@@ -58,7 +58,8 @@ def test_googles_client_sends_a_batch(google):
         callback=lambda name, answer, error: found.update({name: error or score_of(answer)})
     )
     for number in range(200):
-        calls.add(google.comments().analyze(body=request(f"{TEXT} {number}")), str(number))
+        call = google.comments().analyze(body=request(f"{TEXT} {number}"))
+        calls.add(call, request_id=str(number))
     calls.execute()
     assert list(found) == [str(number) for number in range(200)]
     assert all(score > 0.5 for score in found.values())
