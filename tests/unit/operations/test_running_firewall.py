@@ -1,0 +1,190 @@
+"""Role firewalld compares what runs with what is declared, with programs that answer as firewalld.
+
+molecule/default runs it with firewalld itself.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ansible_run import run_tasks
+
+ZONE = """public
+  target: default
+  services: http https
+  ports: 22/tcp 8443/tcp
+  rich rules:
+\trule family="ipv4" source address="203.0.113.7" port port="27017" protocol="tcp" accept
+"""
+# firewalld itself: the state is in files of the directory F, a reload takes over the zone file.
+FIREWALL_CMD = r"""#!/bin/sh
+echo "$*" >> "$F/calls"
+case $1 in
+--state) cat "$F/state" ;;
+--get-default-zone) cat "$F/default" ;;
+--set-default-zone=*) echo "${1#*=}" > "$F/default" ;;
+--get-zone-of-interface=*) cat "$F/interface" ;;
+--reload)
+    if [ ! -e "$F/broken" ]; then
+        cp "$F/declared" "$F/running"
+        echo 'jump filter_INPUT_ZONES' > "$F/rules"
+    fi ;;
+--zone=public) cat "$F/running" ;;
+esac
+"""
+OTHERS = """Id=ufw.service
+ActiveState=active
+UnitFileState=enabled
+
+Id=nftables.service
+ActiveState=inactive
+UnitFileState=disabled
+
+Id=iptables.service
+ActiveState=inactive
+UnitFileState=
+"""
+
+
+@dataclass
+class Firewall:
+    """A firewalld whose state a test can change."""
+
+    directory: Path
+
+    def write(self, name: str, text: str) -> None:
+        (self.directory / name).write_text(text)
+
+    def program(self, name: str, text: str) -> None:
+        path = self.directory / "bin" / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def calls(self) -> list[str]:
+        lines = (self.directory / "calls").read_text().splitlines()
+        return [line for line in lines if line.startswith(("--reload", "--set"))]
+
+    def run(self, tasks: str, *options: str) -> tuple[int, int, str]:
+        facts = {"default_ipv4": {"interface": "eth0"}, "default_ipv6": {}}
+        given = {
+            "ansible_facts": facts,
+            "__firewalld_path": f"{self.directory / 'bin'}:/usr/bin:/bin",
+        }
+        return run_tasks(self.directory / "run", "firewalld", tasks, given, *options)
+
+
+@pytest.fixture
+def firewall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firewall:
+    """A firewall that runs as declared."""
+    made = Firewall(tmp_path)
+    (tmp_path / "bin").mkdir()
+    for name, text in {
+        "state": "running\n",
+        "default": "public\n",
+        "interface": "no zone\n",
+        "declared": ZONE,
+        "running": ZONE.replace("http https", "https http").replace("public\n", "public (active)\n")
+        + "  interfaces: eth0\n",
+        "rules": "jump filter_INPUT_ZONES\n",
+    }.items():
+        made.write(name, text)
+    made.program("firewall-cmd", FIREWALL_CMD)
+    made.program("firewall-offline-cmd", '#!/bin/sh\ncat "$F/declared"\n')
+    made.program("nft", '#!/bin/sh\ncat "$F/rules"\n')
+    made.program("iptables", "#!/bin/sh\nexit 1\n")
+    monkeypatch.setenv("F", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return made
+
+
+def test_a_firewall_that_runs_as_declared_is_left_alone(firewall: Firewall):
+    code, changed, output = firewall.run("compare.yml")
+    assert (code, changed) == (0, 0), output
+    assert firewall.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("running", ZONE.replace(" 8443/tcp", "")),
+        ("running", ZONE.replace("http https", "http https samba")),
+        ("running", ZONE.partition("\trule")[0]),
+        ("running", ZONE.replace("default", "ACCEPT")),
+        ("rules", "Error: No such file or directory\n"),
+    ],
+    ids=["port missing", "service too much", "rule missing", "accepts all", "rules flushed"],
+)
+def test_a_difference_is_repaired_by_a_reload(firewall: Firewall, name: str, text: str):
+    firewall.write(name, text)
+    assert firewall.run("compare.yml", "--check")[0] == 0
+    assert firewall.calls() == []
+    code, changed, output = firewall.run("compare.yml")
+    assert (code, changed) == (0, 1), output
+    assert firewall.calls() == ["--reload"]
+    assert firewall.run("compare.yml")[:2] == (0, 0)
+
+
+def test_a_difference_that_stays_fails_with_one_line(firewall: Firewall):
+    firewall.write("running", ZONE.replace(" 8443/tcp", ""))
+    firewall.write("broken", "")
+    code, _, output = firewall.run("compare.yml")
+    assert code != 0
+    assert (
+        "is not the declared one, also after a reload (missing: 22/tcp 8443/tcp ports:;" in output
+    )
+    assert "sudo systemctl restart firewalld" in output
+
+
+def test_another_default_zone_is_corrected(firewall: Firewall):
+    firewall.write("default", "trusted\n")
+    code, changed, output = firewall.run("compare.yml")
+    assert (code, changed) == (0, 1), output
+    assert firewall.calls() == ["--set-default-zone=public"]
+
+
+@pytest.mark.parametrize("state", ["failed", "not running"])
+def test_a_firewalld_that_could_not_apply_its_rules_fails(firewall: Firewall, state: str):
+    firewall.write("state", f"{state}\n")
+    code, _, output = firewall.run("compare.yml")
+    assert code != 0
+    assert f"is {state}, although its unit is active" in output
+    assert "sudo systemctl restart firewalld" in output
+
+
+def test_an_interface_in_another_zone_fails_with_the_command(firewall: Firewall):
+    firewall.write("interface", "trusted\n")
+    code, _, output = firewall.run("compare.yml")
+    assert code != 0
+    assert "The interface eth0 of localhost is in zone trusted" in output
+    assert "sudo firewall-cmd --permanent --zone=trusted --remove-interface=eth0" in output
+
+
+@pytest.mark.parametrize(
+    ("units", "ufw", "words"),
+    [
+        (OTHERS, "ENABLED=no", ""),
+        (OTHERS, "ENABLED=yes", "sudo ufw disable; sudo systemctl disable --now ufw.service"),
+        (
+            OTHERS.replace("inactive\nUnitFileState=disabled", "inactive\nUnitFileState=enabled"),
+            "",
+            "sudo systemctl disable --now nftables.service",
+        ),
+        (
+            OTHERS.replace("inactive\nUnitFileState=\n", "active\nUnitFileState=disabled\n"),
+            "",
+            "sudo systemctl disable --now iptables.service",
+        ),
+    ],
+    ids=["none", "ufw", "nftables at boot", "iptables now"],
+)
+def test_another_firewall_stops_the_run(firewall: Firewall, units: str, ufw: str, words: str):
+    firewall.write("units", units)
+    firewall.program("systemctl", '#!/bin/sh\ncat "$F/units"\n')
+    firewall.program("grep", f'#!/bin/sh\n[ "{ufw}" = ENABLED=yes ] && echo ENABLED=yes\n')
+    code, changed, output = firewall.run("other_firewalls.yml")
+    assert changed == 0, output
+    assert (code != 0) == bool(words), output
+    assert words in output
