@@ -67,6 +67,8 @@ FORMATS: dict[str, Format] = {
     "base_swap_size": FILE_SIZE,
     "base_journal_max_size": SYSTEMD_SIZE,
     "base_journal_max_memory": SYSTEMD_SIZE,
+    "exposure_address": optional(ADDRESS),
+    "exposure_timeout": whole(1, 60),
     "firewalld_services": FIREWALL_SERVICE,
     "firewalld_extra_ports": FIREWALL_PORT,
     "flask_app_wheel_target": WHEEL_TARGET,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from conftest import HANG_SECONDS
+from conftest import HANG_SECONDS, PROJECT
 
 from tox_com_det.version import __version__
 
 MIB = 1 << 20
+BIN = Path(sys.executable).parent
 SUDO_USER = "deploy"
 SSH_UNITS = {"debian": "ssh"}
 
@@ -142,6 +147,40 @@ def test_the_firewall_rejects_other_ports(host, address, python):
             host.run(
                 f"systemctl stop {listener}.service; systemctl reset-failed {listener}.service"
             )
+
+
+def test_lost_firewall_rules_are_seen_from_outside_and_loaded_again(host, address, python):
+    """What `nft flush ruleset` leaves: firewalld runs, and says so, but nothing is filtered."""
+    try:
+        with host.sudo():
+            flush = "import nftables; nftables.Nftables().cmd('flush ruleset')"
+            assert host.run(f'/usr/sbin/nft flush ruleset || /usr/bin/python3 -c "{flush}"').rc == 0
+            assert host.run("firewall-cmd --state").stdout.strip() == "running"
+        lost = site("exposure")
+        assert lost.returncode != 0
+        assert "the server's firewall let the packet pass" in lost.stdout
+        repaired = site("firewalld", "exposure")
+        assert repaired.returncode == 0, repaired.stdout
+    finally:
+        with host.sudo():
+            host.run("firewall-cmd --reload")
+
+
+def site(*tags: str) -> subprocess.CompletedProcess[str]:
+    """Run site.yml with some tags on the scenario's server."""
+    return subprocess.run(  # noqa: S603 (fixed words, no shell)
+        [BIN / "ansible-playbook", "site.yml", "--tags", ",".join(tags)],
+        cwd=PROJECT,
+        env={
+            **{name: text for name, text in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "ANSIBLE_INVENTORY": f"{os.environ['MOLECULE_SCENARIO_DIRECTORY']}/inventory",
+            "ANSIBLE_NOCOLOR": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_nginx_configuration_is_valid(host):

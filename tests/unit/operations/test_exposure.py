@@ -1,0 +1,111 @@
+"""Role exposure: where it connects to, and what it says about the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rendering import VARIANTS, evaluate, variables
+from role_tasks import evaluate_assert, role, roles_in_order, task
+
+SSH = ["user deploy", "hostname 203.0.113.7", "port 2222", "proxyjump gate.example.org"]
+SERVER = "installed\nconfirmed\nport 22\naddressfamily any"
+
+
+def given(**more: Any) -> dict[str, Any]:
+    values = variables(role("exposure"), "debian12", VARIANTS[0])
+    facts: dict[str, Any] = dict(values["ansible_facts"])  # type: ignore[call-overload]
+    facts["default_ipv4"] = {"address": "10.88.0.7", "interface": "eth0"}
+    return {
+        **values,
+        "ansible_facts": facts,
+        "inventory_hostname": "nanode",
+        "__exposure_ssh": {"stdout_lines": SSH},
+        "__exposure_server": {"stdout": SERVER, "stdout_lines": SERVER.splitlines()},
+        **more,
+    }
+
+
+def value(name: str, **more: Any) -> Any:
+    return evaluate("{{ " + name + " }}", given(**more))
+
+
+def where(**more: Any) -> tuple[str, int]:
+    return value("__exposure_address", **more), int(value("__exposure_ssh_port", **more))
+
+
+def test_a_real_server_is_seen_at_the_address_and_port_of_ssh():
+    """Also for an alias of ~/.ssh/config, which only ssh can resolve."""
+    assert where() == ("203.0.113.7", 2222)
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "::1"])
+def test_a_container_is_seen_at_its_own_address_and_port(name: str):
+    """A port of this computer that leads to it would not show its firewall."""
+    lines = [f"hostname {name}", "port 2222"]
+    assert where(__exposure_ssh={"stdout_lines": lines}) == ("10.88.0.7", 22)
+
+
+def test_an_address_may_be_given():
+    assert where(exposure_address="192.0.2.9") == ("192.0.2.9", 22)
+
+
+def test_without_ssh_on_this_computer_the_inventory_decides():
+    """As with a connection other than ssh."""
+    ssh = {"stdout_lines": [], "rc": 2}
+    assert where(__exposure_ssh=ssh, ansible_host="192.0.2.1") == ("192.0.2.1", 22)
+    assert where(__exposure_ssh={"msg": "no ssh"})[0] == "nanode"
+
+
+def test_the_database_is_open_to_its_sources_only():
+    def database(**more: Any) -> list[str]:
+        (found,) = [one for one in value("__exposure_ports", **more) if one["name"] == "database"]
+        assert found["expected"] == "closed"
+        return found["sources"]
+
+    sources = {"mongodb_remote_sources": ["203.0.113.0/24"]}
+    assert database(**sources) == []
+    assert database(**sources, mongodb_remote_access=True) == ["203.0.113.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("status", "live", "words", "passes"),
+    [
+        (200, True, ": 200, ready", True),
+        (503, True, ": 503, although a model is live", False),
+        (503, False, ": 503, no model was deployed yet (fab deploy-model)", True),
+        (-1, True, ": no answer (timed out), although a model is live", False),
+        (-1, False, ": no answer (timed out)", False),
+    ],
+)
+def test_the_answer_of_the_service(status: int, live: bool, words: str, passes: bool):
+    lines = SERVER if live else SERVER.replace("confirmed\n", "")
+    more = {
+        "__exposure_server": {"stdout": lines, "stdout_lines": lines.splitlines()},
+        "__exposure_ready": {"status": status, "msg": "timed out"},
+        "ansible_check_mode": False,
+    }
+    answer = "http://203.0.113.7:80/readyz" + words
+    assert value("__exposure_answer", **more) == answer
+    verdict = evaluate_assert(task("exposure", "Check that the service answers"), given(**more))
+    assert verdict.passed == passes
+    assert verdict.message == f"{answer}: `fab status` shows the reason and the next command"
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_check_mode_reports_and_never_fails(check_mode: bool):
+    more = given(
+        __exposure_found={"unexpected": ["203.0.113.7 27017/tcp database: open, expected closed"]},
+        ansible_check_mode=check_mode,
+    )
+    verdict = evaluate_assert(task("exposure", "Check that nothing else is exposed"), more)
+    assert verdict.passed == check_mode
+    if not check_mode:
+        assert "27017/tcp database: open, expected closed. Compare with" in verdict.message
+        assert "`ansible-playbook site.yml --tags firewalld,nginx,mongodb,exposure`" in (
+            verdict.message
+        )
+
+
+def test_it_is_the_last_playbook():
+    assert roles_in_order("verify.yml") == ["exposure"]
