@@ -57,6 +57,32 @@ def test_without_ssh_on_this_computer_the_inventory_decides():
     assert where(__exposure_ssh={"msg": "no ssh"})[0] == "nanode"
 
 
+@pytest.mark.parametrize(
+    ("line", "indirect"),
+    [
+        ("proxyjump gate.example.org", True),
+        ("proxycommand ssh -W %h:%p gate", True),
+        ("proxycommand none", False),
+        ("user deploy", False),
+    ],
+)
+def test_a_server_without_new_connections_fails_unless_the_way_is_another(
+    line: str, indirect: bool
+):
+    more = given(
+        __exposure_ssh={"stdout_lines": ["hostname 203.0.113.7", "port 22", line]},
+        __exposure_found={"states": {"22": "no answer"}, "lines": ["203.0.113.7 22/tcp ssh: ..."]},
+        ansible_check_mode=False,
+    )
+    check = task("exposure", "Check that ssh accepts new connections")
+    conditions = [f"({one})" for one in check.data["when"]]
+    assert evaluate("{{ " + " and ".join(conditions) + " }}", more) != indirect
+    assert not evaluate("{{ " + check.arguments["that"] + " }}", more)
+    report = task("exposure", "Report that the server cannot be seen from here")
+    conditions = [f"({one})" for one in report.data["when"]]
+    assert evaluate("{{ " + " and ".join(conditions) + " }}", more) == indirect
+
+
 def test_the_database_is_open_to_its_sources_only():
     def database(**more: Any) -> list[str]:
         (found,) = [one for one in value("__exposure_ports", **more) if one["name"] == "database"]
@@ -82,7 +108,10 @@ def test_the_answer_of_the_service(status: int, live: bool, words: str, passes: 
     lines = SERVER if live else SERVER.replace("confirmed\n", "")
     more = {
         "__exposure_server": {"stdout": lines, "stdout_lines": lines.splitlines()},
-        "__exposure_ready": {"status": status, "msg": "timed out"},
+        "__exposure_ready": {
+            "status": status,
+            "msg": "Status code was -1 and not [200, 503]: timed out",
+        },
         "ansible_check_mode": False,
     }
     answer = "http://203.0.113.7:80/readyz" + words
