@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from rendered_files import NGINX, SLOT, directives, parsed, rendered
+from rendered_files import MONGOD_LIMITS, NGINX, SLOT, directives, parsed, rendered
 from rendering import SYSTEMS
 
 from tox_com_det.http.limits import SERVER_LIMITS, limits
@@ -189,6 +189,12 @@ def test_mongod_logs_no_words_of_comments(system: str):
     mongod = parsed(MONGOD, system)
     assert mongod["operationProfiling.mode"] == "off"
     assert mongod["operationProfiling.slowOpThresholdMs"] == 2**31 - 1
+
+
+@pytest.mark.parametrize("unit", [SLOT, MONGOD_LIMITS])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_no_core_dump_holds_comments(system: str, unit: str):
+    assert directives(unit, system)["LimitCORE"] == "0"
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -23,6 +23,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "Nice": ("Service", 0, r"\d+"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "KillMode": ("Service", 209, r"control-group|process|mixed"),  # mixed is of 209
+    "LimitCORE": ("Service", 0, r"0"),
     "LimitNOFILE": ("Service", 0, r"\d+"),
     "LockPersonality": ("Service", 235, BOOLEAN),
     "MemoryLimit": ("Service", 0, SIZE),
