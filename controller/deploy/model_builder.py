@@ -28,7 +28,7 @@ def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path]:
         model = found[0]
     else:
         model = absolute(h5)
-    index = absolute(word_index) if word_index else model.with_name(WORD_INDEX)
+    index = absolute(word_index) if word_index else model.parent / WORD_INDEX
     for path, option in ((model, "--h5"), (index, "--word-index")):
         problem = file_problem(path)
         if problem:

@@ -53,8 +53,16 @@ class Program(Fab):  # type: ignore[misc]  # Fabric has no type information
         """Parse Fabric's own options."""
         with explained():
             super().parse_core(argv)
-            if self.args.dry.value:
-                raise ParseError("--dry would not keep a task from changes: give it --dry-run")
+            self.refuse_what_tasks_ignore()
+
+    def refuse_what_tasks_ignore(self) -> None:
+        """Raise ParseError for core options that would not do what they say."""
+        if self.args.dry.value:
+            raise ParseError("--dry would not keep a task from changes: give it --dry-run")
+        if self.args.hosts.value:
+            raise ParseError(
+                "hosts come from the Ansible inventory: use --inventory or --limit, not -H"
+            )
 
     def load_collection(self) -> None:
         """Load fabfile.py; its own errors end with their traceback."""
@@ -71,8 +79,7 @@ class Program(Fab):  # type: ignore[misc]  # Fabric has no type information
         """Parse the tasks with their options."""
         with explained(list(self.collection.task_names)):
             super().parse_tasks()
-            if self.args.dry.value:
-                raise ParseError("--dry would not keep a task from changes: give it --dry-run")
+            self.refuse_what_tasks_ignore()
 
     def parse_cleanup(self) -> None:
         """Print help or the list of tasks."""
@@ -81,6 +88,12 @@ class Program(Fab):  # type: ignore[misc]  # Fabric has no type information
             if chosen not in FORMATS:
                 raise ParseError(f"--list-format is {shown(chosen)}, not {' or '.join(FORMATS)}")
             super().parse_cleanup()
+
+    def execute(self) -> None:
+        """Run the tasks; words after -- are commands for the hosts of -H, which none takes."""
+        if self.core.remainder:
+            raise ParseError("error: there is nothing to do with words after --: see `fab --list`")
+        super().execute()
 
     def update_config(self) -> None:
         """Read the files that Fabric's own options name."""

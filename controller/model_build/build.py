@@ -179,7 +179,7 @@ def _build(
 def _given_or_beside(given: str | Path | None, h5: Path, name: str) -> Path | None:
     if given is not None:
         return Path(given)
-    beside = h5.with_name(name)
+    beside = h5.parent / name
     return beside if beside.is_file() else None
 
 

@@ -120,7 +120,7 @@ def _is_port_or_range(text: str) -> bool:
 def _is_systemd_size(text: str) -> bool:
     """As systemd's parse_size: parts from the largest unit to the smallest, more than 0."""
     part = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
-    parts = r"\s*".join(rf"(?:({part})\s*{unit})?" for unit in "EPTGMK") + rf"\s*(?:({part})\s*B?)?"
+    parts = " *".join(rf"(?:({part}) *{unit})?" for unit in "EPTGMK") + f" *(?:({part}) *B?)?"
     found = re.fullmatch(parts, text)
     return found is not None and any(float(number) > 0 for number in found.groups() if number)
 

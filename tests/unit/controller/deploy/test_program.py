@@ -39,6 +39,8 @@ def fab(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         (["deploy-app", "-R"], "--dry would not keep a task from changes: give it --dry-run"),
         (["-S", "/not/there", "status"], "'/not/there': No such file or directory"),
         (["-f", "/etc/passwd", "status"], "a configuration file of Fabric or ssh cannot be read"),
+        (["--", "uptime"], "there is nothing to do with words after --"),
+        (["-H", ":;", "status"], "hosts come from the Ansible inventory"),
         (["-c", "nope", "status"], "there is no such fabfile here: run fab in the checkout"),
     ],
 )

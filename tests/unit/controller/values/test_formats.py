@@ -116,7 +116,20 @@ ANY_TEXT: list[Any] = [
 ]
 BAD: dict[str, list[Any]] = {
     "flask_app_memory_max": [*ANY_TEXT, "300MB", "300m", "50%", "infinity", "0", "-1M", "1.5G"],
-    "mongodb_memory_max": [*ANY_TEXT, "300MB", "300m", "101%", "0%", "0", "-1", "1M 1G", "50 %"],
+    "mongodb_memory_max": [
+        *ANY_TEXT,
+        "300MB",
+        "300m",
+        "101%",
+        "0%",
+        "0",
+        "-1",
+        "1M 1G",
+        "50 %",
+        "500M\n",
+        "\n500M",
+        "1G\t5M",
+    ],
     "base_journal_max_size": [*ANY_TEXT, "200MB", "10%", "infinity", "1,5G"],
     "log_rotation_max_size": [*ANY_TEXT, "20MB", "20m", "1.5G", 0, "-1"],
     "log_rotation_interval": [*ANY_TEXT, "5m", "5", "0s", "1h 30min", "weekly"],
