@@ -131,7 +131,8 @@ class Canary:
     root_password: str
 
     def needles(self) -> list[str]:
-        return [self.password, self.hash, self.vault_password, self.root_password]
+        unique = self.password.partition(" ")[0]
+        return [unique, self.hash, self.vault_password, self.root_password]
 
 
 @dataclass
@@ -185,8 +186,9 @@ class Laptop:
 
 @pytest.fixture(scope="session")
 def canary() -> Canary:
-    # Starts with a letter, so it is neither an option nor a number.
-    password = f"canary-{secrets.token_hex(12)}"
+    # Starts with a letter, so it is neither an option nor a number. What follows the blank means
+    # something to Jinja, YAML, a shell or systemd.
+    password = f"canary-{secrets.token_hex(12)} {{{{ x }}}}{{{{y {{% z #}} $a`b\\c\"d' @:/%h ü"
     hashed = call(["openssl", "passwd", "-6", "-stdin"], input=password, check=True)
     return Canary(
         password,
@@ -250,7 +252,7 @@ def laptop(server, canary, tmp_path_factory) -> Iterator[Laptop]:
     write_json(mine / "hosts.yml", {"tox_com_det": {"hosts": {"bootstrap": host}}})
     group = mine / "group_vars/tox_com_det"
     vault = (group / "vault.yml.example").read_text()
-    vault = vault.replace("the sudo password", f'"{canary.password}"')
+    vault = vault.replace("the sudo password", json.dumps(canary.password, ensure_ascii=False))
     vault = vault.replace("its hash as printed by 'openssl passwd -6'", f'"{canary.hash}"')
     (group / "vault.yml").write_text(vault)
     done = found.run("ansible-vault", "encrypt", str(group / "vault.yml"))
