@@ -324,7 +324,12 @@ def as_found(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the stages in order; a stable sort keeps the random order within each of them."""
-    items.sort(key=lambda item: [stage in item.fixturenames for stage in reversed(STAGES)])
+
+    def stages(item: pytest.Item) -> list[bool]:
+        names = item.fixturenames if isinstance(item, pytest.Function) else []
+        return [stage in names for stage in reversed(STAGES)]
+
+    items.sort(key=stages)
 
 
 @pytest.fixture

@@ -63,11 +63,12 @@ def test_each_part_has_a_response_in_order(client: FlaskClient, end: str):
 def test_parts_are_scored_together(client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
     sizes: list[int] = []
     predict = Predictor.predict
-    monkeypatch.setattr(
-        Predictor,
-        "predict",
-        lambda self, texts, most: sizes.append(len(texts)) or predict(self, texts, most),
-    )
+
+    def counted(predictor: Predictor, texts: list[str], most: int) -> Any:
+        sizes.append(len(texts))
+        return predict(predictor, texts, most)
+
+    monkeypatch.setattr(Predictor, "predict", counted)
     texts = [f"you are {number}" for number in range(100)]
     assert len(responses(send(client, *(part(text) for text in texts)))) == 100
     assert sizes == [64, 36]

@@ -69,8 +69,8 @@ def test_a_server_does_not_wait_for_a_journal_that_is_dead(slot: FakeServer) -> 
     with ours, theirs:
         done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
             [*command, "run-slot", "blue"],
-            stdout=theirs,
-            stderr=theirs,
+            stdout=theirs.fileno(),
+            stderr=theirs.fileno(),
             env={**os.environ, "PYTHONPATH": str(PACKAGE_DIR)},
             timeout=60,
             check=False,

@@ -30,7 +30,7 @@ def fab(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         (["-F", "yaml", "--list"], "--list-format is 'yaml', not flat or nested or json"),
         (["-H"], "--hosts has no value: see `fab --help TASK`"),
         (["-H", "x", "status"], "hosts come from the Ansible inventory"),
-        (["stauts"], "there is no task 'stauts' (did you mean status?): see `fab --list`"),
+        (["stats"], "there is no task 'stats' (did you mean status?): see `fab --list`"),
         (["--help", "nope"], "there is no task 'nope': see `fab --list`"),
         (["status", "--nope"], "there is no option '--nope': see `fab --help` and"),
         (["rollback", "--release"], "--release has no value: see `fab --help TASK`"),
