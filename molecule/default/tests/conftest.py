@@ -25,6 +25,8 @@ class Client(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
+        # A test may have restarted nginx, which closes the connections that it keeps.
+        self.headers["Connection"] = "close"
 
     def request(self, *arguments: Any, **more: Any) -> requests.Response:
         return super().request(*arguments, **{"timeout": HANG_SECONDS, **more})

@@ -275,7 +275,7 @@ def test_an_nginx_that_keeps_its_old_configuration_stops_the_run(host, http, url
         finally:
             assert host.run("systemctl kill --signal CONT --kill-who main nginx.service").rc == 0
     assert done.returncode != 0, done.stdout
-    words = " ".join(done.stdout.split())
+    words = " ".join((done.stdout + done.stderr).split())
     assert "keeps its old configuration" in words
     assert "run `systemctl restart nginx`" in words
     assert laptop(*command).returncode == 0
