@@ -212,8 +212,10 @@ def when(condition: str, value: str, action: str, what: str, seconds: float) -> 
         if time.monotonic() > end:
             raise SystemExit(f"{condition} {value} was not reached in {seconds:g} s: {state()}")
         time.sleep(STEP_SECONDS)
+    # To find what to act on takes a moment of its own.
     at = time.time()
-    return {"at": at, "did": ACTIONS[action](what)}
+    did = ACTIONS[action](what)
+    return {"at": at, "until": time.time(), "did": did}
 
 
 if __name__ == "__main__":

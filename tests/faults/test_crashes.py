@@ -13,9 +13,10 @@ RESTART_SECONDS = 1.0  # RestartSec of the slots' unit
 INTERRUPTED = "an activation was interrupted"
 
 
-def in_flight(seen: Seen, moment: float) -> int:
-    """The number of requests that were sent and not answered at a moment."""
-    return sum(one["begin"] <= moment <= end_of(one) for one in seen.requests)
+def in_flight(seen: Seen, struck: dict[str, float]) -> int:
+    """The number of requests that were sent and not answered while the kill was struck."""
+    begin, end = struck["at"], struck["until"]
+    return sum(one["begin"] <= end and begin <= end_of(one) for one in seen.requests)
 
 
 def test_killed_worker_loses_only_the_requests_in_flight(
@@ -24,7 +25,7 @@ def test_killed_worker_loses_only_the_requests_in_flight(
     struck: dict[str, float] = {}
 
     def at_most_those_in_flight(seen: Seen) -> bool:
-        return len(seen.failed) <= max(in_flight(seen, struck["at"]), 0)
+        return len(seen.failed) <= in_flight(seen, struck)
 
     with fault(
         "worker killed", "SIGKILL to the live slot's worker", may_fail=at_most_those_in_flight
@@ -35,7 +36,7 @@ def test_killed_worker_loses_only_the_requests_in_flight(
         wait(lambda: len(scene.load.so_far().requests) > asked + 200, "the load")
         scene.unchanged()
         seen = scene.load.so_far()
-        scene.note(f"in flight at the kill: {in_flight(seen, struck['at'])}")
+        scene.note(f"in flight at the kill: {in_flight(seen, struck)}")
         scene.row.healthy = seen.longest
         scene.next_deploy_works()
 
