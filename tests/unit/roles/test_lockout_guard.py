@@ -49,7 +49,9 @@ def start(
     def guard(seconds: str) -> subprocess.Popen[bytes]:
         shell = getattr(request, "param", "/bin/sh")
         command = [*shell.split(), str(SCRIPT), str(tmp_path / "state"), seconds, "", ""]
-        process = subprocess.Popen([*command, str(changed), str(created)])  # noqa: S603 (fixed words)
+        process = subprocess.Popen(  # noqa: S603 (fixed words)
+            [*command, str(changed), str(created)], start_new_session=True
+        )
         running.append(process)
         wait_for(lambda: (tmp_path / "state/armed").exists())
         changed.write_text("after\n")
@@ -130,4 +132,13 @@ def test_no_copy_is_left(start: Start, tmp_path: Path, ending: signal.Signals):
     guard = start(LONG)
     guard.send_signal(ending)
     guard.wait(timeout=300)
+    assert not (tmp_path / "state").exists()
+
+
+@SHELLS
+def test_no_copy_is_left_where_the_removal_is_signalled_too(start: Start, tmp_path: Path):
+    """`systemctl stop` sends SIGTERM to every process of a unit, to those that begin then too."""
+    guard = start(LONG)
+    while guard.poll() is None:
+        os.killpg(guard.pid, signal.SIGTERM)
     assert not (tmp_path / "state").exists()
