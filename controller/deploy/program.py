@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from fabric import Config, Executor
@@ -17,6 +19,11 @@ from invoke.parser.argument import Argument
 
 __all__ = ["Program", "main"]
 
+PLACE = Path("controller/deploy/program.py")
+ELSEWHERE = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from controller.deploy.program import main; main()"
+)
 FORMATS = ("flat", "nested", "json")
 MOST = 86_400  # of seconds, and of levels of a list
 SHOWN = 60
@@ -155,8 +162,23 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 4] + "...'"
 
 
+def checkout_of(directory: Path) -> Path | None:
+    """Return the checkout that a directory is in, as Fabric finds its fabfile."""
+    for one in (directory, *directory.parents):
+        if (one / "fabfile.py").is_file():
+            return one if (one / PLACE).is_file() else None
+    return None
+
+
 def main() -> None:
-    """Run `fab`."""
+    """Run `fab` with the code of the checkout that it is called in.
+
+    An environment has the code of the checkout that it was made in.
+    """
+    here = checkout_of(Path.cwd())
+    if here is not None and not (here / PLACE).samefile(__file__):
+        command = [sys.executable, "-c", ELSEWHERE, str(here), *sys.argv[1:]]
+        os.execv(sys.executable, command)  # noqa: S606 (no shell)
     Program(
         name="Fabric", version=version, executor_class=Executor, config_class=Config, binary="fab"
     ).run()

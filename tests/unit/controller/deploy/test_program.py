@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,19 @@ def test_lists_and_help_are_fabrics_own() -> None:
     assert "deploy-model" in done.stdout
     assert "Usage: fab " in fab("--help", "status").stdout
     assert fab("--version").stdout.startswith("Fabric ")
+
+
+def test_the_code_is_that_of_the_checkout_in_which_fab_is_called(tmp_path: Path) -> None:
+    for name in ("app", "controller", "server"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
+    fabfile = (ROOT / "fabfile.py").read_text()
+    (tmp_path / "fabfile.py").write_text(f"{fabfile}\nprint(sys.modules['controller'].__file__)\n")
+    done = subprocess.run(  # noqa: S603 (fixed words)
+        [Path(sys.executable).with_name("fab"), "--list"],
+        cwd=tmp_path / "app",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/controller/__init__.py\n")
