@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from conftest import HANG_SECONDS
 from waiting import PATIENCE, until
 
 ACCESS_LOG = "/var/log/nginx/access.log"
@@ -27,7 +28,8 @@ CANARY = "canary7f3e"
 def answer(url: str, request: bytes) -> tuple[int, bytes]:
     """Return status and body of the answer to a request that is sent as it is."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port or 80), timeout=20) as connection:
+    address = (parts.hostname, parts.port or 80)
+    with socket.create_connection(address, timeout=HANG_SECONDS) as connection:
         connection.sendall(request)
         received = b""
         while chunk := connection.recv(65536):
@@ -55,26 +57,24 @@ def test_a_body_in_chunks_is_scored(url, pieces):
 def test_the_query_of_the_perspective_api_arrives(http, url):
     """Unlike that of other paths."""
     address = f"{url}/$discovery/rest?version=v1alpha1&prettyPrint="
-    lines = [
-        http.get(address + pretty, timeout=20).text.count("\n") for pretty in ("true", "false")
-    ]
+    lines = [http.get(address + pretty).text.count("\n") for pretty in ("true", "false")]
     assert lines[0] > 10
     assert lines[1] <= 1
 
 
 def test_a_large_body_that_nobody_reads_gets_its_answer(http, url):
     for _ in range(5):
-        found = http.post(f"{url}/nope", data=b"x" * 1_000_000, timeout=20)
+        found = http.post(f"{url}/nope", data=b"x" * 1_000_000)
         assert (found.status_code, found.json()["error"]["code"]) == (404, "not_found")
 
 
 def test_the_command_on_the_page_has_the_address_of_the_request(http, url):
-    page = http.get(f"{url}/", timeout=10).text
+    page = http.get(f"{url}/").text
     assert f"curl {url}/predict " in page
 
 
 def test_the_limits_of_nginx_and_of_the_service_are_told(http, url):
-    limits = http.get(f"{url}/limits", headers={"X-Tox-Com-Det-Limits": "burst=1"}, timeout=10)
+    limits = http.get(f"{url}/limits", headers={"X-Tox-Com-Det-Limits": "burst=1"})
     assert limits.json() == {
         "texts": 32,
         "characters_per_text": 20000,
@@ -88,7 +88,7 @@ def test_the_limits_of_nginx_and_of_the_service_are_told(http, url):
 
 def test_many_unknown_words_are_refused_at_once(http, url):
     texts = [" ".join(f"q{k}z{n}" for n in range(2000)) for k in range(32)]
-    found = http.post(f"{url}/predict", json={"texts": texts}, timeout=20)
+    found = http.post(f"{url}/predict", json={"texts": texts})
     assert (found.status_code, found.json()["error"]["code"]) == (413, "too_many_unknown_words")
 
 
@@ -114,7 +114,7 @@ def test_comments_queries_and_referers_are_in_no_log(host, database, http, url, 
 
     def post(path: str = "predict", **body) -> int:
         with contextlib.suppress(OSError):
-            return http.post(f"{url}/{path}", timeout=60, **secret, **body).status_code
+            return http.post(f"{url}/{path}", **secret, **body).status_code
         return 0
 
     def analyze(words: str) -> int:
@@ -125,7 +125,7 @@ def test_comments_queries_and_referers_are_in_no_log(host, database, http, url, 
     def comment(words: str) -> dict:
         return {"json": {"text": f"{CANARY} {words} you {CANARY}x"}}
 
-    assert http.get(f"{url}/livez", timeout=10, **secret).status_code == 200
+    assert http.get(f"{url}/livez", **secret).status_code == 200
     assert post(**comment("good")) == 200
     assert analyze("good") == 200
     assert post(data=f'{{"text": "{CANARY}" x'.encode()) == 415
@@ -135,7 +135,7 @@ def test_comments_queries_and_referers_are_in_no_log(host, database, http, url, 
     with host.sudo():
         assert host.run("systemctl stop %s", database).rc == 0
         try:
-            assert http.get(f"{url}/readyz", timeout=20, **secret).status_code == 503
+            assert http.get(f"{url}/readyz", **secret).status_code == 503
             assert post(**comment("without a database")) == 503
             assert analyze("without a database too") >= 500
         finally:
@@ -165,7 +165,7 @@ def test_a_flood_of_refused_requests_leaves_a_sample_in_the_log(host, http, url,
             return int(host.check_output(f"grep -c '\" 429 ' {ACCESS_LOG} || test $? = 1"))
 
     def flood(_: int) -> int:
-        return sum(http.get(f"{url}/limits", timeout=20).status_code == 429 for _ in range(250))
+        return sum(http.get(f"{url}/limits").status_code == 429 for _ in range(250))
 
     before = count()
     with ThreadPoolExecutor(8) as pool:
