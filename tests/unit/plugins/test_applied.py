@@ -26,7 +26,13 @@ COPY = b"TOX_COM_DET_MONGODB_URI=mongodb://app:secret@127.0.0.1:27017\n"
 def python_2() -> str | None:
     """The Python 2.7 of this machine, as CentOS 7 has it; pyenv's need not be on the PATH."""
     candidates = [str(path) for path in Path.home().glob(".pyenv/versions/2.7*/bin/python2.7")]
-    return next(iter(candidates), None) or shutil.which("python2.7")
+    candidates += [path for path in [shutil.which("python2.7")] if path]
+    return next((path for path in candidates if runs(path)), None)
+
+
+def runs(program: str) -> bool:
+    """Whether a program can be started: a shim of pyenv may name a version that is not chosen."""
+    return subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 @pytest.fixture(
