@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from fake_database import FakeDatabase
 from flask.testing import FlaskClient
-from hypothesis import given, settings
+from fuzzing import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 from tiny_bundle import TinyBundle
 
@@ -72,13 +73,13 @@ def check(client: FlaskClient, path: str, data: bytes, **more: Any) -> None:
         assert error["status"].isupper()
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+@fuzz(EXAMPLES)
 @given(st.sampled_from(PATHS), almost_valid())
 def test_a_request_with_one_wrong_value(shared: FlaskClient, path: str, request: Any):
     check(shared, path, json.dumps(request).encode())
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+@fuzz(EXAMPLES)
 @given(st.sampled_from(PATHS), VALUE.map(json.dumps) | TEXT, st.integers(0, 40), st.booleans())
 def test_any_json_and_what_is_none(
     shared: FlaskClient, path: str, text: str, cut: int, packed: bool
@@ -89,7 +90,7 @@ def test_any_json_and_what_is_none(
     check(shared, path, data, headers=headers)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+@fuzz(EXAMPLES)
 @given(
     st.sampled_from(PATHS),
     st.dictionaries(
@@ -104,7 +105,7 @@ def test_any_query(shared: FlaskClient, path: str, query: dict[str, str]):
         assert any("\ud800" <= one <= "\udfff" for value in query.values() for one in value)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+@fuzz(EXAMPLES)
 @given(
     st.lists(
         st.tuples(
