@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +63,9 @@ class Checkout:
         targets = (
             [line.split()[2] for line in file.read_text().splitlines()] if file.exists() else []
         )
-        # Lint and unit tests run at the same time.
-        return sorted(targets[:2]) + targets[2:]
+        # Lint and unit tests run beside the scenarios.
+        beside = [target for target in targets if target in ("lint", "test-unit")]
+        return beside + [target for target in targets if target not in beside]
 
 
 @pytest.fixture
@@ -86,9 +88,9 @@ def test_all_parts_pass(checkout):
     done = checkout.run()
     assert done.returncode == 0, done.stderr
     assert summary(done) == [
+        "PASSED default",
         "PASSED lint",
         "PASSED unit",
-        "PASSED default",
         "3 passed, 0 failed, 0 skipped",
     ]
     assert checkout.ran() == ["lint", "test-unit", "test-molecule"]
@@ -111,9 +113,9 @@ def test_without_a_container_the_scenario_is_skipped_with_the_reason(checkout):
     done = checkout.run()
     assert done.returncode == 0
     assert summary(done) == [
+        f"SKIPPED default: {NO_ENGINE}",
         "PASSED lint",
         "PASSED unit",
-        f"SKIPPED default: {NO_ENGINE}",
         "2 passed, 0 failed, 1 skipped",
     ]
     assert checkout.ran() == ["lint", "test-unit"]
@@ -139,8 +141,10 @@ def test_in_continuous_integration_a_skip_of_the_default_scenario_is_a_failure(c
     checkout.check(3, NO_ENGINE)
     done = checkout.run(CI="true")
     assert done.returncode != 0
-    assert summary(done)[-2:] == [
+    assert summary(done) == [
         f"FAILED default: it must not be skipped with CI=true: {NO_ENGINE}",
+        "PASSED lint",
+        "PASSED unit",
         "2 passed, 1 failed, 0 skipped",
     ]
     checkout.check(0, "Yes, with podman.")
@@ -176,9 +180,9 @@ def test_the_quick_selection_of_the_faults_is_a_part(checkout):
     done = checkout.run(SCENARIOS="faults", CI="true")
     assert done.returncode == 0, done.stderr
     assert summary(done) == [
+        "PASSED faults",
         "PASSED lint",
         "PASSED unit",
-        "PASSED faults",
         "3 passed, 0 failed, 0 skipped",
     ]
     assert (checkout.root / "ran").read_text().splitlines()[-1] == "make faults --quick"
@@ -190,18 +194,60 @@ def test_the_quick_selection_of_the_faults_is_a_part(checkout):
     assert f"FAILED faults: it must not be skipped with CI=true: {NO_ENGINE}" in summary(done)
 
 
-def test_lint_runs_while_the_unit_tests_run(checkout):
+def test_lint_and_unit_tests_run_beside_the_scenarios(checkout):
     checkout.fake(
         "bin/make",
         f"""cd "{checkout.root}"
 case " $* " in
-*" lint "*) touch lint; until [ -e unit ]; do sleep 0.05; done; echo said by lint ;;
-*" test-unit "*) touch unit; until [ -e lint ]; do sleep 0.05; done; echo said by unit ;;
+*" lint "*) until [ -e scenario ]; do sleep 0.05; done; echo said by lint ;;
+*" test-unit "*) touch unit; echo said by unit ;;
+*) touch scenario; until [ -e unit ]; do sleep 0.05; done; echo said by scenario ;;
 esac""",
     )
-    done = checkout.run(SCENARIOS="none")
+    done = checkout.run()
     assert done.returncode == 0
-    assert done.stdout.index("said by unit") < done.stdout.index("said by lint")
+    said = [line for line in done.stdout.splitlines() if line.startswith("said by ")]
+    assert said == ["said by scenario", "said by lint", "said by unit"]
+
+
+def test_the_summary_names_the_tests_that_failed(checkout):
+    checkout.fake(
+        "bin/make",
+        """case " $* " in
+*" test-unit "*) echo "FAILED tests/unit/a/test_b.py::test_c[d e] - assert 1 == 2" ;;
+*" test-m"*) printf '| \\033[31mFAILED\\033[0m molecule/default/tests/test_e.py::test_f[g]\\n' ;;
+esac
+exit 1""",
+    )
+    done = checkout.run()
+    assert summary(done) == [
+        "FAILED default: exit code 1",
+        "    FAILED molecule/default/tests/test_e.py::test_f[g]",
+        "FAILED lint: exit code 1",
+        "FAILED unit: exit code 1",
+        "    FAILED tests/unit/a/test_b.py::test_c[d",
+        "0 passed, 3 failed, 0 skipped",
+    ]
+
+
+def test_an_interruption_ends_lint_and_unit_tests_too(checkout):
+    checkout.fake(
+        "bin/make",
+        f"""cd "{checkout.root}"
+case " $* " in
+*" lint "*) trap 'touch ended; exit 1' TERM; touch begun; while :; do sleep 0.05; done ;;
+*) until [ -e begun ]; do sleep 0.05; done; kill -TERM "$(cat pid)" ;;
+esac""",
+    )
+    script = checkout.root / "scripts/test"
+    script.write_text(
+        script.read_text().replace("set -u\n", f'set -u\necho $$ >"{checkout.root}/pid"\n', 1)
+    )
+    assert checkout.run().returncode == 130
+    until = time.monotonic() + 300
+    while not (checkout.root / "ended").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (checkout.root / "ended").exists()
 
 
 def test_by_default_the_scenarios_and_the_faults_run(checkout):
@@ -209,8 +255,10 @@ def test_by_default_the_scenarios_and_the_faults_run(checkout):
     checkout.fake("scripts/test-upgrade", f'echo "make upgrade $*" >>"{checkout.root}/ran"')
     done = checkout.run(SCENARIOS="")
     assert done.returncode == 0, done.stderr
-    *scenarios, upgrade, last, counts = [line.removeprefix("PASSED ") for line in summary(done)[2:]]
-    assert (upgrade, last) == ("upgrade", "faults")
+    *scenarios, upgrade, last, lint, unit, counts = [
+        line.removeprefix("PASSED ") for line in summary(done)
+    ]
+    assert (upgrade, last, lint, unit) == ("upgrade", "faults", "lint", "unit")
     assert counts == f"{len(scenarios) + 4} passed, 0 failed, 0 skipped"
     assert "default" in scenarios
     for name in scenarios:
