@@ -95,7 +95,7 @@ def test_many_unknown_words_are_refused_at_once(http, url):
 def serves(http, url) -> bool:
     """Whether the service is ready."""
     try:
-        return http.get(f"{url}/readyz", timeout=20).status_code == 200
+        return http.get(f"{url}/readyz").status_code == 200
     except OSError:
         return False
 
@@ -165,14 +165,15 @@ def test_a_flood_of_refused_requests_leaves_a_sample_in_the_log(host, http, url,
             return int(host.check_output(f"grep -c '\" 429 ' {ACCESS_LOG} || test $? = 1"))
 
     def flood(_: int) -> int:
-        return sum(http.get(f"{url}/limits").status_code == 429 for _ in range(250))
+        # Five a second are allowed, which the slowest machine exceeds.
+        return sum(http.get(f"{url}/readyz").status_code == 429 for _ in range(250))
 
     before = count()
     with ThreadPoolExecutor(8) as pool:
         refused = sum(pool.map(flood, range(8)))
     assert refused > 500
     # Behind all of them, as the lines are written in blocks.
-    until(lambda: http.get(f"{url}/livez?end", timeout=10).status_code == 200)
+    until(lambda: http.get(f"{url}/livez?end").status_code == 200)
     time.sleep(6)
     assert count() - before < refused / 10
 
@@ -185,7 +186,7 @@ def test_logs_are_rotated_by_size(host, http, url):
         try:
             assert host.run("systemctl start tox_com_det-logrotate.service").rc == 0
             assert host.file(f"{ACCESS_LOG}.1").size > 20 << 20
-            assert http.get(f"{url}/livez", timeout=10).status_code == 200
+            assert http.get(f"{url}/livez").status_code == 200
             # nginx has opened the new file.
             until(lambda: "/livez" in host.file(ACCESS_LOG).content_string)
         finally:
@@ -201,11 +202,11 @@ def test_the_journal_has_a_limit(host):
 
 def test_nginx_comes_back_when_it_is_killed(host, http, url):
     with host.sudo():
-        old = host.file("/run/nginx.pid").content_string
+        old = host.check_output("systemctl show --property MainPID nginx.service")
         assert host.run("systemctl kill --signal KILL --kill-who main nginx.service").rc == 0
+        # systemd may not have noticed yet.
+        until(lambda: host.check_output("systemctl show --property MainPID nginx.service") != old)
         until(lambda: host.run("systemctl is-active nginx.service").stdout.strip() == "active")
-        assert host.file("/run/nginx.pid").content_string != old
-
     until(lambda: serves(http, url))
 
 
@@ -292,7 +293,7 @@ trap 'systemctl kill --signal CONT systemd-journald.service; systemctl start {da
 import urllib.error, urllib.request
 for _ in range(1000):
     try:
-        urllib.request.urlopen("http://127.0.0.1:8081/live/readyz", timeout=30)
+        urllib.request.urlopen("http://127.0.0.1:8081/live/readyz", timeout=300)
     except urllib.error.HTTPError:
         pass
 END
@@ -324,7 +325,7 @@ def test_a_deploy_beside_a_greedy_client_is_not_rolled_back(host, http, url):
         own.trust_env = False
         while not stop.is_set():
             with contextlib.suppress(OSError):
-                found = own.post(f"{url}/predict", json={"texts": words}, timeout=60)
+                found = own.post(f"{url}/predict", json={"texts": words}, timeout=HANG_SECONDS)
                 statuses.add(found.status_code)
 
     with ThreadPoolExecutor(4) as pool:
@@ -350,10 +351,10 @@ def test_half_open_headers_leave_room_for_others(http, url):
     try:
         # More than the workers of two processors had together.
         for _ in range(2200):
-            one = socket.create_connection((parts.hostname, parts.port or 80), timeout=10)
+            one = socket.create_connection((parts.hostname, parts.port or 80), HANG_SECONDS)
             held.append(one)
             one.sendall(b"GET / HTTP/1.1\r\nX-Half")
-        assert http.get(f"{url}/livez", timeout=10).status_code == 200
+        assert http.get(f"{url}/livez").status_code == 200
         # And they end: nginx closes them after five seconds.
         held[-1].settimeout(PATIENCE)
         with contextlib.suppress(ConnectionResetError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE = 60.0  # only a failure waits for so long
+PATIENCE = 300.0  # only a failure waits for so long
 
 
 def until(condition: Callable[[], bool]) -> None:
