@@ -85,3 +85,24 @@ def rested(http, url):
     until(lambda: http.get(f"{url}/readyz").status_code == 200)
     # As long as nginx needs to allow the whole burst again.
     time.sleep(limits["burst"] / limits["requests_per_second"])
+
+
+@pytest.fixture
+def slow_refill(host, rested):
+    """One request a second above the burst, which the slowest machine exceeds."""
+    config = "/etc/nginx/nginx.conf"
+    with host.sudo():
+        host.check_output(f"cp -a {config} /root/nginx.conf.kept")
+    try:
+        with host.sudo():
+            edited = host.check_output(
+                f"sed -i 's/zone=client_requests:4m rate=[0-9]*r/zone=client_requests:4m rate=1r/'"
+                f" {config} && grep -c rate=1r/s {config} && systemctl reload nginx.service"
+            )
+        assert edited == "1"
+        yield
+    finally:
+        with host.sudo():
+            host.check_output(
+                f"mv /root/nginx.conf.kept {config} && systemctl reload nginx.service"
+            )

@@ -89,7 +89,7 @@ def test_a_body_that_nginx_refuses_has_googles_form(http, url):
     assert http.post(f"{url}/predict", data=b"x" * 2_000_000).json()["error"]["status"] == 413
 
 
-@pytest.mark.usefixtures("rested")
+@pytest.mark.usefixtures("slow_refill")
 def test_too_many_requests_have_googles_form(http, url):
     def ask(_):
         return http.get(url + ANALYZE)
