@@ -80,9 +80,10 @@ def _follow(config: Config, file: IO[str], attempt: Attempt) -> tuple[str, str |
             end = _take(message, attempt)
             if end is not None:
                 return end
-            write_holder(file, attempt.content())
+            # First where it survives a reboot: a reader of the lock may end this process.
             if message:
                 Audit(config).keep(attempt.content())
+            write_holder(file, attempt.content())
     except ToxctlError as error:
         invalid = f": {error}"
     # The laptop is gone. What it has started here may still be switching slots: the lock stays.

@@ -82,7 +82,7 @@ class DatabaseServer:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(10)
+                self._process.wait(300)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

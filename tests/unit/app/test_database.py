@@ -70,7 +70,7 @@ def stored(server, stored_bundle):
 
 @pytest.fixture
 def embedding(server, stored):
-    database = EmbeddingDatabase(server.uri, 2000, stored.load().embedding)
+    database = EmbeddingDatabase(server.uri, 6000, stored.load().embedding)
     yield database
     database.close()
 
@@ -93,7 +93,7 @@ def test_one_request_sends_one_find_for_the_words_that_are_not_cached(
     commands, server, stored, tmp_path
 ):
     model = stored.write(tmp_path / "model")
-    embedding = EmbeddingDatabase(server.uri, 2000, stored.load().embedding)
+    embedding = EmbeddingDatabase(server.uri, 6000, stored.load().embedding)
     client = create_app(Settings(model=model), embedding).test_client()
     assert commands.sent == []
     client.post("/predict", json={"text": "work"})
@@ -114,7 +114,7 @@ def test_after_an_outage_the_collection_is_verified_again(commands, server, stor
     def fail(database):
         raise AutoReconnect("connection closed")
 
-    embedding = EmbeddingDatabase(server.uri, 2000, stored.load().embedding)
+    embedding = EmbeddingDatabase(server.uri, 6000, stored.load().embedding)
     embedding.find(["you"])
     commands.finds()
     with pytest.raises(DatabaseUnavailable):
@@ -172,9 +172,9 @@ def test_the_app_recovers_when_the_database_comes_back(tmp_path, stored_bundle):
     settings = Settings(
         model=stored_bundle.write(tmp_path / "model"),
         mongodb_uri=server.uri,
-        mongodb_timeout_ms=2000,
+        mongodb_timeout_ms=6000,
     )
-    embedding = EmbeddingDatabase(server.uri, 2000, stored_bundle.load().embedding)
+    embedding = EmbeddingDatabase(server.uri, 6000, stored_bundle.load().embedding)
     client = create_app(settings, embedding).test_client()
 
     def status(text):
@@ -198,10 +198,10 @@ def test_the_app_recovers_when_the_database_comes_back(tmp_path, stored_bundle):
         server.stop()
         assert status("you work") == 503
         assert status("you are great") == 200
-        # At once, without waiting for the timeout of 2 s again.
+        # At once, without waiting for the timeout of 6 s again.
         began = time.monotonic()
         assert status("you work") == 503
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
         server.start()
         assert becomes("you work", 200)
         assert client.get("/readyz").status_code == 200

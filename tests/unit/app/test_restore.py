@@ -632,7 +632,7 @@ def test_a_mongorestore_that_outlives_a_killed_restore_keeps_the_lock(
 ):
     running, child = slow_restore
     running.kill()
-    running.wait(10)
+    running.wait(300)
     assert "restored by another process" in failed(capsys, run(model, "--tool", "pymongo"))
     os.kill(child, signal.SIGKILL)
     running.stdout.read()  # until it has ended
@@ -643,6 +643,6 @@ def test_sigterm_ends_mongorestore_as_well(model, slow_restore):
     running, _ = slow_restore
     running.terminate()
     running.stdout.read()
-    assert running.wait(10) == 1
+    assert running.wait(300) == 1
     assert running.stderr.read() == "restore: interrupted; the next run starts from the beginning\n"
     assert run(model, "--tool", "pymongo") == 0

@@ -353,7 +353,7 @@ class FakeServer:
         return self.run("--json", *arguments, stdin="" if stdin is None else json.dumps(stdin))
 
     def activate(
-        self, *arguments: str, watch: str = "0.1", deadline: str = "2", json: bool = False
+        self, *arguments: str, watch: str = "0.1", deadline: str = "300", json: bool = False
     ) -> Run:
         """Run `toxctl activate` with a short watch."""
         pace = ("--watch", watch, "--deadline", deadline, "--poll", "0.02")
@@ -376,7 +376,7 @@ class FakeServer:
 
     def activate_apart(self, *arguments: str) -> Run:
         """Run `toxctl activate` as a process of its own, which something may kill."""
-        pace = ("--watch", "0.1", "--deadline", "2", "--poll", "0.02")
+        pace = ("--watch", "0.1", "--deadline", "300", "--poll", "0.02")
         with self.start("activate", *pace, *arguments) as process:
             out, err = process.communicate(timeout=300)
         return Run(process.returncode, out, err)

@@ -66,14 +66,14 @@ class RealProcess:
     def wait(self) -> Done:
         assert self.process.stderr is not None
         out = "".join(f"{line}\n" for line in self)
-        return Done(out, self.process.stderr.read(), self.process.wait(60))
+        return Done(out, self.process.stderr.read(), self.process.wait(300))
 
     def close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
             with suppress(BrokenPipeError):
                 pipe.close()
-        self.process.wait(60)
+        self.process.wait(300)
 
     def __enter__(self) -> RealProcess:
         return self

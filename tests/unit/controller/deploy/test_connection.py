@@ -104,7 +104,7 @@ class SshServer:
             transport.add_server_key(self.host_key)
             with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                 transport.start_server(server=Shell(self))
-                transport.join(10)
+                transport.join(300)
             transport.close()
 
     def close(self) -> None:
