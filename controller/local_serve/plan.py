@@ -133,8 +133,13 @@ def app_ini(template: str, defaults: Mapping[str, Any], listener: int) -> str:
     # Removed before rendering: the paths in these lines are variables of a server.
     lines = template.splitlines()
     kept = (line for line in lines if line.partition("=")[0].strip() not in SERVER_ONLY)
-    # On a server systemd stops the workers with their master; here uWSGI has to.
-    added = (f"http-socket = fd://{listener}", "no-orphans = true")
+    # On a server systemd stops the workers with their master; here uWSGI has to. It closes each
+    # connection, which a client that would keep it has to know; on a server that is nginx's part.
+    added = (
+        f"http-socket = fd://{listener}",
+        "add-header = Connection: close",
+        "no-orphans = true",
+    )
     local = "\n".join((*kept, *added))
     try:
         return jinja.from_string(local).render(defaults, ansible_managed=header) + "\n"

@@ -42,7 +42,7 @@ def local() -> str:
 def test_app_server_has_the_configuration_of_a_server(local):
     server = options((CHECKOUT / plan.UWSGI_TEMPLATE).read_text())
     assert server.keys() - options(local).keys() == set(plan.SERVER_ONLY)
-    assert options(local).keys() - server.keys() == {"http-socket", "no-orphans"}
+    assert options(local).keys() - server.keys() == {"http-socket", "add-header", "no-orphans"}
     assert options(local)["module"] == "tox_com_det.wsgi:application"
     assert options(local)["threads"] == "64"
     assert "{{" not in local
