@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from typing import Any
@@ -72,7 +73,7 @@ def test_silent_holder_is_reported_as_silent(serving: FakeServer) -> None:
         content = json.loads(path.read_text())
         path.write_text(json.dumps({**content, "seen": time.time() - 60}))
         with session(serving, "b1") as two:
-            assert "no heartbeat for 60 s" in two.first["error"]
+            assert re.search(r"no heartbeat for \d+ s\b", two.first["error"])
             assert two.first["holder"]["silent"] >= 60
 
 

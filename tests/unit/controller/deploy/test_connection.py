@@ -14,6 +14,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko.common import cMSG_CHANNEL_SUCCESS
 
 from controller.deploy.connection import SshRemote, connect
 from controller.deploy.errors import DeployError
@@ -21,7 +22,7 @@ from controller.deploy.inventory import Host
 from controller.deploy.remote import ConnectionLost, Done
 from controller.deploy.remote_toxctl import ToxctlCall
 
-ANSWER_SECONDS = 0.2
+HANG_SECONDS = 300
 
 
 class Shell(paramiko.ServerInterface):
@@ -43,10 +44,18 @@ class Shell(paramiko.ServerInterface):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         # paramiko confirms the request once this has returned; a channel that closes before that
         # is an error for the client, so the answer waits until the confirmation is out.
-        threading.Timer(ANSWER_SECONDS, self.run, args=(channel, command.decode())).start()
+        confirmed = self.server.confirmed = threading.Event()
+        arguments = (channel, command.decode(), confirmed)
+        threading.Thread(target=self.run, args=arguments).start()
         return True
 
-    def run(self, channel: paramiko.Channel, command: str) -> None:
+    def run(self, channel: paramiko.Channel, command: str, confirmed: threading.Event) -> None:
+        confirmed.wait(HANG_SECONDS)
+        # A client that has what it asked for may be gone.
+        with contextlib.suppress(EOFError, OSError):
+            self.reply(channel, command)
+
+    def reply(self, channel: paramiko.Channel, command: str) -> None:
         if self.server.echoes:
             self.echo(channel)
             return
@@ -79,6 +88,7 @@ class SshServer:
         self.user_key = user_key
         self.answer: Callable[[str, str], tuple] = lambda command, typed: (command, "", 0)
         self.echoes = False
+        self.confirmed = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.known_hosts = directory / "known_hosts"
@@ -102,10 +112,22 @@ class SshServer:
                 return
             self.transport = transport = paramiko.Transport(client)
             transport.add_server_key(self.host_key)
+            self.watch(transport)
             with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                 transport.start_server(server=Shell(self))
-                transport.join(300)
+                transport.join(HANG_SECONDS)
             transport.close()
+
+    def watch(self, transport: paramiko.Transport) -> None:
+        """Note when the confirmation of a request has been sent."""
+        send = transport._send_user_message
+
+        def sent(message: paramiko.Message) -> None:
+            send(message)
+            if message.asbytes()[:1] == cMSG_CHANNEL_SUCCESS:
+                self.confirmed.set()
+
+        transport._send_user_message = sent  # type: ignore[method-assign]
 
     def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
