@@ -20,11 +20,16 @@ from toxctl.slots import Slots
 __all__ = ["plan", "run_slot"]
 
 ACTIVATE = "run `toxctl activate` (`fab deploy-model`)"
-# Server: its programs, its configuration beside server.json, the option that names that.
+# Server: its programs, its configuration beside server.json, the options that name that and the
+# number of connections that may wait.
 SERVERS = {
-    "uwsgi": (("uwsgi", "pyuwsgi"), "uwsgi.ini", "--ini"),
-    "gunicorn": (("gunicorn",), "gunicorn.conf.py", "--config"),
+    "uwsgi": (("uwsgi", "pyuwsgi"), "uwsgi.ini", "--ini", "--listen"),
+    "gunicorn": (("gunicorn",), "gunicorn.conf.py", "--config", "--backlog"),
 }
+# Connections that wait while a killed worker starts again: it needs seconds to load its model.
+BACKLOG = 1024
+KERNEL_BACKLOG = "/proc/sys/net/core/somaxconn"
+OLD_KERNEL_BACKLOG = 128  # before Linux 5.4
 
 
 def run_slot(config: Config, slot: str) -> NoReturn:
@@ -49,7 +54,7 @@ def plan(config: Config, slot: str, server: str) -> tuple[str, list[str], dict[s
     """
     if server not in SERVERS:
         raise ToxctlError(f"SLOT_SERVER is {server}, not one of {', '.join(SERVERS)}")
-    names, settings, option = SERVERS[server]
+    names, settings, option, backlog = SERVERS[server]
     if slot not in config.slots:
         raise ToxctlError(f"there is no slot {slot}, only {', '.join(config.slots)}")
     path = Slots(config).file(slot)
@@ -73,7 +78,17 @@ def plan(config: Config, slot: str, server: str) -> tuple[str, list[str], dict[s
         "SLOT_APP": release["app"],
         "PYTHONPATH": release["app"],
     }
-    return program, [program, option, settings], environment
+    # Not in the configuration: there uWSGI takes a variable for the number 0.
+    return program, [program, option, settings, backlog, str(_backlog())], environment
+
+
+def _backlog() -> int:
+    """Return how many connections may wait to be accepted; uWSGI refuses more than the kernel's."""
+    try:
+        with open(KERNEL_BACKLOG, encoding="ascii") as file:
+            return min(BACKLOG, int(file.read()))
+    except (OSError, ValueError):
+        return OLD_KERNEL_BACKLOG
 
 
 def _read(path: str) -> dict[str, Any]:

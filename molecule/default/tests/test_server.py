@@ -61,6 +61,14 @@ def test_service_is_enabled_and_running(host, database, name):
     assert host.service(unit).is_running
 
 
+def test_connections_wait_while_a_killed_worker_loads_its_model(host, server, live_slot):
+    allowed = int(host.file("/proc/sys/net/core/somaxconn").content_string)
+    listening = host.check_output("ss --no-header --unix --listening").splitlines()
+    path = server["socket"].format(slot=live_slot)
+    (live,) = (line.split() for line in listening if path in line)
+    assert int(live[3]) == min(1024, allowed)
+
+
 def test_no_unit_has_failed(host):
     assert host.run("systemctl list-units --failed --no-legend --plain").stdout == ""
 

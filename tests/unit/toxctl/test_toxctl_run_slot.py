@@ -46,9 +46,11 @@ def test_uwsgi_takes_the_place_of_the_process_with_real_paths(slot: FakeServer) 
     code, out, err, pid = run(slot, "blue")
     assert (code, err) == (0, "")
     app = str(slot.root / "apps/1.0")  # not the link, which the next deploy moves
-    assert out.split() == [
+    *words, backlog = out.split()
+    assert backlog.isdigit()
+    assert words == [
         str(pid), "blue", str(slot.models["one"].path), app, "kept", "0027",
-        "--ini", str(slot.root / "uwsgi.ini"),
+        "--ini", str(slot.root / "uwsgi.ini"), "--listen",
     ]  # fmt: skip
 
 
@@ -86,20 +88,43 @@ def test_gunicorn_takes_the_place_of_the_process_if_the_inventory_says_so(
     code, out, err, pid = run(slot, "blue", SLOT_SERVER="gunicorn")
     assert (code, err) == (0, "")
     assert out.split()[0] == str(pid)
-    assert out.split()[-2:] == ["--config", str(slot.root / "gunicorn.conf.py")]
+    assert out.split()[-4:-2] == ["--config", str(slot.root / "gunicorn.conf.py")]
     assert "uwsgi cannot be run" in slot.run("run-slot", "blue").stderr
 
 
-def test_plan_has_program_arguments_and_added_variables(slot: FakeServer) -> None:
+def test_plan_has_program_arguments_and_added_variables(
+    slot: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = slot.root / "somaxconn"
+    kernel.write_text("128\n")
+    monkeypatch.setattr(run_slot, "KERNEL_BACKLOG", str(kernel))
     found = config.load(str(slot.config_path))
     program, arguments, added = run_slot.plan(found, "blue", "uwsgi")
-    assert arguments == [program, "--ini", str(slot.root / "uwsgi.ini")]
+    assert arguments == [program, "--ini", str(slot.root / "uwsgi.ini"), "--listen", "128"]
     assert added == {
         "TOX_COM_DET_SLOT": "blue",
         "TOX_COM_DET_MODEL": str(slot.models["one"].path),
         "SLOT_APP": str(slot.root / "apps/1.0"),
         "PYTHONPATH": str(slot.root / "apps/1.0"),
     }
+
+
+@pytest.mark.parametrize(("kernel", "expected"), [("4096\n", "1024"), ("x", "128"), (None, "128")])
+def test_as_many_connections_wait_as_the_kernel_allows(
+    slot: FakeServer, monkeypatch: pytest.MonkeyPatch, kernel: str | None, expected: str
+) -> None:
+    """uWSGI does not start with more."""
+    path = slot.root / "somaxconn"
+    if kernel is not None:
+        path.write_text(kernel)
+    monkeypatch.setattr(run_slot, "KERNEL_BACKLOG", str(path))
+    found = config.load(str(slot.config_path))
+    for server, option in (("uwsgi", "--listen"), ("gunicorn", "--backlog")):
+        program = slot.root / "apps/1.0/venv/bin" / server
+        program.write_text("")
+        program.chmod(0o755)
+        _, arguments, _ = run_slot.plan(found, "blue", server)
+        assert arguments[-2:] == [option, expected]
 
 
 def test_unknown_server_is_refused_in_one_line(

@@ -52,7 +52,6 @@ uwsgi = ini(
                 (
                     "buffer-size",
                     "harakiri",
-                    "listen",
                     "log-slow",
                     "processes",
                     "threads",
