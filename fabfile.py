@@ -27,6 +27,9 @@ build_model = laptop_task(tasks.build_model.build_model, **tasks.build_model.BUI
 dump_embeddings = laptop_task(tasks.build_model.dump_embeddings, **tasks.build_model.DUMP_HELP)
 
 collect_scores = laptop_task(tasks.collect_scores.collect_scores, **tasks.collect_scores.HELP)
+fit_scores = laptop_task(tasks.fit_scores.fit_scores, **tasks.fit_scores.HELP)
+remove_score_maps = laptop_task(tasks.fit_scores.remove_score_maps, **tasks.fit_scores.REMOVE_HELP)
+tune_thresholds = laptop_task(tasks.tune_thresholds.tune_thresholds, **tasks.tune_thresholds.HELP)
 
 
 @server_task(bundle=BUNDLE_HELP)

@@ -16,6 +16,7 @@ __all__ = [
     "Step",
     "megabytes",
     "print_scores",
+    "print_table",
     "step_progress",
     "table",
     "transfer_progress",
@@ -109,6 +110,30 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] | None = None) ->
     lines = [header, *rows] if header is not None else list(rows)
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     return "\n".join("  " + "  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines)
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], out: TextIO | None = None
+) -> None:
+    """Print rows of text and numbers; on a terminal as a table with rules.
+
+    Args:
+        header: names of the columns.
+        rows: cells, as many as names; rows with an equal first cell are a section.
+    """
+    out = sys.stdout if out is None else out
+    if not out.isatty():
+        print(table(rows, header), file=out)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table()
+    for number, name in enumerate(header):
+        grid.add_column(name, justify="right" if number else "left")
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        grid.add_row(*row, end_section=after is None or after[0] != row[0])
+    Console(file=out).print(grid)
 
 
 def print_scores(

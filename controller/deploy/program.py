@@ -147,6 +147,10 @@ def words(message: str, tasks: Sequence[str]) -> str:
         option = (found[2] or found[1]).replace("_", "-")
         has = "has no value" if found[3] == "needed" else "takes no value"
         return f"--{option} {has}: see `fab --help TASK`"
+    if found := re.match(
+        r"'([\w-]+)' did not receive required positional arguments: (.*)", message
+    ):
+        return f"{found[1]} needs {line_of(found[2])}: see `fab --help {found[1]}`"
     return line_of(message)
 
 

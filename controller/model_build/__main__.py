@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--labels", type=lambda text: text.split(","), help="names of the scores, comma-separated"
     )
+    parser.add_argument(
+        "--languages",
+        type=lambda text: text.split(","),
+        help="that the model was trained for, comma-separated (default: en)",
+    )
     parser.add_argument("--num-words", type=int, help="as given to Keras' Tokenizer")
     parser.add_argument(
         "--length", type=int, help="maxlen of pad_sequences, if the model does not state it"

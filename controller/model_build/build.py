@@ -26,6 +26,7 @@ from controller.model_build.plausibility import (
     check_indices,
     check_words,
 )
+from controller.model_build.score_maps import keep_maps
 from controller.model_build.settings import agree, make_settings, read_settings
 from controller.model_build.vocabulary import vocabulary
 from controller.model_build.word_index import read_word_index
@@ -101,7 +102,8 @@ def build(
     """Build the bundle of a Keras model in the directory `out`.
 
     Equal inputs give equal bytes. After an error or an interrupt nothing incomplete is left behind;
-    a previous bundle stays in place until the new one is complete.
+    a previous bundle stays in place until the new one is complete. Its score maps are kept if the
+    model is the same.
 
     Args:
         h5: Keras model: `.h5`, `.keras`, or an `.h5` with weights only.
@@ -168,7 +170,7 @@ def _build(
         del index  # with 400,000 words as large as everything else together
         plan = Plan(model, chosen, unknown, settings, files.reference, tools, unusual)
         with replacing(out) as work:
-            manifest = write_bundle(work, plan, say)
+            manifest = keep_maps(out, work, write_bundle(work, plan, say), say)
             stamp.write_stamp(work, built_from)
     for line in warnings_of(manifest):
         say(f"warning: {line}")

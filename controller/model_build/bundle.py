@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from controller.model_build.plausibility import (
 )
 from controller.model_build.reference import read_reference
 from controller.model_build.rows import NUMBER_BYTES, Rows, StoredRows, open_rows
+from controller.model_build.score_maps import manifest_text
 from controller.model_build.scoring import open_session
 from controller.model_build.settings import Settings
 from controller.model_build.vocabulary import Vocabulary
@@ -131,6 +131,7 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         "architecture": model.architecture,
         "dead_positions": dead,
         "built_with": dict(plan.tools),
+        "languages": list(settings.languages),
     }
     content["model_version"] = content_version(content)
     try:
@@ -140,9 +141,7 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
             f"{model.path}: no app reads a manifest of this model ({error}): change the model or "
             "its settings"
         ) from error
-    (work / MANIFEST_FILE).write_text(
-        json.dumps(manifest.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (work / MANIFEST_FILE).write_text(manifest_text(manifest), encoding="utf-8")
     return manifest
 
 

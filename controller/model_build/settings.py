@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from controller.model_build.errors import BuildError
+from tox_com_det.model.manifest_reader import DEFAULT_LANGUAGES, LANGUAGE
 from tox_com_det.model.tokenizer import DEFAULT_FILTERS, TokenizerRules
 
 _CHOICES = {
@@ -29,6 +30,7 @@ class Settings:
     Attributes:
         name: name of the model.
         labels: names of the scores in order.
+        languages: that the model was trained for, such as `en`.
         embedding_name: start of the name of the database's collection.
         length: the sequence length, for a model that does not state it.
         mode: word vectors in MongoDB (`split`) or in the head (`whole`).
@@ -41,6 +43,7 @@ class Settings:
 
     name: str = "model"
     labels: tuple[str, ...] = ()
+    languages: tuple[str, ...] = DEFAULT_LANGUAGES
     embedding_name: str = "embedding"
     length: int | None = None
     mode: Literal["split", "whole"] = "split"
@@ -116,9 +119,9 @@ def make_settings(where: str, *sources: dict[str, Any]) -> Settings:
                     f"{where}: unknown setting {key!r}: valid settings are "
                     f"{', '.join(sorted(known))}"
                 )
-            if key == "labels" and isinstance(value, str):
-                value = [label.strip() for label in value.split(",")]
-            if key in ("labels", "texts"):
+            if key in ("labels", "languages") and isinstance(value, str):
+                value = [one.strip() for one in value.split(",")]
+            if key in ("labels", "languages", "texts"):
                 value = _texts(where, key, value)
             settings = replace(settings, **{key: value})
     _check(where, settings)
@@ -127,7 +130,7 @@ def make_settings(where: str, *sources: dict[str, Any]) -> Settings:
 
 def _texts(where: str, key: str, value: Any) -> tuple[str, ...]:
     good = isinstance(value, (list, tuple)) and all(map(_is_text, value))
-    if not good or (key == "labels" and len({*value} - {""}) != len(value)):
+    if not good or (key != "texts" and len({*value} - {""}) != len(value)):
         raise BuildError(f"{where}: {key} is {value!r}, it must be a list of different texts")
     return tuple(value)
 
@@ -145,6 +148,8 @@ def _check(where: str, settings: Settings) -> None:
         value = getattr(settings, key)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise invalid(key, f"text of the form {pattern}")
+    if not settings.languages or not all(re.fullmatch(LANGUAGE, one) for one in settings.languages):
+        raise invalid("languages", "codes such as en or hi-Latn")
     for key, allowed in _CHOICES.items():
         if getattr(settings, key) not in allowed:
             raise invalid(key, " or ".join(allowed))

@@ -62,6 +62,22 @@ def write_stamp(bundle: Path, built_from: Mapping[str, Any]) -> None:
     (bundle / STAMP).write_text(text, encoding="utf-8")
 
 
+def restamp(bundle: Path, name: str, before: str) -> None:
+    """Take over a changed file of a bundle; `before`: its SHA-256 before the change.
+
+    A bundle whose stamp is missing or says something else of the file stays as it is.
+    """
+    try:
+        content = json.loads((bundle / STAMP).read_text(encoding="utf-8"))
+        if content["outputs"][name] != before:
+            return
+        content["outputs"][name] = sha256(bundle / name)
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    (bundle / STAMP).write_text(text, encoding="utf-8")
+
+
 def is_current(bundle: Path, built_from: Mapping[str, Any]) -> bool:
     """Whether `bundle` is complete and was built from exactly these inputs."""
     try:

@@ -52,13 +52,14 @@ class Pairs:
 
     def add_scores(self, text: str, scores: Mapping[str, float]) -> None:
         """Append a text's scores. Raises DeployError: the disk is full."""
-        self._add([(text, name, repr(value), "") for name, value in scores.items()])
+        self.add([(text, name, repr(value), "") for name, value in scores.items()])
 
     def add_problem(self, text: str, attributes: Iterable[str], problem: str) -> None:
         """Append why a text has no scores. Raises DeployError: the disk is full."""
-        self._add([(text, name, "", problem) for name in attributes])
+        self.add([(text, name, "", problem) for name in attributes])
 
-    def _add(self, rows: list[Row]) -> None:
+    def add(self, rows: list[Row]) -> None:
+        """Append rows, all or none. Raises DeployError: the disk is full."""
         try:
             self._append(rows)
         except OSError as error:

@@ -14,7 +14,8 @@ def content_version(data: Mapping[str, Any]) -> str:
     """Version of a model: 12 hex digits over everything that decides a score.
 
     `data` is an object in the form of `manifest.json`; `format_version`, `model_version`, the name,
-    the golden outputs and the tools' versions do not count.
+    the golden outputs and the tools' versions do not count. Score maps and languages decide what
+    the Perspective API answers; without them the version is that of older manifests.
 
     Raises:
         ManifestError: a part that counts is missing.
@@ -30,6 +31,10 @@ def content_version(data: Mapping[str, Any]) -> str:
                 key: embedding[key] for key in ("checksum", "dimension", "dtype", "special_rows")
             },
         }
+        if data.get("score_maps"):
+            deciding["score_maps"] = data["score_maps"]
+        if data.get("languages", ["en"]) != ["en"]:
+            deciding["languages"] = data["languages"]
     except (KeyError, TypeError) as error:
         raise ManifestError(f"cannot compute the model version: {error} is missing") from error
     canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

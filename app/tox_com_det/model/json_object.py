@@ -13,18 +13,19 @@ _SHOWN_VALUE = 60
 
 
 class JsonObject:
-    """A JSON object with exactly the given keys.
+    """A JSON object with the given keys and no other.
 
     Every method that reads a key raises ManifestError where the value is not in its form.
     """
 
-    def __init__(self, data: Any, path: str, keys: str) -> None:
+    def __init__(self, data: Any, path: str, keys: str, optional: str = "") -> None:
         """Check the keys.
 
         Args:
             data: any parsed JSON.
             path: of `data` in the file, such as `embedding`; "" for the whole of it.
             keys: the keys it must have, separated by blanks.
+            optional: the keys that it may have.
 
         Raises:
             ManifestError: not an object, a key is missing, or a key is unknown.
@@ -35,10 +36,13 @@ class JsonObject:
         expected = set(keys.split())
         for key in sorted(expected - data.keys()):
             raise ManifestError(f"{where}: key {key!r} is missing")
-        for key in sorted(map(str, data.keys() - expected)):
+        for key in sorted(map(str, data.keys() - expected - set(optional.split()))):
             raise ManifestError(f"{where}: unknown key {shown(key)}")
         self._data = data
         self._path = path
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
 
     def path(self, key: str) -> str:
         """Path of a key in the file, such as `embedding.count`."""

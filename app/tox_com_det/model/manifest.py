@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tox_com_det.model.manifest_parts import (
     ManifestError,
     SequenceRules,
 )
+from tox_com_det.model.score_map import ScoreMap
 from tox_com_det.model.tokenizer import TokenizerRules
 
 __all__ = [
@@ -47,7 +48,11 @@ _MAX_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Manifest:
-    """A checked manifest: one model, its embedding and the golden outputs that prove it."""
+    """A checked manifest: one model, its embedding and the golden outputs that prove it.
+
+    `languages` and `score_maps` are what the Perspective API needs of a model. They are optional in
+    the file, and not written where they say nothing, so that older apps read it.
+    """
 
     format_version: int
     model_version: str
@@ -61,6 +66,8 @@ class Manifest:
     architecture: Mapping[str, Any]
     dead_positions: tuple[int, ...]
     built_with: Mapping[str, str]
+    languages: tuple[str, ...] = reader.DEFAULT_LANGUAGES
+    score_maps: Mapping[str, ScoreMap] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | Path) -> Manifest:
@@ -108,6 +115,7 @@ class Manifest:
             "",
             "format_version model_version name files labels sequence tokenizer embedding"
             f" {golden_key} architecture dead_positions built_with",
+            optional="languages score_maps",
         )
         labels = reader.read_labels(top)
         sequence = reader.read_sequence(top)
@@ -125,6 +133,8 @@ class Manifest:
             architecture=top.mapping("architecture"),
             dead_positions=reader.read_dead_positions(top, sequence.length),
             built_with=reader.read_built_with(top),
+            languages=reader.read_languages(top),
+            score_maps=reader.read_score_maps(top),
         )
         content = content_version(data)
         if manifest.model_version != content:
@@ -186,4 +196,15 @@ class Manifest:
             "architecture": dict(self.architecture),
             "dead_positions": list(self.dead_positions),
             "built_with": dict(self.built_with),
+            **self._for_perspective(),
         }
+
+    def _for_perspective(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        if self.languages != reader.DEFAULT_LANGUAGES:
+            result["languages"] = list(self.languages)
+        if self.score_maps:
+            result["score_maps"] = {
+                name: {"x": list(one.x), "y": list(one.y)} for name, one in self.score_maps.items()
+            }
+        return result

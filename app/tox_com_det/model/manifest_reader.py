@@ -21,8 +21,12 @@ from tox_com_det.model.manifest_parts import (
     ManifestError,
     SequenceRules,
 )
+from tox_com_det.model.score_map import MOST_POINTS, ScoreMap
 from tox_com_det.model.tokenizer import Side, TokenizerRules
 
+DEFAULT_LANGUAGES = ("en",)
+LANGUAGE = r"[a-z]{2,3}(-[A-Za-z]{2,8})?"
+ATTRIBUTE = r"[A-Z][A-Z0-9_]{0,63}"
 _SHA256 = r"[0-9a-f]{64}"
 
 
@@ -34,6 +38,46 @@ def read_labels(top: JsonObject) -> tuple[str, ...]:
     if len(set(labels)) != len(labels):
         raise top.error("labels", "each label once")
     return tuple(labels)
+
+
+def read_languages(top: JsonObject) -> tuple[str, ...]:
+    """The languages that the model was trained for; English where the manifest names none."""
+    if "languages" not in top:
+        return DEFAULT_LANGUAGES
+    languages = top.items("languages", 1)
+    if not all(isinstance(one, str) and re.fullmatch(LANGUAGE, one) for one in languages):
+        raise top.error("languages", "an array of codes such as en or hi-Latn")
+    if len(set(languages)) != len(languages):
+        raise top.error("languages", "each language once")
+    return tuple(languages)
+
+
+def read_score_maps(top: JsonObject) -> dict[str, ScoreMap]:
+    """What the Perspective API makes of the scores, by attribute; {} where there are no maps."""
+    if "score_maps" not in top:
+        return {}
+    maps = {}
+    for name in top.mapping("score_maps"):
+        if re.fullmatch(ATTRIBUTE, name) is None:
+            raise top.error("score_maps", "attributes such as TOXICITY as keys")
+        points = JsonObject(top.mapping("score_maps")[name], f"score_maps.{name}", "x y")
+        x, y = (_ascending(points, key) for key in "xy")
+        if len(x) != len(y) or len(x) > MOST_POINTS:
+            raise ManifestError(
+                f"score_maps.{name} has {len(x)} x and {len(y)} y, expected as many of each,"
+                f" at most {MOST_POINTS}"
+            )
+        if len(set(x)) != len(x):
+            raise points.error("x", "each number once")
+        maps[name] = ScoreMap(x, y)
+    return maps
+
+
+def _ascending(points: JsonObject, key: str) -> tuple[float, ...]:
+    numbers = points.items(key, 2)
+    if not all(is_finite(one) and 0 <= one <= 1 for one in numbers) or sorted(numbers) != numbers:
+        raise points.error(key, "numbers from 0 to 1 in ascending order")
+    return tuple(numbers)
 
 
 def read_sequence(top: JsonObject) -> SequenceRules:

@@ -90,18 +90,21 @@ class Scorer:
         summary = scores[request.text]
         result: dict[str, Any] = {"attributeScores": {}}
         for wanted, position in analysis.wanted:
-            if wanted.threshold is not None and summary[position] < wanted.threshold:
+            value = self._attributes.score(wanted.name, summary[position])
+            if wanted.threshold is not None and value < wanted.threshold:
                 continue
             result["attributeScores"][wanted.name] = {
                 "spanScores": [
                     {
                         "begin": span.begin,
                         "end": span.end,
-                        "score": _score(scores[span.text][position]),
+                        "score": _score(
+                            self._attributes.score(wanted.name, scores[span.text][position])
+                        ),
                     }
                     for span in analysis.spans
                 ],
-                "summaryScore": _score(summary[position]),
+                "summaryScore": _score(value),
             }
         result["languages"] = list(request.languages or self._settings.languages[:1])
         if request.client_token is not None:

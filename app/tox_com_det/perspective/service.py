@@ -52,7 +52,9 @@ class Service:
         self._predictor = predictor
         self._max_body_bytes = max_body_bytes
         self._max_unknown_words = max_unknown_words
-        self._scorer = Scorer(Attributes(predictor.manifest.labels, settings.labels), settings)
+        manifest = predictor.manifest
+        attributes = Attributes(manifest.labels, settings.labels, manifest.score_maps)
+        self._scorer = Scorer(attributes, settings)
 
     def answer(self, operation: str, body: bytes, encoding: str) -> dict[str, Any]:
         """The response's content. Raises GoogleError, and what the predictor raises."""

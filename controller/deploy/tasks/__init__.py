@@ -6,12 +6,14 @@ from controller.deploy.tasks import (
     collect_scores,
     deploy_app,
     deploy_model,
+    fit_scores,
     logs,
     prune,
     releases,
     restore_embeddings,
     rollback,
     status,
+    tune_thresholds,
     unlock,
 )
 
@@ -21,11 +23,13 @@ __all__ = [
     "collect_scores",
     "deploy_app",
     "deploy_model",
+    "fit_scores",
     "logs",
     "prune",
     "releases",
     "restore_embeddings",
     "rollback",
     "status",
+    "tune_thresholds",
     "unlock",
 ]

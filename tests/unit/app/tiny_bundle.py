@@ -40,6 +40,7 @@ class TinyBundle:
     dtype: str = "float32"
     masked: bool = False
     format_version: int = 2
+    more: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)
@@ -173,6 +174,7 @@ class TinyBundle:
             "architecture": {"class_name": "Sequential", "config": {"layers": []}},
             "dead_positions": [],
             "built_with": {"model_build": "0.1.0"},
+            **self.more,
         }
         data["model_version"] = content_version(data)
         return data

@@ -96,9 +96,13 @@ def tasks() -> Collection:
 @each("fab")
 def test_fab_tasks_and_their_options_exist(command: Command, tasks: Collection) -> None:
     options: dict[str, Argument] = {}
+    needed: list[Argument] = []
     words = iter(command.words)
     for word in words:
         if word in FAB_OPTIONS or PLACEHOLDER.fullmatch(word):
+            continue
+        if needed and "." in word:  # a file
+            needed.pop()
             continue
         if word.startswith("[") or word.endswith("]"):  # `rollback [--release]`
             word = word.strip("[]")
@@ -108,6 +112,7 @@ def test_fab_tasks_and_their_options_exist(command: Command, tasks: Collection) 
                 next(words, None)
             continue
         assert word in tasks.task_names, word
+        needed = [one for one in tasks[word].get_arguments() if one.positional]
         options = {
             f"--{name}".replace("_", "-"): argument
             for argument in tasks[word].get_arguments()

@@ -1,0 +1,59 @@
+"""What the tasks about thresholds share: whom they ask for scores, and their options."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from controller.deploy.cli import HOSTS
+from controller.deploy.errors import DeployError
+from controller.deploy.inventory import read_hosts
+from controller.deploy.paths import BUILD, absolute
+from controller.deploy.server import opened
+from controller.scores.service import Service
+
+__all__ = ["SCORES", "SERVICE", "input_file", "open_service", "share"]
+
+SCORES = BUILD / "scores"
+SERVICE = {"url": "address of the service (default: the inventory's server)", **HOSTS}
+
+
+def input_file(given: str, task: str) -> Path:
+    """Return the file that a task reads.
+
+    invoke takes an option that it does not know for the file's name.
+
+    Raises DeployError: not a file.
+    """
+    path = absolute(given)
+    if given.startswith("-") and not path.exists():
+        raise DeployError(f"there is no option {given}: see `fab --help {task}`")
+    if not path.is_file():
+        raise DeployError(f"{path}: no such file: see `fab --help {task}`")
+    return path
+
+
+def open_service(url: str | None, inventory: str | None, limit: str | None) -> Service:
+    """Return the service at an address, or that of the one server of the inventory.
+
+    Raises DeployError: no address, no server, or several.
+    """
+    if url is not None:
+        if re.fullmatch(r"https?://[^\s/?#@]+/?", url) is None:
+            raise DeployError(f"--url is {url}, expected one such as http://127.0.0.1:8080")
+        return Service(url)
+    hosts = read_hosts(inventory, limit)
+    if len(hosts) > 1:
+        names = ", ".join(host.name for host in hosts)
+        raise DeployError(f"the inventory has {len(hosts)} servers ({names}): name one by --limit")
+    with opened(hosts[0]) as server:
+        return Service(server.url)
+
+
+def share(option: str, value: str | None) -> float | None:
+    """Return an option's number between 0 and 1; None if it is not given."""
+    if value is None:
+        return None
+    if re.fullmatch(r"0?\.[0-9]{1,9}", value) is None or not 0 < float(value) < 1:
+        raise DeployError(f"--{option} is {value}, expected a number between 0 and 1, such as 0.02")
+    return float(value)

@@ -1,0 +1,158 @@
+"""The scores of a running service, before any score map: many texts over `POST /predict`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import requests
+
+from controller.deploy.errors import DeployError
+
+__all__ = ["Refused", "Service"]
+
+_SECONDS = 60.0
+_MOST_FAILURES = 8
+_LONGEST_WAIT = 60.0
+_LIMITS = {"texts": 32, "characters_per_text": 20000, "body_bytes": 1048576}
+_LOCAL = ("http://127.", "http://localhost", "http://[::1")
+Scores = Mapping[str, float]
+
+
+class Refused(Exception):
+    """The service does not take these texts; a part of them it may."""
+
+
+class Service:
+    """Sends texts over one connection, as many at once as the service takes.
+
+    Attributes:
+        model: the version of the model that answered, "" before the first answer.
+    """
+
+    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        """`url`: without a path. `sleep`: waits for a number of seconds."""
+        self.model = ""
+        self._url = url.rstrip("/")
+        self._sleep = sleep
+        self._session = requests.Session()
+        # A proxy in the laptop's environment must not come between it and a server on loopback.
+        self._session.trust_env = not self._url.startswith(_LOCAL)
+        self._limits: dict[str, int] = {}
+
+    def score(self, texts: Sequence[str]) -> Iterator[list[tuple[str, Scores | None]]]:
+        """Yield texts with their scores by label, some at a time; None: refused.
+
+        Raises:
+            DeployError: no answer for too long, or one without scores.
+        """
+        if not self._limits:
+            self._limits = self._ask_limits()
+        for group in self._groups(texts):
+            yield list(self._score_group(group))
+
+    def _ask_limits(self) -> dict[str, int]:
+        found = self._request("GET", "/limits", None)
+        try:
+            return {name: max(1, int(found.get(name, least))) for name, least in _LIMITS.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise self._strange("/limits") from None
+
+    def _groups(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        """Neighbours together, within the limits of one request."""
+        group: list[str] = []
+        size = 0
+        for text in texts:
+            length = len(json.dumps(text)) + 2
+            full = len(group) == self._limits["texts"]
+            if group and (full or size + length > self._limits["body_bytes"] - 64):
+                yield group
+                group, size = [], 0
+            group.append(text)
+            size += length
+        if group:
+            yield group
+
+    def _score_group(self, texts: Sequence[str]) -> Iterator[tuple[str, Scores | None]]:
+        most = self._limits["characters_per_text"]
+        yield from ((text, None) for text in texts if len(text) > most)
+        texts = [text for text in texts if len(text) <= most]
+        if not texts:
+            return
+        try:
+            yield from zip(texts, self._predict(texts), strict=True)
+        except Refused:
+            if len(texts) == 1:
+                yield texts[0], None
+                return
+            middle = len(texts) // 2
+            yield from self._score_group(texts[:middle])
+            yield from self._score_group(texts[middle:])
+
+    def _predict(self, texts: Sequence[str]) -> Sequence[Scores]:
+        # Half of a surrogate pair is no UTF-8; the Perspective API replaces it in the same way.
+        sent = [
+            text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts
+        ]
+        answer = self._request("POST", "/predict", {"texts": sent})
+        try:
+            model = str(answer["model"])
+            scores = [
+                {str(label): float(value) for label, value in one["scores"].items()}
+                for one in answer["results"]
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise self._strange("/predict") from None
+        if len(scores) != len(texts):
+            raise self._strange("/predict")
+        if self.model not in ("", model):
+            raise DeployError(
+                f"{self._url} is now answered by model {model}, before by {self.model}: there was "
+                "a deploy just now: rerun the command"
+            )
+        self.model = model
+        return scores
+
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        """The answer's JSON; asks again, after longer and longer pauses."""
+        last = ""
+        for failures in range(_MOST_FAILURES):
+            wait = 2.0**failures
+            try:
+                response = self._session.request(
+                    method, self._url + path, json=body, timeout=_SECONDS, allow_redirects=False
+                )
+            except requests.ConnectionError as error:
+                reason = getattr(error.args[0], "reason", error) if error.args else error
+                raise DeployError(
+                    f"{self._url} does not answer ({reason}): see `fab status`"
+                ) from None
+            except requests.RequestException as error:
+                last = type(error).__name__
+            else:
+                if response.status_code == 200:
+                    try:
+                        return response.json()
+                    except ValueError:
+                        raise self._strange(path) from None
+                last = f"HTTP {response.status_code}"
+                if response.status_code in (400, 413):
+                    raise Refused(last)
+                if response.status_code != 429 and response.status_code < 500:
+                    raise self._strange(path, last)
+                asked = response.headers.get("Retry-After", "")
+                wait = float(asked) if asked.isdigit() else wait
+            if failures < _MOST_FAILURES - 1:
+                self._sleep(min(wait, _LONGEST_WAIT))
+        raise DeployError(
+            f"{self._url}{path}: {last} {_MOST_FAILURES} times in a row: see `fab status`, then "
+            "rerun the command"
+        )
+
+    def _strange(self, path: str, what: str = "an answer of another form") -> DeployError:
+        return DeployError(
+            f"{self._url}{path} gives {what}: name the address of a service of this project with "
+            "--url"
+        )

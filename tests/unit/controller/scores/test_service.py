@@ -1,0 +1,114 @@
+"""The client that asks for many scores: within the limits, patient, and resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from local_service import LocalService, comments, running
+from tiny_bundle import LABELS, TinyBundle
+
+from controller.deploy.bundle import load_bundle
+from controller.deploy.errors import DeployError
+from controller.deploy.inventory import Host
+from controller.deploy.tasks import scored
+from controller.scores.model_scores import check_model, model_labels, model_scores
+from controller.scores.service import Service
+
+LIMITS = {"max_texts": 4, "max_chars": 60, "max_body_bytes": 2000}
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[LocalService]:
+    with running(tmp_path, **LIMITS) as service:
+        yield service
+
+
+def test_texts_are_sent_within_the_limits_of_the_service(local: LocalService, tmp_path: Path):
+    texts = [*comments(9), "x" * 61, "\ud83d", "日本 " * 15]
+    found = model_scores(Service(local.url), texts, tmp_path / "scores")
+    assert set(texts) - set(found) == {"x" * 61}
+    assert all(list(scores) == list(LABELS) for scores in found.values())
+    assert max(local.texts) == 4
+    one = next(Service(local.url).score([texts[0]]))
+    assert one == [(texts[0], found[texts[0]])]
+
+
+def test_a_text_that_is_refused_is_left_out_alone(tmp_path: Path):
+    with running(tmp_path, max_unknown_words=2) as local:
+        texts = ["you", "a b c d e", "are", "great"]
+        found = model_scores(Service(local.url), texts, tmp_path / "scores")
+    assert list(found) == ["you", "are", "great"]
+
+
+def test_a_second_run_asks_only_for_what_is_missing(local: LocalService, tmp_path: Path):
+    texts = comments(12)
+    directory = tmp_path / "scores"
+    first = model_scores(Service(local.url), texts[:8], directory)
+    (path,) = directory.iterdir()
+    with path.open("ab") as file:  # as a killed process leaves it
+        file.write(f"{texts[8]},toxic,0.5,\r\n{texts[9]},tox".encode())
+    before = sum(local.texts)
+    again = model_scores(Service(local.url), texts, directory)
+    assert sum(local.texts) - before == 1 + 4  # the question for the model, then the rest
+    assert {text: again[text] for text in first} == first
+    assert set(again) == set(texts)
+    assert again[texts[8]].keys() == set(LABELS)
+
+
+def test_it_waits_as_long_as_the_service_asks(local: LocalService):
+    pauses: list[float] = []
+    service = Service(local.url, pauses.append)
+    local.planned = [(200, {}), (429, {"Retry-After": "7"}), (503, {"Retry-After": "999"})]
+    local.planned.pop(0)
+    model_labels(service)
+    assert pauses == [7.0, 60.0]
+
+
+def test_it_does_not_wait_for_ever(local: LocalService):
+    pauses: list[float] = []
+    local.planned = [(503, {})] * 20
+    with pytest.raises(DeployError, match="HTTP 503 8 times in a row: see `fab status`"):
+        model_labels(Service(local.url, pauses.append))
+    assert pauses == [1, 2, 4, 8, 16, 32, 60]
+
+
+def test_another_server_is_one_line(local: LocalService):
+    local.planned = [(404, {})]
+    with pytest.raises(DeployError, match="--url"):
+        model_labels(Service(local.url))
+    with pytest.raises(DeployError, match="does not answer"):
+        model_labels(Service("http://127.0.0.1:9"))
+
+
+def test_a_deploy_in_between_stops_it(local: LocalService):
+    service = Service(local.url)
+    model_labels(service)
+    service.model = "0123456789ab"
+    with pytest.raises(DeployError, match="there was a deploy just now"):
+        model_labels(service)
+
+
+def test_without_an_address_the_inventory_has_to_have_one_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    host = Host("one", "127.0.0.1", 22, "root")
+    hosts = [host, replace(host, name="two")]
+    monkeypatch.setattr(scored, "read_hosts", lambda *_: hosts)
+    with pytest.raises(DeployError, match=r"2 servers \(one, two\): name one by --limit"):
+        scored.open_service(None, None, None)
+    opened = [SimpleNamespace(url="http://127.0.0.1:8081")]
+    monkeypatch.setattr(scored, "opened", lambda _: nullcontext(opened[0]))
+    del hosts[1]
+    assert isinstance(scored.open_service(None, None, None), Service)
+
+
+def test_the_bundle_of_another_model_is_refused(local: LocalService, tmp_path: Path):
+    check_model(Service(local.url), load_bundle(local.bundle).manifest)
+    other = load_bundle(TinyBundle(seed=8).write(tmp_path / "other")).manifest
+    with pytest.raises(DeployError, match=r"another model .* run `fab deploy-model`"):
+        check_model(Service(local.url), other)
