@@ -8,6 +8,9 @@ from typing import Any
 ERROR_TYPE = "type.googleapis.com/google.commentanalyzer.v1alpha1.Error"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 
+# Characters of a client's word that are repeated to it.
+SHOWN = 64
+
 _STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",

@@ -7,23 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from tox_com_det.perspective.attributes import Attributes
-from tox_com_det.perspective.errors import GoogleError, invalid
+from tox_com_det.perspective.errors import SHOWN, GoogleError, invalid
+from tox_com_det.perspective.languages import Languages
 from tox_com_det.perspective.messages import AnalyzeRequest, SuggestRequest, Wanted
 from tox_com_det.perspective.settings import PerspectiveSettings
 from tox_com_det.perspective.spans import Span, sentences, whole
 
 # Of one comment; with more sentences, neighbours share a span.
 MOST_SPANS = 128
-_SHOWN = 64
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What one request needs: the scores of its whole text, the first of its spans or not."""
+    """What one request needs: the scores of its whole text, the first of its spans or not.
+
+    `detected`: languages of the text, the likeliest first.
+    """
 
     request: AnalyzeRequest
     wanted: tuple[tuple[Wanted, int], ...]
     spans: tuple[Span, ...]
+    detected: tuple[str, ...]
 
     @property
     def texts(self) -> list[str]:
@@ -34,8 +38,11 @@ class Analysis:
 class Scorer:
     """The API for one model, without HTTP."""
 
-    def __init__(self, attributes: Attributes, settings: PerspectiveSettings) -> None:
+    def __init__(
+        self, attributes: Attributes, languages: Languages, settings: PerspectiveSettings
+    ) -> None:
         self._attributes = attributes
+        self._languages = languages
         self._settings = settings
 
     def plan(self, request: AnalyzeRequest) -> Analysis:
@@ -45,44 +52,42 @@ class Scorer:
             GoogleError: 400, an attribute, a score type or a language that the model does not have.
         """
         drop = request.drop_unsupported or self._settings.drop_unsupported
+        detected = self._languages.detected(request.text)
         wanted = []
         for one in request.wanted:
             try:
-                wanted.append((one, self._position(one, request.languages)))
+                position = self._position(one)
+                self._languages.check(one.name, request, detected)
+                wanted.append((one, position))
             except GoogleError:
                 if not drop:
                     raise
         text = request.text
         spans = sentences(text, MOST_SPANS) if request.by_sentence else [whole(text)]
-        return Analysis(request, tuple(wanted), tuple(spans))
+        return Analysis(request, tuple(wanted), tuple(spans), detected)
 
-    def _position(self, wanted: Wanted, languages: Sequence[str]) -> int:
-        name = wanted.name[:_SHOWN]
+    def suggested(self, request: SuggestRequest) -> dict[str, Any]:
+        """The SuggestCommentScoreResponse."""
+        result: dict[str, Any] = {}
+        if request.client_token is not None:
+            result["clientToken"] = request.client_token
+        if request.languages:
+            result["requestedLanguages"] = list(request.languages)
+        if detected := self._languages.detected(request.text):
+            result["detectedLanguages"] = list(detected)
+        return result
+
+    def _position(self, wanted: Wanted) -> int:
+        name = wanted.name[:SHOWN]
         position = self._attributes.position(wanted.name)
         if position is None:
             raise invalid(f"Unknown requested attribute: {name}")
         if wanted.score_type != "PROBABILITY":
             raise invalid(
-                f"Requested score type {wanted.score_type[:_SHOWN]} is not supported by attribute"
+                f"Requested score type {wanted.score_type[:SHOWN]} is not supported by attribute"
                 f" {name}"
             )
-        foreign = [one for one in languages if not self._reads(one)]
-        if foreign:
-            raise invalid(
-                f"Attribute {name} does not support request languages: "
-                + ", ".join(one[:_SHOWN] for one in foreign),
-                "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE",
-                languageNotSupportedByAttributeError={
-                    "requestedLanguages": list(languages),
-                    "attribute": name,
-                },
-            )
         return position
-
-    def _reads(self, language: str) -> bool:
-        known = [one.lower() for one in self._settings.languages]
-        language = language.lower().replace("_", "-")
-        return language in known or language.split("-", 1)[0] in known
 
     def answer(self, analysis: Analysis, scores: Mapping[str, Sequence[float]]) -> dict[str, Any]:
         """The AnalyzeCommentResponse; `scores` of each of the analysis' texts."""
@@ -106,7 +111,9 @@ class Scorer:
                 ],
                 "summaryScore": _score(value),
             }
-        result["languages"] = list(request.languages or self._settings.languages[:1])
+        result["languages"] = self._languages.of_response(request, analysis.detected)
+        if analysis.detected:
+            result["detectedLanguages"] = list(analysis.detected)
         if request.client_token is not None:
             result["clientToken"] = request.client_token
         return result
@@ -114,13 +121,3 @@ class Scorer:
 
 def _score(value: float) -> dict[str, Any]:
     return {"value": value, "type": "PROBABILITY"}
-
-
-def suggested(request: SuggestRequest) -> dict[str, Any]:
-    """The SuggestCommentScoreResponse."""
-    result: dict[str, Any] = {}
-    if request.client_token is not None:
-        result["clientToken"] = request.client_token
-    if request.languages:
-        result["requestedLanguages"] = list(request.languages)
-    return result

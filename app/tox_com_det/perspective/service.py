@@ -18,11 +18,13 @@ from tox_com_det.model.predictor import Predictor
 from tox_com_det.model.usable_words import TooManyUnknownWords
 from tox_com_det.perspective.attributes import Attributes
 from tox_com_det.perspective.batch import Part, PartResponse
+from tox_com_det.perspective.detector import Detector
 from tox_com_det.perspective.errors import GoogleError
+from tox_com_det.perspective.languages import Languages
 from tox_com_det.perspective.lenient_json import parse, unpack
 from tox_com_det.perspective.messages import read_analyze, read_suggest
 from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
-from tox_com_det.perspective.scorer import Analysis, Scorer, suggested
+from tox_com_det.perspective.scorer import Analysis, Scorer
 from tox_com_det.perspective.settings import PerspectiveSettings
 from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 
@@ -54,7 +56,12 @@ class Service:
         self._max_unknown_words = max_unknown_words
         manifest = predictor.manifest
         attributes = Attributes(manifest.labels, settings.labels, manifest.score_maps)
-        self._scorer = Scorer(attributes, settings)
+        languages = Languages(
+            settings.languages or manifest.languages,
+            Detector() if settings.detect_languages else None,
+            settings.refuse_other_languages,
+        )
+        self._scorer = Scorer(attributes, languages, settings)
 
     def answer(self, operation: str, body: bytes, encoding: str) -> dict[str, Any]:
         """The response's content. Raises GoogleError, and what the predictor raises."""
@@ -79,7 +86,7 @@ class Service:
     def _plan(self, operation: str, body: bytes, encoding: str) -> Analysis | dict[str, Any]:
         data = parse(unpack(body, encoding, self._max_body_bytes))
         if operation == "suggestscore":
-            return suggested(read_suggest(data, self._settings.max_bytes))
+            return self._scorer.suggested(read_suggest(data, self._settings.max_bytes))
         return self._scorer.plan(read_analyze(data, self._settings.max_bytes))
 
     def _plan_part(self, part: Part) -> Plan:

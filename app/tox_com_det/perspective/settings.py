@@ -13,6 +13,8 @@ ATTRIBUTES = "SLOT_PERSPECTIVE_ATTRIBUTES"
 LANGUAGES = "SLOT_PERSPECTIVE_LANGUAGES"
 MAX_BYTES = "SLOT_PERSPECTIVE_MAX_BYTES"
 DROP = "SLOT_PERSPECTIVE_DROP_UNSUPPORTED"
+DETECT = "SLOT_PERSPECTIVE_DETECT_LANGUAGES"
+REFUSE = "SLOT_PERSPECTIVE_REFUSE_OTHER_LANGUAGES"
 ORIGINS = "SLOT_PERSPECTIVE_ORIGINS"
 
 
@@ -26,17 +28,22 @@ class PerspectiveSettings:
 
     Attributes:
         labels: attribute -> label of the model.
-        languages: that the model was trained for, such as `en`.
+        languages: that may be requested, such as `en`; (): those in the model's manifest.
         max_bytes: of one comment, in UTF-8.
         drop_unsupported: leave out what the model does not have, also where the client does not
             ask for it.
+        detect_languages: name the language of a comment where it is clear.
+        refuse_other_languages: refuse a comment whose detected language the model does not have,
+            where the client named none; otherwise it is scored.
         origins: web pages that may send requests; `*`: every page.
     """
 
     labels: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_LABELS))
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = ()
     max_bytes: int = 20480
     drop_unsupported: bool = False
+    detect_languages: bool = True
+    refuse_other_languages: bool = False
     origins: tuple[str, ...] = ("*",)
 
     @classmethod
@@ -49,10 +56,11 @@ class PerspectiveSettings:
         default = cls()
         return cls(
             labels=_labels(environment.get(ATTRIBUTES, "")) or default.labels,
-            languages=_words(environment, LANGUAGES, r"[a-z]{2,3}(-[A-Za-z]{2,8})?")
-            or default.languages,
+            languages=_words(environment, LANGUAGES, r"[a-z]{2,3}(-[A-Za-z]{2,8})?"),
             max_bytes=_max_bytes(environment.get(MAX_BYTES, "") or str(default.max_bytes)),
-            drop_unsupported=_flag(environment.get(DROP, "")),
+            drop_unsupported=_flag(environment, DROP, default.drop_unsupported),
+            detect_languages=_flag(environment, DETECT, default.detect_languages),
+            refuse_other_languages=_flag(environment, REFUSE, default.refuse_other_languages),
             origins=_words(environment, ORIGINS, r"\*|[a-z-]+://[^\s,/]+") or default.origins,
         )
 
@@ -83,7 +91,8 @@ def _max_bytes(value: str) -> int:
     return int(value)
 
 
-def _flag(value: str) -> bool:
+def _flag(environment: Mapping[str, str], name: str, default: bool) -> bool:
+    value = environment.get(name, "")
     if value not in ("", "0", "1"):
-        raise PerspectiveSettingsError(f"{DROP} is {value!r}, expected 0 or 1")
-    return value == "1"
+        raise PerspectiveSettingsError(f"{name} is {value!r}, expected 0 or 1")
+    return value == "1" if value else default

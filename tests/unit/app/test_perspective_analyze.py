@@ -61,7 +61,6 @@ def test_scores_are_those_of_predict(client: FlaskClient):
             "summaryScore": score,
         }
     assert found["languages"] == ["en"]
-    assert "detectedLanguages" not in found
 
 
 def test_a_span_over_the_whole_text_comes_unasked_in_utf16_units(client: FlaskClient):
@@ -415,7 +414,11 @@ def test_a_suggestion_is_acknowledged(client: FlaskClient):
             "clientToken": "comment:7",
         },
     )
-    assert response.get_json() == {"clientToken": "comment:7", "requestedLanguages": ["en"]}
+    assert response.get_json() == {
+        "clientToken": "comment:7",
+        "requestedLanguages": ["en"],
+        "detectedLanguages": ["en"],
+    }
 
 
 @pytest.mark.parametrize(

@@ -74,14 +74,15 @@ def test_analyze(google: Any, client: FlaskClient):
 
 
 def test_fields_and_suggestscore(google: Any):
-    found = google.comments().analyze(body=request(), fields="languages").execute()
+    found = google.comments().analyze(body=request(), fields="clientToken,languages").execute()
     assert found == {"languages": ["en"]}
     suggestion = {
         "comment": {"text": TEXT},
         "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1}}},
         "clientToken": "x",
     }
-    assert google.comments().suggestscore(body=suggestion).execute() == {"clientToken": "x"}
+    answer = google.comments().suggestscore(body=suggestion).execute()
+    assert answer == {"clientToken": "x", "detectedLanguages": ["en"]}
 
 
 def test_an_error_carries_googles_details(google: Any):

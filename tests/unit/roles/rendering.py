@@ -91,6 +91,8 @@ VARIANTS = [
             ],
             "flask_app_perspective_languages": ["en", "de"],
             "flask_app_perspective_drop_unsupported": True,
+            "flask_app_perspective_detect_languages": False,
+            "flask_app_perspective_refuse_other_languages": True,
             "flask_app_request_timeout": 60,
             "miniconda_prefix": "/opt/python",
             "mongodb_cache_size_gb": 0.5,

@@ -121,5 +121,9 @@ def test_the_service_reads_the_settings_of_the_perspective_api():
     assert default == PerspectiveSettings()
     settings = parsed(APP_ENV, "debian12", "own_choices").perspective
     assert settings == PerspectiveSettings(
-        {"TOXICITY": "toxic", "SPAM": "spam"}, ("en", "de"), drop_unsupported=True
+        {"TOXICITY": "toxic", "SPAM": "spam"},
+        ("en", "de"),
+        drop_unsupported=True,
+        detect_languages=False,
+        refuse_other_languages=True,
     )
