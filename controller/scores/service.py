@@ -41,6 +41,7 @@ class Service:
         # A proxy in the laptop's environment must not come between it and a server on loopback.
         self._session.trust_env = not self._url.startswith(_LOCAL)
         self._limits: dict[str, int] = {}
+        self._answered = False
 
     def score(self, texts: Sequence[str]) -> Iterator[list[tuple[str, Scores | None]]]:
         """Yield texts with their scores by label, some at a time; None: refused.
@@ -124,14 +125,15 @@ class Service:
                 response = self._session.request(
                     method, self._url + path, json=body, timeout=_SECONDS, allow_redirects=False
                 )
-            except requests.ConnectionError as error:
-                reason = getattr(error.args[0], "reason", error) if error.args else error
-                raise DeployError(
-                    f"{self._url} does not answer ({reason}): see `fab status`"
-                ) from None
             except requests.RequestException as error:
+                if not self._answered and isinstance(error, requests.ConnectionError):
+                    reason = getattr(error.args[0], "reason", error) if error.args else error
+                    raise DeployError(
+                        f"{self._url} does not answer ({reason}): see `fab status`"
+                    ) from None
                 last = type(error).__name__
             else:
+                self._answered = True
                 if response.status_code == 200:
                     try:
                         return response.json()

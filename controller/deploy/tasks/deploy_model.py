@@ -29,6 +29,8 @@ NEXT_STEPS = {
     "memory": "see `fab status` for what uses the memory",
     "database": RERUN,
     "other": RERUN,
+    # The laptop has read it: the server's app is older than the manifest.
+    "manifest": "run `fab deploy-app`, whose app reads it, then rerun `fab deploy-model`",
     "hash": "rerun `fab deploy-model`",  # the files were whole when they left this laptop
     "": "build it again with `fab build-model`",
 }

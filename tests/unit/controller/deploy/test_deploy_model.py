@@ -161,6 +161,7 @@ def test_same_model_with_another_manifest_gets_a_release_of_its_own(
             "it was removed from the server, the previous release stays live: build it again",
         ),
         ("head", True, "fab build-model"),
+        ("manifest", True, "run `fab deploy-app`.*, then rerun `fab deploy-model`"),
         ("hash", True, "it was removed from the server.*: rerun `fab deploy-model`$"),
         ("memory", True, "see `fab status` for what uses the memory"),
         ("collection", False, "run `fab restore-embeddings`$"),

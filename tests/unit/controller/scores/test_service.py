@@ -7,8 +7,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import requests
 from local_service import LocalService, comments, running
 from tiny_bundle import LABELS, TinyBundle
 
@@ -75,6 +77,25 @@ def test_it_does_not_wait_for_ever(local: LocalService):
     with pytest.raises(DeployError, match="HTTP 503 8 times in a row: see `fab status`"):
         model_labels(Service(local.url, pauses.append))
     assert pauses == [1, 2, 4, 8, 16, 32, 60]
+
+
+def test_a_connection_that_breaks_in_between_is_tried_again(
+    local: LocalService, monkeypatch: pytest.MonkeyPatch
+):
+    pauses: list[float] = []
+    service = Service(local.url, pauses.append)
+    first = model_labels(service)
+    failures = [requests.ConnectionError("closed"), requests.ReadTimeout("slow")]
+    request = requests.Session.request
+
+    def fail_first(*arguments: Any, **options: Any) -> requests.Response:
+        if failures:
+            raise failures.pop(0)
+        return request(*arguments, **options)
+
+    monkeypatch.setattr(requests.Session, "request", fail_first)
+    assert model_labels(service) == first
+    assert pauses == [1, 2]
 
 
 def test_another_server_is_one_line(local: LocalService):
