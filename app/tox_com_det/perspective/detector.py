@@ -12,7 +12,7 @@ _LABEL = "__label__"
 # from 0.5 on (bench/language_detection.py).
 _LEAST_PROBABILITY = 0.8
 # More of a comment changes nothing and takes time.
-_MOST_CHARACTERS = 1000
+_MOST_CHARACTERS = 500
 
 
 class Detector:
