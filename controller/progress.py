@@ -127,12 +127,13 @@ def print_table(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table()
     for number, name in enumerate(header):
         grid.add_column(name, justify="right" if number else "left")
     for row, after in zip(rows, [*rows[1:], None], strict=True):
-        grid.add_row(*row, end_section=after is None or after[0] != row[0])
+        grid.add_row(*map(Text, row), end_section=after is None or after[0] != row[0])
     Console(file=out).print(grid)
 
 

@@ -134,6 +134,23 @@ def test_scores_on_a_terminal_are_a_table_and_markup_in_a_comment_is_text() -> N
     assert "0.250" in out.getvalue()
 
 
+TABLE = (("label", "share"), [("[b]toxic", "1.0 %"), ("[b]toxic", "2.0 %"), ("insult", "3.0 %")])
+
+
+def test_a_table_off_a_terminal_is_plain_text() -> None:
+    out = io.StringIO()
+    progress.print_table(*TABLE, out)
+    lines = ["  label     share", "  [b]toxic  1.0 %", "  [b]toxic  2.0 %", "  insult    3.0 %"]
+    assert out.getvalue().splitlines() == lines
+
+
+def test_a_table_on_a_terminal_has_rules_between_sections() -> None:
+    out = Terminal()
+    progress.print_table(*TABLE, out)
+    assert out.getvalue().count("[b]toxic") == 2
+    assert out.getvalue().count("├") == 1
+
+
 def test_rich_is_not_imported_before_it_is_needed() -> None:
     check = "import sys, controller.progress; sys.exit('rich' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], check=False)  # noqa: S603 (own code)

@@ -23,6 +23,8 @@ from controller.deploy.tasks.restore_embeddings import restore_embeddings
 from controller.deploy.tasks.rollback import rollback
 from controller.deploy.tasks.status import status
 from controller.deploy.tasks.unlock import unlock
+from controller.model_build.score_maps import set_maps
+from tox_com_det.model.score_map import ScoreMap
 
 
 @pytest.fixture
@@ -100,6 +102,19 @@ def test_models_are_deployed_repeated_and_rolled_back(
     rows = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in rows if "  model  " in line] == [newer, bundle.version]
     assert prune(server, keep=1, yes=True) is False
+
+
+def test_score_maps_are_deployed_as_a_model_of_their_own(
+    server: Server, fake: ServingBundles, bundle: Bundle, tmp_path: Path
+) -> None:
+    directory = Path(shutil.copytree(bundle.directory, tmp_path / "mapped"))
+    set_maps(directory, {"TOXICITY": ScoreMap((0.0, 1.0), (0.0, 1.0))})
+    mapped = load_bundle(directory)
+    assert deploy_model(server, bundle) is True
+    assert deploy_model(server, mapped) is True
+    assert fake.live_model() == mapped.version != bundle.version
+    assert rollback(server) is True
+    assert fake.live_model() == bundle.version
 
 
 def test_candidate_that_fails_after_the_switch_is_rolled_back(
