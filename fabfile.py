@@ -77,6 +77,28 @@ def prune(keep: int = 0, yes: bool = False) -> Action:
     return partial(tasks.prune.prune, keep=keep, yes=yes)
 
 
+@server_task(
+    name="of the client: letters, digits and . _ @ -",
+    rate="requests per second (default: no limit of its own)",
+    ends="last day on which the key is valid, UTC, such as 2027-01-31 (default: no end)",
+)
+def add_key(name: str | None = None, rate: int = 0, ends: str | None = None) -> Action:
+    """Add an API key and print it once; the server keeps only its hash."""
+    return partial(tasks.keys.add_key, options=tasks.keys.new_key(name, rate, ends))
+
+
+@server_task()
+def list_keys() -> Action:
+    """List the API keys by name: rate, last day, when they were added."""
+    return tasks.keys.list_keys
+
+
+@server_task(key="its identifier or its name, as in `fab list-keys`")
+def revoke_key(key: str | None = None) -> Action:
+    """Revoke an API key; the next request with it counts as one without."""
+    return partial(tasks.keys.revoke_key, key=tasks.keys.chosen_key(key))
+
+
 @server_task()
 def unlock() -> Action:
     """Release the deploy lock of an attempt whose laptop is gone, and show who held it."""
@@ -87,12 +109,19 @@ def unlock() -> Action:
     "test-model",
     text="score this comment instead of the five examples",
     article="score the article's own comment instead, which contains a slur",
+    key_file="file with an API key, for a server that requires one",
 )
-def check_model(text: str | None = None, article: bool = False) -> Action:
+def check_model(
+    text: str | None = None, article: bool = False, key_file: str | None = None
+) -> Action:
     """Compare the live model's golden outputs over HTTP, then show a table of comments."""
     chosen = [predict.ARTICLE_EXAMPLE] if article else []
     chosen += [text] if text is not None else []
-    return partial(tasks.check_model.check_model, texts=chosen or predict.EXAMPLES)
+    return partial(
+        tasks.check_model.check_model,
+        texts=chosen or predict.EXAMPLES,
+        key=predict.read_key(Path(key_file).expanduser()) if key_file else None,
+    )
 
 
 @server_task(

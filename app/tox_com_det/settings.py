@@ -18,6 +18,8 @@ DEFAULT_MONGODB_URI = "mongodb://127.0.0.1:27017"
 # server may go back to one.
 THREADS = "SLOT_THREADS"
 MAX_UNKNOWN_WORDS = "SLOT_MAX_UNKNOWN_WORDS"
+KEYS_FILE = "SLOT_KEYS_FILE"
+REQUIRE_KEY = "SLOT_REQUIRE_KEY"
 
 _DEFAULTS: dict[str, str | None] = {
     "MODEL": None,
@@ -52,6 +54,8 @@ class Settings:
         threads: threads of the process, as its server is configured.
         max_unknown_words: distinct unknown words per request.
         perspective: of the Perspective API.
+        keys_file: file with the hashes of the API keys, which need not exist; None: there are none.
+        require_key: whether a request without a valid key is refused.
     """
 
     model: Path
@@ -65,6 +69,8 @@ class Settings:
     threads: int = 64
     max_unknown_words: int = 4000
     perspective: PerspectiveSettings = field(default_factory=PerspectiveSettings)
+    keys_file: Path | None = None
+    require_key: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -103,6 +109,8 @@ class Settings:
             threads=_unprefixed(environment, THREADS, 1, 1000),
             max_unknown_words=_unprefixed(environment, MAX_UNKNOWN_WORDS, 1, 1_000_000),
             perspective=perspective,
+            keys_file=_path(environment, KEYS_FILE),
+            require_key=_flag(environment, REQUIRE_KEY),
         )
 
 
@@ -142,6 +150,20 @@ def _integer(given: Mapping[str, str], name: str, low: int, high: int) -> int:
 
 def _unprefixed(environment: Mapping[str, str], name: str, low: int, high: int) -> int:
     return _in_range(name, environment.get(name, _UNPREFIXED_DEFAULTS[name]), low, high)
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    value = environment.get(name, "")
+    if value and not value.startswith("/"):
+        raise SettingsError(f"{name} is {value!r}, expected an absolute path")
+    return Path(value) if value else None
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool:
+    value = environment.get(name, "0")
+    if value not in ("0", "1"):
+        raise SettingsError(f"{name} is {value!r}, expected 0 or 1")
+    return value == "1"
 
 
 def _in_range(name: str, value: str, low: int, high: int) -> int:

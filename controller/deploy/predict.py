@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 
@@ -11,7 +12,15 @@ from controller.deploy.errors import DeployError
 from tox_com_det.model.manifest import GoldenOutputs
 from toxctl.golden import largest_difference, mismatch
 
-__all__ = ["ARTICLE_EXAMPLE", "EXAMPLES", "Scores", "ask", "compare_golden"]
+__all__ = [
+    "ARTICLE_EXAMPLE",
+    "EXAMPLES",
+    "KeyRefused",
+    "Scores",
+    "ask",
+    "compare_golden",
+    "read_key",
+]
 
 TIMEOUT_SECONDS = 20
 
@@ -35,8 +44,29 @@ class Scores:
     scores: Mapping[str, float]
 
 
-def ask(url: str, text: str) -> Scores:
-    """POST one text to `<url>/predict`; DeployError if the answer has no scores."""
+class KeyRefused(DeployError):
+    """The service answers, and requires another key than it was sent, or any."""
+
+
+def read_key(path: Path) -> str:
+    """Return the API key in a file; DeployError if it is not readable, or not one word."""
+    try:
+        words = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise DeployError(f"{path}: {reason}: name a file with a key of `fab add-key`") from None
+    if len(words) != 1 or not words[0].isascii() or not words[0].isprintable():
+        raise DeployError(f"{path}: expected one word in it, a key of `fab add-key`")
+    return words[0]
+
+
+def ask(url: str, text: str, key: str | None = None) -> Scores:
+    """POST one text to `<url>/predict`.
+
+    Raises:
+        KeyRefused: a valid key is required.
+        DeployError: the answer has no scores.
+    """
     address = f"{url}/predict"
     # A proxy in the laptop's environment must not come between it and a server on loopback.
     with requests.Session() as session:
@@ -44,7 +74,10 @@ def ask(url: str, text: str) -> Scores:
             ("http://127.", "http://localhost", "http://[::1")
         )
         try:
-            response = session.post(address, json={"text": text}, timeout=TIMEOUT_SECONDS)
+            headers = {"X-Api-Key": key} if key else {}
+            response = session.post(
+                address, json={"text": text}, headers=headers, timeout=TIMEOUT_SECONDS
+            )
         except requests.RequestException as error:
             reason = getattr(error.args[0], "reason", error) if error.args else error
             raise DeployError(f"{address} does not answer ({reason}): see `fab status`") from None
@@ -55,17 +88,21 @@ def ask(url: str, text: str) -> Scores:
         words = body["error"]["message"]
     except (ValueError, KeyError, TypeError):
         words = " ".join(response.text.split())[:200]
+    if response.status_code == 401:
+        raise KeyRefused(f"{address}: {words}: run `fab test-model --key-file FILE`")
     raise DeployError(f"{address} answered {response.status_code}: {words}; see `fab status`")
 
 
-def compare_golden(url: str, golden: GoldenOutputs, labels: Sequence[str], version: str) -> float:
+def compare_golden(
+    url: str, golden: GoldenOutputs, labels: Sequence[str], version: str, key: str | None = None
+) -> float:
     """Ask every golden output; return the largest difference.
 
     Raises DeployError at the first answer of another model or beyond the tolerance.
     """
     worst = 0.0
     for case in golden.cases:
-        answer = ask(url, case.text)
+        answer = ask(url, case.text, key)
         if answer.model != version:
             raise DeployError(
                 f"{url} is answered by model {answer.model}, not by {version}: was there a deploy "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from toxctl import damage, files, log_alarms, probe, systemd, timers, usable, verification
+from toxctl import damage, files, keys, log_alarms, probe, systemd, timers, usable, verification
 from toxctl.config import Config
-from toxctl.errors import NginxDown, NotReady
+from toxctl.errors import NginxDown, NotReady, ToxctlError
 
 __all__ = ["warnings"]
 
@@ -21,7 +21,13 @@ def warnings(config: Config, live: str | None) -> list[str]:
     Args:
         live: the live slot.
     """
-    return [*_nginx(config, live), *_damage(config), *_disk(config), *log_alarms.warnings()]
+    return [
+        *_nginx(config, live),
+        *_damage(config),
+        *_keys(config),
+        *_disk(config),
+        *log_alarms.warnings(),
+    ]
 
 
 def _nginx(config: Config, live: str | None) -> list[str]:
@@ -49,6 +55,14 @@ def _damage(config: Config) -> list[str]:
         step = "run `ansible-playbook site.yml --tags toxctl`"
         found.append(f"{verification.TIMER} is not active, so nothing verifies releases: {step}")
     return found
+
+
+def _keys(config: Config) -> list[str]:
+    try:
+        keys.entries(config)
+    except (ToxctlError, OSError) as error:
+        return [str(error)]
+    return []
 
 
 def _disk(config: Config) -> list[str]:

@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     _add_switching(add)
     _add_session(add)
     _add_releases(add)
+    _add_keys(add)
     return top
 
 
@@ -126,12 +127,23 @@ def _add_releases(add: Add) -> None:
     prune.add_argument("--session", metavar="ID", help="as part of the session that holds the lock")
 
 
+def _add_keys(add: Add) -> None:
+    keys = add("keys", "list the API keys, add one, or revoke one")
+    what = keys.add_mutually_exclusive_group()
+    what.add_argument("--add", metavar="NAME", help="print a new key, which is shown only once")
+    what.add_argument("--revoke", metavar="KEY", help="its identifier or its name")
+    keys.add_argument("--rate", type=int, metavar="N", help="with --add: requests per second")
+    keys.add_argument("--ends", metavar="DATE", help="with --add: last day, such as 2027-01-31")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; return 0 if it succeeded, 1 if it failed. Wrong usage exits with 2."""
     top = parser()
     options = top.parse_args(arguments)
     if getattr(options, "keep", None) is not None and options.keep < 1:
         top.error("--keep must be 1 or more")
+    if options.verb == "keys" and options.add is None and (options.rate or options.ends):
+        top.error("--rate and --ends are for --add")
     events.start(options.json)
     if options.verb != "run-slot":  # a slot keeps its unit's
         os.umask(0o022)  # what is placed and installed must be readable for the service

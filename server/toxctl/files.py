@@ -79,13 +79,17 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
-def write_file(path: str, text: str) -> None:
-    """Replace the file in one step: readers see the old content or the new, never half of it."""
+def write_file(path: str, text: str, mode: int = 0o644, group: int = -1) -> None:
+    """Replace the file in one step: readers see the old content or the new, never half of it.
+
+    `group`: its number; -1 for this program's own.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".toxctl-")
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-            os.fchmod(file.fileno(), 0o644)
+            os.fchown(file.fileno(), -1, group)
+            os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

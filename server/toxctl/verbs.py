@@ -15,6 +15,7 @@ from toxctl import (
     discard,
     events,
     install,
+    keys,
     locks,
     place,
     prune,
@@ -24,6 +25,7 @@ from toxctl import (
     signals,
     status,
     text,
+    text_of_keys,
     verification,
     verify,
 )
@@ -159,6 +161,17 @@ def _prune(config: Config, options: Options) -> Answer:
     return found, text.prune(found)
 
 
+def _keys(config: Config, options: Options) -> Answer:
+    if options.add is not None:
+        found = keys.add(config, options.add, options.rate, options.ends)
+        return found, text_of_keys.added(found)
+    if options.revoke is not None:
+        found = {"revoked": keys.revoke(config, options.revoke)}
+        return found, text_of_keys.revoked(found)
+    found = {"keys": keys.entries(config)}
+    return found, text_of_keys.table(found)
+
+
 def _standard_input() -> Any:
     """Return the JSON value on standard input; ToxctlError, kind `usage`, if it is not JSON."""
     try:
@@ -172,6 +185,7 @@ VERBS: dict[str, Callable[[Config, Options], Answer]] = {
     "discard": _discard,
     "history": _history,
     "install": _install,
+    "keys": _keys,
     "lock": _lock,
     "place": _place,
     "prune": _prune,

@@ -20,11 +20,16 @@ def limits(settings: Settings, environ: Mapping[str, Any]) -> dict[str, int]:
         settings: the app's own limits.
         environ: the request's; names the limits of nginx, if it is in front.
     """
-    server = _SERVER_LIMIT.findall(str(environ.get(SERVER_LIMITS, "")))
     return {
         "texts": settings.max_texts,
         "characters_per_text": settings.max_chars,
         "body_bytes": settings.max_body_bytes,
         "unknown_words": settings.max_unknown_words,
-        **{name: int(value) for name, value in server},
+        **server_limits(environ),
     }
+
+
+def server_limits(environ: Mapping[str, Any]) -> dict[str, int]:
+    """The limits of nginx by name; none if nginx is not in front."""
+    found = _SERVER_LIMIT.findall(str(environ.get(SERVER_LIMITS, "")))
+    return {name: int(value) for name, value in found}

@@ -8,20 +8,22 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from tox_com_det import __version__
+from tox_com_det.http.access import add_access, admit
 from tox_com_det.http.body import parse_predict
 from tox_com_det.http.error_log import describe
 from tox_com_det.http.errors import ApiError, error_body
 from tox_com_det.http.limits import limits
 from tox_com_det.http.page import CONTENT_SECURITY_POLICY, TEMPLATES, render_page
+from tox_com_det.http.probes import add_probes
 from tox_com_det.http.request_body import BodyMiddleware, read_body
-from tox_com_det.http.turns import Busy, Turns, client_of
+from tox_com_det.http.turns import Busy, Turns
+from tox_com_det.keys.access import Access
+from tox_com_det.keys.presented import own_keys
 from tox_com_det.model.bundle import read_head, read_manifest
 from tox_com_det.model.head import Head
 from tox_com_det.model.predictor import Prediction, Predictor
 from tox_com_det.model.usable_words import TooManyUnknownWords
 from tox_com_det.perspective.routes import add_perspective
-from tox_com_det.readiness import check_readiness
 from tox_com_det.settings import Settings
 from tox_com_det.store.database import EmbeddingDatabase
 from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
@@ -66,21 +68,25 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
     app.wsgi_app = BodyMiddleware(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's way
     _add_errors(app)
     _add_headers(app, settings, manifest.model_version)
-    _add_predict(app, settings, predictor, turns)
-    _add_probes(app, settings, predictor, database, turns)
+    access = add_access(app, settings)
+    _add_predict(app, settings, predictor, turns, access)
+    add_probes(app, settings, predictor, database, turns, access)
     _add_pages(app, settings, predictor)
     add_perspective(
         app,
         settings.perspective,
         predictor,
         turns,
+        access,
         settings.max_body_bytes,
         settings.max_unknown_words,
     )
     return app
 
 
-def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Turns) -> None:
+def _add_predict(
+    app: Flask, settings: Settings, predictor: Predictor, turns: Turns, access: Access
+) -> None:
     labels = predictor.manifest.labels
 
     def result(prediction: Prediction) -> dict[str, Any]:
@@ -95,7 +101,8 @@ def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Tu
 
     @app.post("/predict")
     def predict() -> Response:
-        with turns.turn(client_of(request.environ)):
+        client = admit(access, own_keys(lambda name: request.headers.get(name, "")))
+        with turns.turn(client.name):
             # Inside: bodies that wait stay in nginx and not in this process's memory.
             body = parse_predict(
                 read_body(request),
@@ -108,34 +115,6 @@ def _add_predict(app: Flask, settings: Settings, predictor: Predictor, turns: Tu
         results = [result(prediction) for prediction in predictions]
         model = {"model": predictor.manifest.model_version}
         return jsonify({**model, **results[0]} if body.single else {**model, "results": results})
-
-
-def _add_probes(
-    app: Flask,
-    settings: Settings,
-    predictor: Predictor,
-    database: EmbeddingDatabase,
-    turns: Turns,
-) -> None:
-    @app.get("/livez")
-    def livez() -> Response:
-        return jsonify({"status": "live", "slot": settings.slot})
-
-    @app.get("/readyz")
-    def readyz() -> tuple[Response, int]:
-        with turns.turn(client_of(request.environ)):
-            readiness = check_readiness(settings.model, predictor, database.verify)
-        body: dict[str, Any] = {
-            "status": "ready" if readiness.ready else "not ready",
-            "model": predictor.manifest.model_version,
-            "checks": readiness.checks,
-            "app": __version__,
-        }
-        if readiness.ready:
-            return jsonify(body), 200
-        LOG.warning("not ready: %s", readiness.problem)
-        body.update(error_body(503, "not_ready", readiness.problem))
-        return jsonify(body), 503
 
 
 def _add_pages(app: Flask, settings: Settings, predictor: Predictor) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
 
+from tox_com_det.http.access import EXPOSED_HEADERS, admit
 from tox_com_det.http.request_body import read_body
-from tox_com_det.http.turns import Turns, client_of
+from tox_com_det.http.turns import Turns
+from tox_com_det.keys.access import Access
+from tox_com_det.keys.presented import google_keys
 from tox_com_det.model.predictor import Predictor
-from tox_com_det.perspective.batch import read_batch, write_batch
+from tox_com_det.perspective.batch import Part, read_batch, write_batch
 from tox_com_det.perspective.discovery import discovery_document
 from tox_com_det.perspective.errors import GoogleError
 from tox_com_det.perspective.lenient_json import unpack
 from tox_com_det.perspective.paths import PathMiddleware
-from tox_com_det.perspective.query import Format, is_pretty, read_format
+from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
 from tox_com_det.perspective.service import (
     Service,
     as_google_error,
@@ -36,6 +38,7 @@ def add_perspective(
     settings: PerspectiveSettings,
     predictor: Predictor,
     turns: Turns,
+    access: Access,
     max_body_bytes: int,
     max_unknown_words: int,
 ) -> None:
@@ -43,6 +46,7 @@ def add_perspective(
     views = _Views(
         Service(settings, predictor, max_body_bytes, max_unknown_words),
         turns,
+        access,
         settings.origins,
         max_body_bytes,
     )
@@ -55,10 +59,16 @@ def add_perspective(
 
 class _Views:
     def __init__(
-        self, service: Service, turns: Turns, origins: tuple[str, ...], max_body_bytes: int
+        self,
+        service: Service,
+        turns: Turns,
+        access: Access,
+        origins: tuple[str, ...],
+        max_body_bytes: int,
     ) -> None:
         self._service = service
         self._turns = turns
+        self._access = access
         self._origins = origins
         self._max_body_bytes = max_body_bytes
         changed = Path(__file__).stat().st_mtime
@@ -81,10 +91,21 @@ class _Views:
             return self._preflight()
         try:
             require_method(request.method, "POST")
-            with self._turn():
+            own = _keys()
+            client = self._access.client_of(request.environ, own)
+            with self._turns.turn(client.name):
                 body = unpack(read_body(request), _encoding(), self._max_body_bytes)
                 parts = read_batch(request.headers.get("Content-Type", ""), body)
-            content_type, body = write_batch(self._service.answer_parts(parts, self._turn))
+            # Google's clients send the key in the parts only.
+            everyones = [*own, *(key for part in parts[:1] for key in _keys_of(part))]
+            client = self._access.client_of(request.environ, everyones)
+
+            def admit_part(part: Part) -> None:
+                admit(self._access, [*own, *_keys_of(part)])
+
+            content_type, body = write_batch(
+                self._service.answer_parts(parts, lambda: self._turns.turn(client.name), admit_part)
+            )
         except Exception as error:
             return self._error(as_google_error(error))
         return self._response(200, body, content_type)
@@ -95,12 +116,10 @@ class _Views:
             require_method(request.method, "GET", "HEAD")
             return discovery_document(request.url_root, self._revision)
         operation = operation_of(path, request.method)
-        with self._turn():
+        client = admit(self._access, _keys())
+        with self._turns.turn(client.name):
             # Inside: bodies that wait stay in nginx and not in this process's memory.
             return self._service.answer(operation, read_body(request), _encoding())
-
-    def _turn(self) -> AbstractContextManager[None]:
-        return self._turns.turn(client_of(request.environ))
 
     def _response(
         self, status: int, body: bytes, content_type: str = "application/json; charset=UTF-8"
@@ -112,6 +131,7 @@ class _Views:
         elif origin in self._origins:
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Vary"] = "Origin"
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         return response
 
     def _error(self, error: GoogleError) -> Response:
@@ -127,6 +147,14 @@ class _Views:
         response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_SECONDS)
         return response
+
+
+def _keys() -> list[str]:
+    return google_keys(request.args, lambda name: request.headers.get(name, ""))
+
+
+def _keys_of(part: Part) -> list[str]:
+    return google_keys(query_of(part.target.partition("?")[2]), part.header)
 
 
 def _encoding() -> str:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from tox_com_det.http.errors import ApiError
 from tox_com_det.http.turns import Busy
+from tox_com_det.keys.access import AccessRefused
 from tox_com_det.model.predictor import Predictor
 from tox_com_det.model.usable_words import TooManyUnknownWords
 from tox_com_det.perspective.attributes import Attributes
@@ -24,6 +25,7 @@ from tox_com_det.perspective.languages import Languages
 from tox_com_det.perspective.lenient_json import parse, unpack
 from tox_com_det.perspective.messages import read_analyze, read_suggest
 from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
+from tox_com_det.perspective.refusals import refusal
 from tox_com_det.perspective.scorer import Analysis, Scorer
 from tox_com_det.perspective.settings import PerspectiveSettings
 from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
@@ -71,15 +73,19 @@ class Service:
         return plan
 
     def answer_parts(
-        self, parts: Sequence[Part], turn: Callable[[], AbstractContextManager[None]]
+        self,
+        parts: Sequence[Part],
+        turn: Callable[[], AbstractContextManager[None]],
+        admit: Callable[[Part], None],
     ) -> list[PartResponse]:
         """The responses to a batch, in order; a part that fails has an error of its own.
 
         Args:
             parts: the requests.
             turn: waits for a turn to score a bounded number of texts.
+            admit: counts a request, or raises AccessRefused.
         """
-        plans = [self._plan_part(part) for part in parts]
+        plans = [self._plan_part(part, admit) for part in parts]
         scores = self._score_together([one for one in plans if isinstance(one, Analysis)], turn)
         return [self._respond(part, plan, scores) for part, plan in zip(parts, plans, strict=True)]
 
@@ -89,7 +95,7 @@ class Service:
             return self._scorer.suggested(read_suggest(data, self._settings.max_bytes))
         return self._scorer.plan(read_analyze(data, self._settings.max_bytes))
 
-    def _plan_part(self, part: Part) -> Plan:
+    def _plan_part(self, part: Part, admit: Callable[[Part], None]) -> Plan:
         try:
             if part.problem is not None:
                 raise part.problem
@@ -98,6 +104,7 @@ class Service:
             # With or without the server's name.
             path = re.sub(r"\Ahttps?://[^/]*", "", target)
             operation = operation_of(re.sub("/+", "/", unquote(path)).strip("/"), part.method)
+            admit(part)
             return self._plan(operation, part.body, part.header("Content-Encoding"))
         except Exception as error:
             return as_google_error(error)
@@ -207,6 +214,8 @@ def as_google_error(error: Exception) -> GoogleError:
         return error
     if isinstance(error, ApiError):
         return GoogleError(error.status, error.message)
+    if isinstance(error, AccessRefused):
+        return refusal(error)
     for kind, answer in _KNOWN.items():
         if isinstance(error, kind):
             LOG.warning("perspective: %s", kind.__name__)

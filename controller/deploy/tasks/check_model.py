@@ -31,18 +31,25 @@ def live_manifest(server: Server) -> Manifest:
 
 
 def check_model(
-    server: Server, texts: Sequence[str] = predict.EXAMPLES, *, dry_run: bool = False
+    server: Server,
+    texts: Sequence[str] = predict.EXAMPLES,
+    key: str | None = None,
+    *,
+    dry_run: bool = False,
 ) -> None:
-    """Compare the live model's golden outputs, then print the scores of the texts."""
+    """Compare the live model's golden outputs, then print the scores of the texts.
+
+    `key`: for a server that requires one.
+    """
     if dry_run:
         would_ask(server, "test-model", commands.toxctl(*QUESTION))
         server.say(f"POST {server.url}/predict: the golden outputs, then {len(texts)} comments")
         return
     manifest = live_manifest(server)
     golden = manifest.golden_outputs
-    worst = predict.compare_golden(server.url, golden, manifest.labels, manifest.model_version)
+    worst = predict.compare_golden(server.url, golden, manifest.labels, manifest.model_version, key)
     server.say(
         f"model {manifest.model_version} ({manifest.name}) at {server.url}: "
         f"{len(golden.cases)} golden outputs match, largest difference {worst:.1e}"
     )
-    print_scores([(text, predict.ask(server.url, text).scores) for text in texts])
+    print_scores([(text, predict.ask(server.url, text, key).scores) for text in texts])

@@ -51,10 +51,13 @@ def status(server: Server, verify: bool = False, *, dry_run: bool = False) -> No
     print("\n".join(history_lines(history.result()["attempts"])))
     try:
         answer = predict.ask(server.url, predict.EXAMPLES[0])
+    except predict.KeyRefused:
+        print("service: answers, and requires a key (fab test-model --key-file FILE)")
     except DeployError as error:
         print(f"service: {error}")
         raise DeferredError(f"{server.name} does not serve: {why_silent(report)}") from None
-    print(f"service: answers with model {answer.model}")
+    else:
+        print(f"service: answers with model {answer.model}")
     if damage:
         raise DeferredError(f"{server.name}: {damage}")
 

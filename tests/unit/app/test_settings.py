@@ -65,3 +65,20 @@ def test_an_invalid_database_uri_is_refused_without_showing_its_password(uri):
     with pytest.raises(SettingsError, match="TOX_COM_DET_MONGODB_URI") as error:
         Settings.from_environment(MODEL | {"TOX_COM_DET_MONGODB_URI": uri})
     assert "secret" not in str(error.value)
+
+
+def test_keys_are_read_from_a_file_and_optional_by_default():
+    given = {"SLOT_KEYS_FILE": "/etc/tox_com_det/keys.json", "SLOT_REQUIRE_KEY": "1"}
+    settings = Settings.from_environment(MODEL | given)
+    assert settings.keys_file == Path("/etc/tox_com_det/keys.json")
+    assert settings.require_key
+    settings = Settings.from_environment(MODEL | {"SLOT_KEYS_FILE": ""})
+    assert (settings.keys_file, settings.require_key) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SLOT_KEYS_FILE", "keys.json"), ("SLOT_REQUIRE_KEY", "yes")]
+)
+def test_invalid_settings_of_keys_are_refused(name, value):
+    with pytest.raises(SettingsError, match=f"^{name} is "):
+        Settings.from_environment(MODEL | {name: value})

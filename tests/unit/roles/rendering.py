@@ -94,6 +94,7 @@ VARIANTS = [
             "flask_app_perspective_detect_languages": False,
             "flask_app_perspective_refuse_other_languages": True,
             "flask_app_request_timeout": 60,
+            "flask_app_require_key": True,
             "miniconda_prefix": "/opt/python",
             "mongodb_cache_size_gb": 0.5,
             "nginx_log_refused_percent": 0,

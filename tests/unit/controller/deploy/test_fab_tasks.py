@@ -26,17 +26,20 @@ from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.paths import ROOT
 
 TASKS = [
+    "add-key",
     "build-model",
     "collect-scores",
     "deploy-app",
     "deploy-model",
     "dump-embeddings",
     "fit-scores",
+    "list-keys",
     "logs",
     "prune",
     "releases",
     "remove-score-maps",
     "restore-embeddings",
+    "revoke-key",
     "rollback",
     "status",
     "test-model",
@@ -328,7 +331,9 @@ def test_articles_comment_is_scored_only_on_request(
 ) -> None:
     seen: list[tuple[str, ...]] = []
 
-    def check_model(server: OpenServer, texts: Sequence[str], *, dry_run: bool) -> None:
+    def check_model(
+        server: OpenServer, texts: Sequence[str], key: str | None, *, dry_run: bool
+    ) -> None:
         seen.append(tuple(texts))
 
     monkeypatch.setattr(tasks.check_model, "check_model", check_model)

@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +96,21 @@ def test_service_that_does_not_answer_is_one_line() -> None:
     with pytest.raises(DeployError, match="does not answer") as caught:
         predict.ask("http://127.0.0.1:9", "x")
     assert "\n" not in str(caught.value)
+
+
+def test_service_that_requires_a_key_names_the_option(service: Service) -> None:
+    service.status, service.body = 401, {"error": {"message": "a key is required"}}
+    words = "a key is required: run `fab test-model --key-file FILE`"
+    with pytest.raises(predict.KeyRefused, match=words):
+        predict.ask(service.url, "x")
+
+
+def test_a_key_comes_from_a_file_of_one_word(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    with pytest.raises(DeployError, match="name a file with a key of `fab add-key`"):
+        predict.read_key(path)
+    path.write_text("one two")
+    with pytest.raises(DeployError, match="expected one word in it"):
+        predict.read_key(path)
+    path.write_text("one\n")
+    assert predict.read_key(path) == "one"

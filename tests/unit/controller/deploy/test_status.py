@@ -54,7 +54,18 @@ def server(remote: LocalRemote) -> Server:
 
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predict, "ask", lambda url, text: predict.Scores("new", {"toxic": 0.5}))
+    monkeypatch.setattr(predict, "ask", lambda *_: predict.Scores("new", {"toxic": 0.5}))
+
+
+def test_service_that_requires_a_key_serves(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask(*_: str) -> predict.Scores:
+        raise predict.KeyRefused("a key is required")
+
+    monkeypatch.setattr(predict, "ask", ask)
+    status.status(server)
+    assert "service: answers, and requires a key" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("answering")
@@ -194,7 +205,7 @@ def test_live_model_is_checked_with_its_own_manifest(
     }
     one = next(iter(answers.values()))
 
-    def ask(url: str, text: str) -> predict.Scores:
+    def ask(url: str, text: str, key: str | None) -> predict.Scores:
         return predict.Scores(manifest.model_version, answers.get(text, one))
 
     monkeypatch.setattr(predict, "ask", ask)

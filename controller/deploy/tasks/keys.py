@@ -1,0 +1,106 @@
+"""`fab add-key`, `list-keys` and `revoke-key`: API keys, of which the server keeps hashes only."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from controller.deploy import commands
+from controller.deploy.dry_run import would_ask
+from controller.deploy.errors import DeployError
+from controller.deploy.server import Server
+from controller.deploy.tasks.status import count, utc
+from controller.progress import table
+
+__all__ = ["NewKey", "add_key", "chosen_key", "list_keys", "new_key", "revoke_key"]
+
+HEADER = ("ID", "NAME", "RATE", "ENDS", "CREATED")
+NAME = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+NewKey = list[str]  # the options of `toxctl keys`
+
+
+def new_key(name: str | None, rate: int, ends: str | None) -> NewKey:
+    """Return the options for a new key; `rate`: 0 for none. DeployError if one is wrong."""
+    if not name:
+        raise DeployError("name the client of the new key: `fab add-key --name NAME`")
+    if not re.fullmatch(NAME, name):
+        raise DeployError(
+            f"--name is {name[:80]!r}, expected 1 to 64 letters, digits and . _ @ -: correct it, "
+            "then rerun `fab add-key`"
+        )
+    options = ["--add", name, *(["--rate", str(rate)] if rate else [])]
+    if ends is None:
+        return options
+    try:
+        day = datetime.date.fromisoformat(ends)
+    except ValueError:
+        raise DeployError(
+            f"--ends is {ends[:40]!r}, expected a day such as 2027-01-31: correct it, then rerun "
+            "`fab add-key`"
+        ) from None
+    return [*options, "--ends", day.isoformat()]
+
+
+def add_key(server: Server, options: NewKey, *, dry_run: bool = False) -> None:
+    """Add a key and print it, this once: the server keeps its hash only."""
+    words = ("keys", *options)
+    if dry_run:
+        would_ask(server, "add-key", commands.toxctl(*words))
+        return
+    added = server.toxctl(*words).result()
+    server.say(f"added key {describe(added)}, in force from the next request on")
+    server.say("the key is shown only now and stored nowhere:")
+    print(added["key"], flush=True)
+
+
+def list_keys(server: Server, *, dry_run: bool = False) -> None:
+    """Print every key of the server, the oldest first; the keys themselves are nowhere."""
+    if dry_run:
+        would_ask(server, "list-keys", commands.toxctl("keys"))
+        return
+    keys = server.toxctl("keys").result()["keys"]
+    server.say(count(len(keys), "key"))
+    if keys:
+        print(table([row(key) for key in keys], HEADER))
+
+
+def chosen_key(key: str | None) -> str:
+    """Return the key to revoke; DeployError if none was named."""
+    if not key:
+        raise DeployError("name the key, as in `fab list-keys`: `fab revoke-key --key NAME`")
+    return key
+
+
+def revoke_key(server: Server, key: str, *, dry_run: bool = False) -> None:
+    """Revoke a key by its identifier or name."""
+    words = ("keys", "--revoke", key)
+    if dry_run:
+        would_ask(server, "revoke-key", commands.toxctl(*words))
+        return
+    revoked = server.toxctl(*words).result()["revoked"]
+    server.say(f"revoked key {describe(revoked)}, in force from the next request on")
+
+
+def describe(key: Mapping[str, Any]) -> str:
+    """Return a key's identifier, name, rate and end."""
+    rate, ends = key["requests_per_second"], key["ends"]
+    words = [f"{key['id']} ({key['name']})"]
+    words += [f"{rate} requests per second"] if rate else []
+    words += [f"valid until the end of {ends} UTC"] if ends else []
+    return ", ".join(words)
+
+
+def row(key: Mapping[str, Any]) -> list[str]:
+    """Return a key as cells."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    rate, ends = key["requests_per_second"], key["ends"]
+    over = " (over)" if ends and ends < today else ""
+    return [
+        key["id"],
+        key["name"],
+        f"{rate}/s" if rate else "-",
+        f"{ends}{over}" if ends else "-",
+        utc(key["created"]),
+    ]

@@ -1,0 +1,198 @@
+"""API keys: added, listed and revoked in keys.json, which holds their SHA-256 and no key.
+
+A key is random, of 190 bits. Nobody finds it by trying, so a plain SHA-256 protects it as well as a
+slow hash would. The service reads the file at the next request (tox_com_det.keys.key_file).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pwd
+import re
+import secrets
+import string
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+from toxctl.config import REPAIR, Config
+from toxctl.errors import ToxctlError
+from toxctl.files import clock, write_file
+
+__all__ = ["KEY_FORM", "add", "entries", "path_of", "revoke"]
+
+VERSION = 1
+# What scanners for leaked secrets look for; nginx.conf has it too.
+PREFIX = "toxcomdet_"
+LETTERS = string.ascii_letters + string.digits
+RANDOM_LETTERS = 32
+KEY_FORM = rf"{PREFIX}[A-Za-z0-9]{{{RANDOM_LETTERS}}}"
+NAME = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+MOST_PER_SECOND = 1_000_000
+# A line of the table may hold them, and every request is compared with them.
+MOST_KEYS = 1000
+
+Entry = dict[str, Any]
+
+
+def path_of(config: Config) -> str:
+    """Return the path of keys.json, which lies beside server.json."""
+    return os.path.join(os.path.dirname(os.path.abspath(config.path)), "keys.json")
+
+
+def entries(config: Config) -> list[Entry]:
+    """Return every key's entry without its hash, the oldest first.
+
+    Raises:
+        ToxctlError: kind `config`, keys.json is damaged.
+    """
+    shown = ("id", "name", "requests_per_second", "ends", "created")
+    return [{name: entry[name] for name in shown} for entry in _read(path_of(config))]
+
+
+def add(config: Config, name: str, rate: int | None, ends: str | None) -> Entry:
+    """Add a key; return its entry, with the key itself as `key`: it is kept nowhere.
+
+    Args:
+        config: the server's.
+        name: of the client.
+        rate: requests per second; None for no limit of its own.
+        ends: the last day on which it is valid (UTC); None for no end.
+
+    Raises:
+        ToxctlError: kind `usage`, an argument is wrong; `config`, keys.json is damaged.
+    """
+    if not re.fullmatch(NAME, name):
+        raise ToxctlError(
+            f"a key's name has 1 to 64 letters, digits and . _ @ -, not {name[:80]!r}", "usage"
+        )
+    if rate is not None and not 1 <= rate <= MOST_PER_SECOND:
+        raise ToxctlError(f"the rate is {rate}, not 1 to {MOST_PER_SECOND} a second", "usage")
+    with _locked(config) as path:
+        found = _read(path)
+        if any(name in (entry["name"], entry["id"]) for entry in found):
+            raise ToxctlError(
+                f"there is a key {name} already: choose another name, or revoke it with "
+                f"`fab revoke-key --key {name}`",
+                "usage",
+            )
+        if len(found) >= MOST_KEYS:
+            raise ToxctlError(
+                f"there are {len(found)} keys, which is the limit: revoke one that is no longer "
+                "used, see `fab list-keys`",
+                "usage",
+            )
+        key = PREFIX + "".join(secrets.choice(LETTERS) for _ in range(RANDOM_LETTERS))
+        entry = {
+            "id": _new_id(found),
+            "name": name,
+            "sha256": hashlib.sha256(key.encode()).hexdigest(),
+            "requests_per_second": rate,
+            "ends": _day(ends),
+            "created": clock(),
+        }
+        _write(config, path, [*found, entry])
+    return {**{name: value for name, value in entry.items() if name != "sha256"}, "key": key}
+
+
+def revoke(config: Config, which: str) -> Entry:
+    """Remove a key by its identifier or name; return its entry.
+
+    Raises:
+        ToxctlError: kind `usage`, there is none; `config`, keys.json is damaged.
+    """
+    with _locked(config) as path:
+        found = _read(path)
+        chosen = [entry for entry in found if which in (entry["id"], entry["name"])]
+        if not chosen:
+            raise ToxctlError(f"there is no key {which[:80]!r}: see `fab list-keys`", "usage")
+        _write(config, path, [entry for entry in found if entry not in chosen])
+    return {name: value for name, value in chosen[0].items() if name != "sha256"}
+
+
+@contextlib.contextmanager
+def _locked(config: Config) -> Iterator[str]:
+    """Let one program at a time change the file; wait for the other."""
+    path = path_of(config)
+    # The file itself is replaced, so its directory is locked.
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield path
+    finally:
+        os.close(directory)
+
+
+def _day(text: str | None) -> str | None:
+    """Return a day as ISO 8601 writes it; ToxctlError if it is none, or over."""
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+        if day == date.max:
+            raise ValueError
+    except ValueError:
+        raise ToxctlError(f"{text[:40]!r} is no day such as 2027-01-31", "usage") from None
+    if day < datetime.now(UTC).date():
+        raise ToxctlError(f"{day} is over: name the last day on which the key is valid", "usage")
+    return day.isoformat()
+
+
+def _new_id(found: list[Entry]) -> str:
+    taken = {entry[name] for entry in found for name in ("id", "name")}
+    while (new := secrets.token_hex(4)) in taken:
+        pass
+    return new
+
+
+def _read(path: str) -> list[Entry]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+    except FileNotFoundError:
+        return []
+    except (ValueError, RecursionError):
+        data = None
+    found = data.get("keys") if isinstance(data, dict) and data.get("version") == VERSION else None
+    if not isinstance(found, list) or not all(_is_whole(entry) for entry in found):
+        raise ToxctlError(
+            f"{path} is damaged, so no key can be added or revoked: restore it from a backup, or "
+            f"remove it on the server (`rm {path}`), which revokes every key, and add new ones "
+            "with `fab add-key`",
+            "config",
+        )
+    return found
+
+
+def _is_whole(entry: Any) -> bool:
+    """Return whether an entry is what `add` writes."""
+    if not isinstance(entry, dict):
+        return False
+    texts = all(isinstance(entry.get(name), str) for name in ("id", "name", "sha256", "created"))
+    rate, ends = entry.get("requests_per_second", ""), entry.get("ends", 0)
+    return (
+        texts
+        and re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]) is not None
+        and (rate is None or (type(rate) is int and rate >= 1))
+        and (ends is None or (isinstance(ends, str) and _is_day(ends)))
+    )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text) < date.max
+    except ValueError:
+        return False
+
+
+def _write(config: Config, path: str, found: list[Entry]) -> None:
+    try:
+        group = pwd.getpwnam(config.user).pw_gid
+    except KeyError:
+        raise ToxctlError(f"there is no user {config.user}: {REPAIR}", "config") from None
+    text = json.dumps({"version": VERSION, "keys": found}, indent=2) + "\n"
+    write_file(path, text, 0o640, group)
