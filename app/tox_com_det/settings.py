@@ -31,7 +31,7 @@ _DEFAULTS: dict[str, str | None] = {
     "MAX_CHARS": "20000",
     "MAX_BODY_BYTES": "1048576",
 }
-_UNPREFIXED_DEFAULTS: dict[str, str] = {THREADS: "64", MAX_UNKNOWN_WORDS: "4000"}
+_UNPREFIXED_DEFAULTS: dict[str, str] = {THREADS: "320", MAX_UNKNOWN_WORDS: "4000"}
 
 
 class SettingsError(ValueError):
@@ -66,7 +66,7 @@ class Settings:
     max_texts: int = 32
     max_chars: int = 20000
     max_body_bytes: int = 1048576
-    threads: int = 64
+    threads: int = 320
     max_unknown_words: int = 4000
     perspective: PerspectiveSettings = field(default_factory=PerspectiveSettings)
     keys_file: Path | None = None

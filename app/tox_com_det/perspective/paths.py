@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 _API = re.compile(r"/+((?:v1alpha1|batch|\$discovery)(?:/.*)?)\Z", re.DOTALL)
 
 
+def is_api_path(path: str) -> bool:
+    """Whether an address, as the service sees it, is one of the API."""
+    return _API.match(path) is not None
+
+
 class PathMiddleware:
     """WSGI middleware that answers `//v1alpha1/...` and `.../comments:analyze/` without a redirect.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from tox_com_det.http.access import EXPOSED_HEADERS, admit
 from tox_com_det.http.request_body import read_body
@@ -18,7 +19,7 @@ from tox_com_det.perspective.batch import Part, read_batch, write_batch
 from tox_com_det.perspective.discovery import discovery_document
 from tox_com_det.perspective.errors import GoogleError
 from tox_com_det.perspective.lenient_json import unpack
-from tox_com_det.perspective.paths import PathMiddleware
+from tox_com_det.perspective.paths import PathMiddleware, is_api_path
 from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
 from tox_com_det.perspective.service import (
     Service,
@@ -51,6 +52,15 @@ def add_perspective(
         max_body_bytes,
     )
     app.wsgi_app = PathMiddleware(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's way
+
+    @app.after_request
+    def in_googles_form(response: Response) -> Response:
+        """What never reached a view, such as a method that nobody knows."""
+        if response.status_code < 400 or g.get("is_perspective") or not is_api_path(request.path):
+            return response
+        name = HTTPStatus(response.status_code).phrase
+        return views.error(GoogleError(response.status_code, f"The request is refused: {name}"))
+
     for path in ("/v1alpha1", "/v1alpha1/<path:_>", "/$discovery/<path:_>"):
         app.add_url_rule(path, "perspective", views.single, methods=_METHODS)
     for path in ("/batch", "/batch/<path:_>"):
@@ -82,7 +92,7 @@ class _Views:
             wanted = read_format(request.args)
             body = wanted.dump(self._content())
         except Exception as error:
-            return self._error(as_google_error(error))
+            return self.error(as_google_error(error))
         return self._response(200, body)
 
     def batch(self, _: str = "") -> Response:
@@ -107,7 +117,7 @@ class _Views:
                 self._service.answer_parts(parts, lambda: self._turns.turn(client.name), admit_part)
             )
         except Exception as error:
-            return self._error(as_google_error(error))
+            return self.error(as_google_error(error))
         return self._response(200, body, content_type)
 
     def _content(self) -> dict[str, Any]:
@@ -134,7 +144,9 @@ class _Views:
         response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         return response
 
-    def _error(self, error: GoogleError) -> Response:
+    def error(self, error: GoogleError) -> Response:
+        """An error in Google's form."""
+        g.is_perspective = True
         body = Format(None, is_pretty(request.args)).dump_error(error)
         response = self._response(error.code, body)
         response.headers.update(error.headers)

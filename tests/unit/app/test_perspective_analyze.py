@@ -439,3 +439,12 @@ def test_a_suggestion_without_scores_is_an_error(client: FlaskClient, scores: An
         json={"comment": {"text": TEXT}, "attributeScores": scores},
     )
     assert error_of(response)["code"] == 400
+
+
+@pytest.mark.parametrize("path", ["/v1alpha1/comments:analyze", "/batch", "/v1alpha1"])
+def test_a_method_that_nobody_knows_is_refused_in_googles_form(client: FlaskClient, path: str):
+    response = client.open(path, method="FOO", headers={"Origin": "https://example.org"})
+    assert response.status_code == 405
+    assert response.json["error"]["status"] == "UNIMPLEMENTED"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert client.open("/predict", method="FOO").json["error"]["code"] == "method_not_allowed"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 
 import pytest
-from rendered_files import MONGOD_LIMITS, NGINX, SLOT, directives, parsed, rendered
-from rendering import SYSTEMS
+from rendered_files import GUNICORN, MONGOD_LIMITS, NGINX, SLOT, directives, parsed, rendered
+from rendering import SYSTEMS, Variant, owners, render
 
 from tox_com_det.http.limits import SERVER_LIMITS, limits
+from tox_com_det.keys.access import KEYED
 from tox_com_det.settings import Settings
+from toxctl.keys import KEY_FORM
 
 MONGOD = "etc/mongod.conf.j2"
 NGINX_DROP_IN = "etc/systemd/system/nginx.service.d/tox_com_det.conf.j2"
@@ -157,11 +161,125 @@ def test_a_client_is_a_network_of_ipv6_and_not_one_of_its_addresses():
     address = bytes.fromhex("20010db8000a000b") + b"\n" * 8
     assert re.search(expression, address)["ipv6_network"] == address[:8]
     assert re.search(expression, b"\x7f\x00\x00\x01") is None
+    keys = {one.arguments[1]: one for one in main.all("map")}
     for name in ("limit_req_zone", "limit_conn_zone"):
         for zone in main.all(name):
-            assert zone.arguments[0] == "$client"
-            # A running nginx may refuse a new key for a zone that it has; 0.1 had these two.
-            assert not zone.arguments[1].startswith(("zone=requests:", "zone=connections:"))
+            key, words = zone.arguments[:2]
+            if key not in ("$client", "$large"):
+                results = {value for one in keys[key].block for value in one.arguments}
+                assert results == {"$client", ""}, key
+            # A running nginx may refuse a new key for a zone that it has; 0.1 had the first two.
+            old = ("requests", "connections", "client_requests", "client_connections")
+            assert not words.startswith(tuple(f"zone={one}:" for one in old))
+
+
+def keyed(system: str) -> re.Pattern[str]:
+    """What nginx takes for a request with a key."""
+    (found,) = (one for one in parsed(NGINX, system).all("map") if one.arguments[1] == "$keyed")
+    for name in ("arg_key", "arg_access_token", "http_x_goog_api_key", "http_authorization"):
+        assert f"${name}" in found.arguments[0].split()
+    return re.compile(found.block[0].name.removeprefix("~"))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_request_counts_with_a_key_or_without(system: str):
+    key = "toxcomdet_" + "aZ09" * 8
+    assert re.fullmatch(KEY_FORM, key)
+    for values in (f"{key}     ", f"  {key}   ", f"    {key} ", f"     Bearer {key}"):
+        assert keyed(system).search(values)
+    for values in (
+        "     ",
+        "AIzaOfGoogle     ",
+        f"{key}x     ",
+        f"     Basic{key}",
+        f"{key[:-1]}     ",
+    ):
+        assert not keyed(system).search(values)
+    public, _ = servers(system, "defaults")
+    zones = [one.arguments[0] for one in public.block if one.name in ("limit_req", "limit_conn")]
+    assert set(zones) >= {
+        "zone=address_requests",
+        "zone=keyed_requests",
+        "address_connections",
+        "keyed_connections",
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_service_is_told_what_nginx_took_for_a_key(variant: str):
+    for server in servers("debian12", variant):
+        assert parameters(server, variant)[KEYED] == "$keyed"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_bodies_and_responses_are_in_no_file(system: str, variant: str):
+    module = "proxy" if variant == "gunicorn" else "uwsgi"
+    for server in servers(system, variant):
+        (largest,) = next(server.all("client_max_body_size")).arguments
+        (buffer,) = next(server.all("client_body_buffer_size")).arguments
+        # Chunks have their sizes between them.
+        assert (largest, buffer) == ("1m", "2m")
+        assert next(server.all(f"{module}_max_temp_file_size")).arguments == ("0",)
+
+
+@pytest.mark.parametrize(
+    ("largest", "buffer"), [("512k", "1024k"), ("1000000", "2000000"), ("0", "16384"), ("1G", "2G")]
+)
+def test_a_body_of_any_allowed_size_has_room(largest: str, buffer: str):
+    given = Variant("body", {"nginx_client_max_body_size": largest})
+    text = render(NGINX, owners()[NGINX], "debian12", given)
+    assert f"client_body_buffer_size {buffer};" in text
+
+
+def test_what_takes_much_memory_is_bounded_in_number():
+    main = parsed(NGINX, "debian12")
+    (large,) = (one for one in main.all("map") if one.arguments[1] == "$large")
+    assert large.arguments[0] == "$content_length $http_transfer_encoding $uri"
+    rules = [re.compile(one.name.removeprefix("~")) for one in large.block[:-1]]
+    for values in ("100000  /predict", " chunked /predict", "5  /batch", "5  //batch/"):
+        assert any(rule.search(values) for rule in rules), values
+    for values in ("99999  /predict", "  /", "0  /v1alpha1/comments:analyze"):
+        assert not any(rule.search(values) for rule in rules), values
+    public, _ = servers("debian12", "defaults")
+    limits = {one.arguments[0]: one.arguments[1] for one in public.all("limit_conn")}
+    assert (limits["large_requests"], limits["large_requests_of_client"]) == ("32", "8")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_errors_of_nginx_have_googles_form_on_its_addresses(system: str):
+    main = parsed(NGINX, system)
+    maps = {one.arguments[1]: one for one in main.all("map")}
+    form = maps["$error_form"]
+    assert form.arguments[0] == "$request"
+    rule = re.compile(form.block[0].name.removeprefix("~"))
+    for line in (
+        "POST /v1alpha1/comments:analyze?key=a HTTP/1.1",
+        "GET //v1alpha1/ HTTP/1.1",
+        "POST /batch HTTP/2.0",
+        "POST /batch?x HTTP/2.0",
+        "GET /$discovery/rest HTTP/1.1",
+        "GET /%24discovery/rest HTTP/1.1",
+        "POST http://toxic.example.org/v1alpha1/comments:analyze HTTP/1.1",
+        # Cut off, as it was too long.
+        "GET /v1alpha1/comments:analyze?key=aaaaa",
+    ):
+        assert rule.search(line), line
+    for line in ("", "POST /predict HTTP/1.1", "GET /batches HTTP/1.1", "GET /predict?/v1alpha1"):
+        assert not rule.search(line), line
+    public, _ = servers(system, "defaults")
+    pages = {code for one in public.all("error_page") for code in one.arguments[:-2]}
+    assert pages >= {"400", "405", "413", "414", "429", "494", "502", "503", "504"}
+    for one in public.all("error_page"):
+        status = one.arguments[-2].removeprefix("=")
+        (google, own) = maps[f"$error_{status}"].block
+        for text, names in (
+            (google.arguments[0], {"code", "message", "status"}),
+            (own.arguments[0], {"status", "code", "message"}),
+        ):
+            error = json.loads(text.replace("\\n", ""))["error"]
+            assert names <= set(error)
+            assert str(error["code" if text == google.arguments[0] else "status"]) == status
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -169,7 +287,7 @@ def test_readyz_has_a_lower_rate_beside_the_usual_one(system: str):
     public, probes = servers(system, "defaults")
     (readyz,) = (one for one in public.all("location") if one.arguments == ("=", "/readyz"))
     zones = {one.arguments[0] for one in readyz.all("limit_req")}
-    assert zones == {"zone=client_requests", "zone=client_readiness"}
+    assert zones == {"zone=address_requests", "zone=client_readiness"}
     assert not list(probes.all("limit_req"))
 
 
@@ -191,7 +309,7 @@ def test_mongod_logs_no_words_of_comments(system: str):
     assert mongod["operationProfiling.slowOpThresholdMs"] == 2**31 - 1
 
 
-@pytest.mark.parametrize("unit", [SLOT, MONGOD_LIMITS])
+@pytest.mark.parametrize("unit", [SLOT, MONGOD_LIMITS, NGINX_DROP_IN])
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_no_core_dump_holds_comments(system: str, unit: str):
     assert directives(unit, system)["LimitCORE"] == "0"
@@ -232,3 +350,23 @@ def test_logs_are_rotated_by_size_every_few_minutes(system: str):
 def test_the_journal_is_bounded_on_disk_and_in_memory(system: str):
     journal = directives("etc/systemd/journald.conf.d/tox_com_det.conf.j2", system)
     assert journal == {"SystemMaxUse": "200M", "RuntimeMaxUse": "32M"}
+
+
+def test_gunicorn_logs_no_words_of_a_request():
+    settings = parsed(GUNICORN, "debian12", "gunicorn")["logconfig_dict"]
+    assert settings["handlers"]["stderr"]["filters"] == ["requests"]
+    quiet = settings["filters"]["requests"]["()"]()
+
+    def logged(message: str, *arguments: str, error: str = "") -> str:
+        information = (ValueError, ValueError(error), None) if error else None
+        record = logging.LogRecord("a", 40, "", 0, message, arguments, information)
+        assert quiet.filter(record)
+        return logging.Formatter().format(record)
+
+    assert logged("Error handling request %s", "/batch?key=a", error="b") == (
+        "Error handling request ValueError"
+    )
+    assert logged("Invalid request from ip=1: '/batch?key=a'") == "Invalid request"
+    # Why a slot does not start has to be in the journal.
+    assert "why" in logged("Exception in worker process", error="why")
+    assert logged("Listening at: %s", "unix:/run") == "Listening at: unix:/run"

@@ -44,7 +44,7 @@ def test_app_server_has_the_configuration_of_a_server(local):
     assert server.keys() - options(local).keys() == set(plan.SERVER_ONLY)
     assert options(local).keys() - server.keys() == {"http-socket", "add-header", "no-orphans"}
     assert options(local)["module"] == "tox_com_det.wsgi:application"
-    assert options(local)["threads"] == "64"
+    assert options(local)["threads"] == "320"
     assert "{{" not in local
     assert local.splitlines()[0].startswith("# ")
 

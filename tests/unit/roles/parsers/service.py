@@ -40,6 +40,10 @@ GUNICORN_SETTINGS: dict[str, type | tuple[type, ...]] = {
     "control_socket_disable": bool,
     "errorlog": str,
     "graceful_timeout": int,
+    "limit_request_field_size": int,
+    "limit_request_fields": int,
+    "limit_request_line": int,
+    "logconfig_dict": dict,
     "preload_app": bool,
     "threads": int,
     "timeout": int,
@@ -60,6 +64,7 @@ def gunicorn(text: str) -> dict[str, object]:
         except (KeyError, NameError, SyntaxError, TypeError) as error:
             raise ParseError(f"gunicorn.conf.py: {error!r}") from None
     settings = {name: value for name, value in found.items() if not name.startswith("_")}
+    settings.pop("logging", None)
     del settings["os"]
     for name, value in settings.items():
         if name not in GUNICORN_SETTINGS:

@@ -53,6 +53,7 @@ uwsgi = ini(
                     "buffer-size",
                     "harakiri",
                     "log-slow",
+                    "max-vars",
                     "processes",
                     "threads",
                 ),
