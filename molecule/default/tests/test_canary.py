@@ -1,0 +1,267 @@
+"""No comment and no key stays on the server: secrets are sent every way, then it is searched.
+
+The secrets are random words, so nothing of an earlier run is found. A command never contains one,
+because sudo and Ansible log what they run: a pattern such as `[a]bc` does not find itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from test_edge import live_unit, serves
+from waiting import until
+
+ANALYZE = "/v1alpha1/comments:analyze"
+SUGGEST = "/v1alpha1/comments:suggestscore"
+# Below nginx's limit and uWSGI's; nginx's own buffer was 16 kB.
+LARGE = 900_000
+# Bodies of this size pass through every buffer.
+SIZES = (0, 30_000, 100_000)
+
+
+class Secrets:
+    """Words that must not be found, and one that must be."""
+
+    def __init__(self) -> None:
+        self.comment = "canary" + secrets.token_hex(8)
+        self.google_key = "AIza" + secrets.token_hex(16)
+        self.false_key = "toxcomdet_" + secrets.token_hex(16)
+        self.control = "control" + secrets.token_hex(8)
+        self.true_key = ""
+
+    def patterns(self) -> str:
+        """Options for grep that find each of them, and not themselves."""
+        words = (self.comment, self.google_key, self.false_key, self.true_key, self.control)
+        return " ".join(f"-e '[{word[0]}]{word[1:]}'" for word in words)
+
+    def halves(self) -> str:
+        """The control for a shell, which puts it together."""
+        return f"'{self.control[:9]}' '{self.control[9:]}'"
+
+
+@pytest.fixture
+def words(host) -> Iterator[Secrets]:
+    """The secrets; one of them is a valid key with a low rate."""
+    words = Secrets()
+    name = f"canary-{secrets.token_hex(4)}"
+    with host.sudo():
+        had_keys = host.file("/etc/tox_com_det/keys.json").exists
+        added = host.check_output(f"toxctl --json keys --add {name} --rate 20")
+    words.true_key = json.loads(added.splitlines()[-1])["result"]["key"]
+    yield words
+    with host.sudo():
+        host.check_output(f"toxctl keys --revoke {name}")
+        if not had_keys:
+            host.check_output("rm /etc/tox_com_det/keys.json")
+
+
+class Sender:
+    """Sends secrets and takes whatever comes back."""
+
+    def __init__(self, http: requests.Session, url: str, words: Secrets) -> None:
+        self.http, self.url, self.words = http, url, words
+
+    def post(self, path: str, body: object, key: str, seconds: float = 120, **headers: str) -> int:
+        """Return the status; 0 without a response."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        address = f"{self.url}{path}{'&' if '?' in path else '?'}key={key}"
+        given = {
+            "Content-Type": "application/json",
+            "X-Api-Key": key,
+            "Authorization": f"Bearer {key}",
+            "Referer": f"http://{self.words.comment}/",
+            **headers,
+        }
+        with contextlib.suppress(OSError):
+            response = self.http.post(address, data=data, headers=given, timeout=seconds)
+            assert self.words.comment not in response.text or "batch" in path
+            return response.status_code
+        return 0
+
+    def text(self, size: int = 0) -> str:
+        """A comment of about so many bytes."""
+        return f"you {self.words.comment} are " + f"{self.words.comment} " * (size // 23)
+
+    def bodies(self, size: int = 0) -> list[tuple[str, bytes, str]]:
+        """A request of each kind: path, body, Content-Type."""
+        text = self.text(min(size, 18_000))
+        analyze = {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}}
+        scores = {"TOXICITY": {"summaryScore": {"value": 1}}}
+        suggest = {"comment": {"text": text}, "attributeScores": scores}
+        padded = json.dumps({**analyze, "context": {"entries": [{"text": self.text(size)}]}})
+        part = (
+            f"--b\nContent-Type: application/http\nContent-ID: <{self.words.comment}>\n\n"
+            f"POST {ANALYZE}?key={self.words.true_key} HTTP/1.1\n\n{json.dumps(analyze)}\n"
+        )
+        parts = part * max(1, min(300, size // len(part))) + "--b--\n"
+        texts = [text] * max(1, min(30, size // len(text)))
+        return [
+            (ANALYZE, padded.encode(), "application/x-www-form-urlencoded"),
+            (ANALYZE, padded.encode(), "multipart/form-data; boundary=b"),
+            (SUGGEST, json.dumps(suggest).encode(), "text/plain"),
+            ("/batch", parts.encode(), "multipart/mixed; boundary=b"),
+            ("/predict", json.dumps({"texts": texts}).encode(), "application/json"),
+        ]
+
+    def every_kind(self, key: str, size: int = 0, seconds: float = 120) -> set[int]:
+        """Send one of each kind; return their statuses."""
+        return {
+            self.post(path, body, key, seconds, **{"Content-Type": kind})
+            for path, body, kind in self.bodies(size)
+        }
+
+    def half(self, size: int = 200_000) -> socket.socket:
+        """Begin a request that does not end: half of its body is sent."""
+        parts = urlsplit(self.url)
+        connection = socket.create_connection((parts.hostname, parts.port or 80), timeout=120)
+        body = self.text(size).encode()
+        head = f"POST {ANALYZE}?key={self.words.google_key} HTTP/1.1\r\nHost: x\r\n"
+        head += f"Content-Length: {2 * len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        return connection
+
+
+def in_temporary_files(host, words: Secrets) -> str:
+    """Where a secret is while requests are under way: also in files that have no name any more."""
+    places = "/tmp /var/tmp /dev/shm /run /var/lib/nginx /var/cache /srv /opt /etc /var/log"  # noqa: S108 (searched, not used)
+    return host.run(
+        f"LC_ALL=C; export LC_ALL; grep -raoE -D skip {words.patterns()} {places} 2>/dev/null;"
+        "for fd in $(find /proc/[0-9]*/fd -lname '* (deleted)' 2>/dev/null); do"
+        f" [ -f $fd ] && grep -aoE {words.patterns()} $fd /dev/null; done"
+    ).stdout
+
+
+def everywhere(host, words: Secrets) -> str:
+    """Where a secret is on the disks, in memory file systems and in the journal."""
+    found = host.run(
+        "LC_ALL=C; export LC_ALL;"
+        " find / -maxdepth 1 -mindepth 1 -not -name proc -not -name sys -print0"
+        f" | xargs -0 grep -raoE -D skip {words.patterns()} 2>/dev/null;"
+        f" journalctl --no-pager --all --output export | grep -aoE {words.patterns()}"
+        " | sed 's/^/journal:/'"
+    )
+    return found.stdout
+
+
+@pytest.fixture
+def planted(host, words: Secrets) -> Iterator[list[str]]:
+    """Files with the control, on a disk and in memory, and a line of the journal."""
+    files = ["/var/tmp/control", "/dev/shm/control"]  # noqa: S108 (of this test alone)
+    with host.sudo():
+        for path in files:
+            host.check_output(f"printf '%s%s' {words.halves()} > {path}")
+        host.check_output(f"printf '%s%s' {words.halves()} | systemd-cat -t control")
+        host.check_output("journalctl --sync || true")
+    yield files
+    with host.sudo():
+        host.check_output(f"rm -f {' '.join(files)}")
+
+
+@pytest.mark.usefixtures("rested")
+def test_no_comment_and_no_key_is_left_anywhere(host, database, http, url, server, words, planted):
+    sender = Sender(http, url, words)
+    unit = live_unit(host, server)
+    halves = [sender.half(), sender.half(20_000)]
+
+    # 200, and 429 in parts of a batch beyond the key's rate; every size of a body.
+    for key in (words.true_key, words.google_key):
+        for size in SIZES:
+            assert sender.every_kind(key, size) <= {200, 400, 413, 429}
+    assert 200 in sender.every_kind(words.google_key)
+    sender.every_kind(words.false_key, LARGE)
+    chunked = (part for part in [sender.bodies(LARGE)[4][1]])
+    with contextlib.suppress(OSError):
+        http.post(f"{url}/predict?key={words.google_key}", data=chunked)
+
+    # 400, 404, 405, 413, 414, 415, 431.
+    key = words.google_key
+    assert sender.post(ANALYZE, f'{{"comment": "{words.comment}'.encode(), key) == 400
+    assert sender.post(ANALYZE, gzip.compress(sender.text(3_000_000).encode()), key, **{
+        "Content-Encoding": "gzip"
+    }) == 413  # fmt: skip
+    assert sender.post(ANALYZE, sender.text(2_000_000).encode(), key) == 413
+    assert sender.post("/predict", sender.text().encode(), key, **{"Content-Type": "a/b"}) == 415
+    assert sender.post(f"/{words.comment}", {}, key) == 404
+    assert sender.post(f"{ANALYZE}?x={'x' * 9000}", {}, key) == 414
+    assert sender.post(ANALYZE, {}, key, **{"X-Long": key * 300}) == 431
+    with contextlib.suppress(OSError):
+        http.request("TRACE", f"{url}{ANALYZE}?key={key}")
+
+    with host.sudo():
+        _break_the_service(host, server, sender, words, database, unit)
+
+    # 429 of nginx, and of the service for a key that only looks like one.
+    small = {"comment": {"text": sender.text()}, "requestedAttributes": {"TOXICITY": {}}}
+    for key in (words.google_key, words.false_key):
+        with ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(lambda _, key=key: sender.post(ANALYZE, small, key), range(500)))
+        assert 429 in found
+
+    for one in halves:
+        one.close()
+    with host.sudo():
+        # Would leave core dumps, if anything did.
+        host.check_output(f"systemctl kill --signal SEGV {unit}")
+        host.check_output("systemctl kill --signal SEGV nginx.service")
+        until(lambda: serves(http, url))
+        found = everywhere(host, words)
+    lines = found.splitlines()
+    for path in (*planted, "journal"):
+        assert f"{path}:{words.control}" in lines, found
+    assert [line for line in lines if not line.endswith(words.control)] == []
+
+
+def _break_the_service(host, server, sender, words, database, unit) -> None:
+    """503 of nginx and of the service, slow requests, a slot that hangs and one that dies."""
+    http, url = sender.http, sender.url
+    link = server["live_link"]
+    assert host.run(f"mv {link} {link}.kept").rc == 0
+    try:
+        assert sender.every_kind(words.google_key, 30_000) == {503}
+    finally:
+        assert host.run(f"mv {link}.kept {link}").rc == 0
+    assert host.run("systemctl stop %s", database).rc == 0
+    try:
+        assert 503 in sender.every_kind(words.google_key)
+    finally:
+        assert host.run("systemctl start %s", database).rc == 0
+    until(lambda: serves(http, url))
+    # Their bodies wait in nginx; some clients go away, the others are answered slowly.
+    assert host.run("systemctl kill --signal STOP %s", unit).rc == 0
+    try:
+        waiting = [
+            threading.Thread(
+                target=sender.post, args=(path, body, key, seconds), kwargs={"Content-Type": kind}
+            )
+            for key, size, seconds in (
+                (words.google_key, 0, 120),
+                (words.true_key, 100_000, 120),
+                (words.false_key, LARGE, 1),
+            )
+            for path, body, kind in sender.bodies(size)
+        ]
+        for one in waiting:
+            one.start()
+        during = [line for _ in range(2) for line in in_temporary_files(host, words).splitlines()]
+        assert [line for line in during if not line.endswith(words.control)] == []
+    finally:
+        assert host.run("systemctl kill --signal CONT %s", unit).rc == 0
+    for one in waiting:
+        one.join()
+    # A slot that dies under its requests.
+    assert host.run("systemctl kill --signal STOP %s", unit).rc == 0
+    with ThreadPoolExecutor(1) as pool:
+        dying = pool.submit(sender.every_kind, words.google_key)
+        assert host.run("systemctl kill --signal KILL %s", unit).rc == 0
+        assert dying.result() <= {0, 200, 400, 429, 503}
+    until(lambda: serves(http, url))
