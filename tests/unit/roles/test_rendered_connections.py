@@ -81,6 +81,13 @@ def test_one_client_cannot_occupy_all_threads_of_the_service():
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+def test_a_slot_may_have_the_threads_that_it_starts(system: str):
+    """In a small container systemd's own limit is 307."""
+    threads = parsed(APP_ENV, system).threads
+    assert int(directives(SLOT, system)["TasksMax"]) >= threads + 32
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_the_service_takes_every_header_that_nginx_accepts(system: str):
     """uWSGI drops a request with more, which nginx answers with 503."""
     settings = parsed(UWSGI, system)["uwsgi"]

@@ -28,6 +28,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "LockPersonality": ("Service", 235, BOOLEAN),
     "MemoryLimit": ("Service", 0, SIZE),
     "MemoryMax": ("Service", 231, SIZE),
+    "TasksMax": ("Service", 0, r"[0-9]+"),
     "NoNewPrivileges": ("Service", 187, BOOLEAN),
     "OOMScoreAdjust": ("Service", 0, r"-?\d+"),
     "PIDFile": ("Service", 0, r""),
