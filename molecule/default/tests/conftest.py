@@ -96,7 +96,7 @@ def slow_refill(host, rested):
     try:
         with host.sudo():
             edited = host.check_output(
-                f"sed -i 's/zone=client_requests:4m rate=[0-9]*r/zone=client_requests:4m rate=1r/'"
+                f"sed -i '/zone=address_requests:/s/rate=[0-9]*r/rate=1r/'"
                 f" {config} && grep -c rate=1r/s {config} && systemctl reload nginx.service"
             )
         assert edited == "1"
