@@ -3,7 +3,7 @@
 .PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade lint lock
 
 BIN := .venv/bin
-SCENARIO := default
+SCENARIO ?= default
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Ansible refuses to run in a locale without UTF-8.
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)

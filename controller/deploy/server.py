@@ -36,6 +36,15 @@ class Server:
         """The service's public address."""
         return self.settings.url(self.remote.host.address)
 
+    @property
+    def pin(self) -> str | None:
+        """SHA-256 of the certificate to accept where no public authority vouches for it.
+
+        It came over SSH.
+        """
+        certificate = self.status.get("certificate")
+        return certificate.get("pin") if certificate else None
+
     def toxctl(self, *arguments: str, stdin: Any = None) -> ToxctlCall:
         """Start a verb of toxctl; `stdin` is sent to it as one JSON value."""
         return ToxctlCall(self.remote, self.say, *arguments, stdin=stdin)

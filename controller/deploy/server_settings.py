@@ -26,6 +26,7 @@ class ServerSettings:
     releases_dir: str
     wheel_target: str
     http_port: int
+    https_port: int | None
     public_url: str | None
     keep_releases: int
     keep_free_mb: int
@@ -52,6 +53,8 @@ class ServerSettings:
         if self.public_url:
             return self.public_url.rstrip("/")
         host = f"[{address}]" if ":" in address else address
+        if self.https_port:
+            return f"https://{host}" + ("" if self.https_port == 443 else f":{self.https_port}")
         return f"http://{host}" + ("" if self.http_port == 80 else f":{self.http_port}")
 
     def release_path(self, kind: str, name: str) -> str:

@@ -141,6 +141,12 @@ def _is_server_name(text: str) -> bool:
     return all(name.fullmatch(word) or regex.fullmatch(word) or _is_address(word) for word in words)
 
 
+def _is_host(text: str) -> bool:
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    is_name = re.fullmatch(rf"{label}(?:\.{label})*", text) is not None and len(text) <= 253
+    return _is_address(text) or (is_name and not text.replace(".", "").isdigit())
+
+
 def _is_mongodb_uri(text: str) -> bool:
     # Blanks and backslashes do not pass through systemd's EnvironmentFile as they are.
     found = re.fullmatch(
@@ -218,6 +224,25 @@ MONGODB_URI = Format(
     "a MongoDB URI such as mongodb://127.0.0.1:27017, with a user and a password that are "
     "percent-encoded ({{ vault_name | urlencode | replace('/', '%2F') }})",
     _is_mongodb_uri,
+)
+# Names of a certificate: no wildcard, which the challenge over HTTP cannot prove.
+HOST = Format(
+    "a host name or an IP address, such as toxic.example.org or 203.0.113.7",
+    lambda text: _is_host(text),
+)
+HTTPS_ADDRESS = Format(
+    "an address that begins with https://, such as https://ca.example.org/directory",
+    lambda text: _is_url(text, ("https",)),
+)
+EMAIL = matching(
+    r"[^\s@,;'\"\\<>]{1,64}@[A-Za-z0-9.-]{1,253}", "an email address, such as a@example.org"
+)
+PROFILE = matching(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "a profile of an ACME server, such as shortlived"
+)
+CONTROLLER_PATH = matching(
+    r"[/~][^\x00-\x1f\x7f]{0,4095}",
+    "an absolute path on the controller, such as ~/tls/fullchain.pem",
 )
 # No blank and no character that a unit, a shell or sudoers would read otherwise.
 ABSOLUTE_PATH = matching(

@@ -76,7 +76,9 @@ def _wrong_scalar(key: str, value: Any, option: Mapping[str, Any], kind: str) ->
         return None if isinstance(value, bool) else words.replace("name", key)
     if choices := option.get("choices"):
         words = " or ".join(f'"{one}"' for one in choices) + ", as a text in quotes"
-        return None if isinstance(value, str) and value in choices else words
+        # YAML reads off without quotes as false.
+        text = "off" if value is False else value
+        return None if isinstance(text, str) and text in choices else words
     form = FORMATS[key]
     return None if _accepts(form, value) else form.words
 

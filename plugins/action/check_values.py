@@ -17,6 +17,7 @@ from controller.values.options import (
     secret_options,
 )
 from controller.values.problems import problems_of
+from controller.values.tls import tls_problems
 
 SHOWN = 200
 DOCUMENTATION = """
@@ -71,6 +72,19 @@ class ActionModule(ActionBase):
                 continue
             for at, words in problems_of(name, value):
                 yield f"{at} {words} ({where})"
+        if "tls_mode" in variables and is_of_run("tls_mode", tags):
+            yield from tls_problems(self._tls_options(templar))
+
+    def _tls_options(self, templar: Any) -> dict[str, Any]:
+        """Return the options of role tls, without those that need a server's facts."""
+        found = {}
+        for name in options_of_roles():
+            if name.startswith("tls_"):
+                try:
+                    found[name] = plain(templar.template("{{ " + name + " }}"))
+                except AnsibleError:  # reported above
+                    continue
+        return found
 
 
 def plain(value: Any) -> Any:

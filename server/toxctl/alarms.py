@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 
-from toxctl import damage, files, keys, log_alarms, probe, systemd, timers, usable, verification
+from toxctl import (
+    certificate_alarms,
+    damage,
+    files,
+    keys,
+    log_alarms,
+    probe,
+    systemd,
+    timers,
+    usable,
+    verification,
+)
 from toxctl.config import Config
 from toxctl.errors import NginxDown, NotReady, ToxctlError
 
@@ -23,6 +34,7 @@ def warnings(config: Config, live: str | None) -> list[str]:
     """
     return [
         *_nginx(config, live),
+        *certificate_alarms.warnings(config),
         *_damage(config),
         *_keys(config),
         *_disk(config),

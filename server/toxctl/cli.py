@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from toxctl import config, events
 from toxctl.errors import Interrupted, ToxctlError
-from toxctl.verbs import VERBS
+from toxctl.verbs import CERTIFICATE, VERBS, certificate_verb
 from toxctl.version import __version__
 from toxctl.watch import POLL_SECONDS
 
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     _add_session(add)
     _add_releases(add)
     _add_keys(add)
+    _add_certificate(add)
     return top
 
 
@@ -136,6 +137,26 @@ def _add_keys(add: Add) -> None:
     keys.add_argument("--ends", metavar="DATE", help="with --add: last day, such as 2027-01-31")
 
 
+def _add_certificate(add: Add) -> None:
+    certificate = add(CERTIFICATE, "show, renew or replace the certificate that nginx serves")
+    certificate.add_argument(
+        "--settings", metavar="PATH", help="tls.json to read (default: the one beside server.json)"
+    )
+    what = certificate.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    def below(name: str, words: str) -> argparse.ArgumentParser:
+        return what.add_parser(name, help=words, description=words, allow_abbrev=False)
+
+    below("status", "show its names, its end and the share of its life that is left")
+    renew = below("renew", "get a new one if it is due, and serve it from the next connection on")
+    renew.add_argument("--force", action="store_true", help="also if it is not due")
+    renew.add_argument(
+        "--new-account", action="store_true", help="get a new one with a new account"
+    )
+    below("place", "serve the certificate and the key that come in as JSON on stdin")
+    below("placeholder", "make a self-signed one if there is none at all")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; return 0 if it succeeded, 1 if it failed. Wrong usage exits with 2."""
     top = parser()
@@ -148,7 +169,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.verb != "run-slot":  # a slot keeps its unit's
         os.umask(0o022)  # what is placed and installed must be readable for the service
     try:
-        value, text = VERBS[options.verb](config.load(options.config), options)
+        if options.verb == CERTIFICATE:
+            value, text = certificate_verb(options)
+        else:
+            value, text = VERBS[options.verb](config.load(options.config), options)
     except ToxctlError as error:
         problem = error
     except (Interrupted, KeyboardInterrupt) as error:

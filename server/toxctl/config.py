@@ -27,6 +27,7 @@ class Config:
         unit: name of a slot's unit, with `{slot}`.
         socket: path of a slot's socket, with `{slot}`.
         memory_max: memory limit of a slot as systemd writes it, such as `300M`.
+        https_port: port of HTTPS; None where the server speaks plain HTTP.
         public_url: where clients reach the service, if it is not derived from the address.
         lock_file: lock of the running activation.
         deploy_lock_file: lock of the running deploy.
@@ -55,6 +56,7 @@ class Config:
     keep_free_mb: int
     drain_seconds: float
     watch_seconds: float
+    https_port: int | None = None
     public_url: str | None = None
     lock_file: str = "/run/tox_com_det-activate.lock"
     deploy_lock_file: str = "/run/tox_com_det-deploy.lock"
@@ -80,14 +82,14 @@ class Config:
         return os.path.realpath(name if "/" in name else os.path.join(self.releases_dir, name))
 
 
-OPTIONAL = ("public_url", "lock_file", "deploy_lock_file")
-INTEGERS = ("http_port", "keep_releases", "keep_free_mb")
+OPTIONAL = ("https_port", "public_url", "lock_file", "deploy_lock_file")
+INTEGERS = ("http_port", "https_port", "keep_releases", "keep_free_mb")
 NUMBERS = ("drain_seconds", "watch_seconds")
 
 
 def _is_valid(name: str, value: Any) -> bool:
     """Return whether a key's value has the right type."""
-    if name == "public_url" and value is None:
+    if name in ("https_port", "public_url") and value is None:
         return True
     if name == "slots":
         return (

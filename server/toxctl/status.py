@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from toxctl import alarms, memory, releases, systemd, verification
+from toxctl import alarms, certificate, memory, releases, systemd, tls_config, verification
 from toxctl.config import Config
 from toxctl.deploy_lock import holder_now
 from toxctl.errors import NotReady
@@ -27,6 +27,7 @@ SHOWN = (
     "releases_dir",
     "wheel_target",
     "http_port",
+    "https_port",
     "public_url",
     "keep_releases",
     "keep_free_mb",
@@ -56,6 +57,8 @@ def report(
         "lock": holder_now(config),
         "slots": slot_report(slots, ask_ready=not quick),
     }
+    tls = tls_config.load(tls_config.beside(config.path))
+    found["certificate"] = certificate.report(tls) if tls else None
     if verify:
         found["verified"] = verification.verify_all(config)
     if not quick:

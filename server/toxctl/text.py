@@ -10,6 +10,7 @@ from typing import Any
 from toxctl.files import megabytes
 
 __all__ = [
+    "certificate",
     "check",
     "discard",
     "history",
@@ -35,6 +36,8 @@ def status(found: Result) -> str:
     elif found["unfinished"]:
         words = f"an activation was interrupted, slot {found['confirmed']['slot']} is confirmed"
         lines.append(f"{words}: `toxctl recover`, or the next deploy, returns to it")
+    if found.get("certificate"):
+        lines += certificate({**found["certificate"], "problem": None}).splitlines()
     lines += (_slot(slot, entry, slot == found["live"]) for slot, entry in found["slots"].items())
     if found["lock"]:
         lines.append(f"deploy lock: {_holder(found['lock'])}")
@@ -83,6 +86,20 @@ def _verified(entry: Result) -> str:
     state = "no hashes recorded" if entry["state"] == "unrecorded" else entry["state"]
     words = f"{entry['kind']} {entry['name']}: {state}"
     return words + (f" ({', '.join(entry['problems'])})" if entry["problems"] else "")
+
+
+def certificate(found: Result) -> str:
+    """Return `toxctl certificate`: what nginx serves, and what is wrong with it."""
+    lines = []
+    if found["name"]:
+        names = ", ".join(found["names"]) or "no name"
+        lines.append(
+            f"certificate: {found['source']}, for {names}, until {found['not_after']}, "
+            f"{max(found['left'], 0):.0%} of its life is left"
+        )
+    if found["problem"]:
+        lines.append(f"warning: {found['problem']}")
+    return "\n".join(lines)
 
 
 def _holder(holder: Result) -> str:

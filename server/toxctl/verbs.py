@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from toxctl import (
+    certificate,
     deploy_lock,
     discard,
     events,
@@ -26,6 +27,7 @@ from toxctl import (
     status,
     text,
     text_of_keys,
+    tls_config,
     verification,
     verify,
 )
@@ -36,8 +38,9 @@ from toxctl.recover import recover
 from toxctl.slots import Slots
 from toxctl.switch import Pace, activate
 
-__all__ = ["VERBS"]
+__all__ = ["CERTIFICATE", "VERBS", "certificate_verb"]
 
+CERTIFICATE = "certificate"
 Options = argparse.Namespace
 Answer = tuple[dict[str, Any], str]  # the result, and the same as text
 
@@ -170,6 +173,21 @@ def _keys(config: Config, options: Options) -> Answer:
         return found, text_of_keys.revoked(found)
     found = {"keys": keys.entries(config)}
     return found, text_of_keys.table(found)
+
+
+def certificate_verb(options: Options) -> Answer:
+    """Run `toxctl certificate`, which needs no server.json: nginx is installed before it."""
+    config = certificate.load(options.settings or tls_config.beside(options.config))
+    signals.ignore_hangup()  # a lost connection is no reason to stop half way
+    if options.what == "status":
+        found = certificate.report(config)
+    elif options.what == "place":
+        found = certificate.place(config, _standard_input())
+    elif options.what == "placeholder":
+        found = certificate.placeholder(config)
+    else:
+        found = certificate.renew(config, options.force, options.new_account)
+    return found, text.certificate(found)
 
 
 def _standard_input() -> Any:

@@ -47,9 +47,10 @@ def check_model(
         return
     manifest = live_manifest(server)
     golden = manifest.golden_outputs
-    worst = predict.compare_golden(server.url, golden, manifest.labels, manifest.model_version, key)
+    version = manifest.model_version
+    worst = predict.compare_golden(server.url, golden, manifest.labels, version, server.pin, key)
     server.say(
-        f"model {manifest.model_version} ({manifest.name}) at {server.url}: "
+        f"model {version} ({manifest.name}) at {server.url}: "
         f"{len(golden.cases)} golden outputs match, largest difference {worst:.1e}"
     )
-    print_scores([(text, predict.ask(server.url, text, key).scores) for text in texts])
+    print_scores([(text, predict.ask(server.url, text, server.pin, key).scores) for text in texts])

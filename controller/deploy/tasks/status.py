@@ -50,7 +50,7 @@ def status(server: Server, verify: bool = False, *, dry_run: bool = False) -> No
     print("\n".join(status_lines(report)))
     print("\n".join(history_lines(history.result()["attempts"])))
     try:
-        answer = predict.ask(server.url, predict.EXAMPLES[0])
+        answer = predict.ask(server.url, predict.EXAMPLES[0], server.pin)
     except predict.KeyRefused:
         print("service: answers, and requires a key (fab test-model --key-file FILE)")
     except DeployError as error:
@@ -82,6 +82,8 @@ def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
     for slot, entry in report["slots"].items():
         yield slot_line(slot, entry, live=slot == report["live"])
     yield from release_lines(report)
+    if report.get("certificate"):
+        yield certificate_line(report["certificate"])
     yield f"memory: {memory_text(report['memory'])}"
     yield f"disk: {megabytes(report['free_bytes'])} free"
     yield f"lock: {lock_text(report['lock'])}"
@@ -96,6 +98,18 @@ def verified_line(entry: Mapping[str, Any]) -> str:
     state = "no hashes recorded" if entry["state"] == "unrecorded" else entry["state"]
     problems = f" ({', '.join(entry['problems'][:10])})" if entry["problems"] else ""
     return f"verified: {entry['kind']} {entry['name']}: {state}{problems}"
+
+
+def certificate_line(certificate: Mapping[str, Any]) -> str:
+    """Return what is served over TLS, its end and the share of its life that is left."""
+    if not certificate["name"]:
+        return "certificate: none"
+    names = ", ".join(certificate["names"]) or "no name"
+    left = f"{max(certificate['left'], 0):.0%} of its life is left"
+    return (
+        f"certificate: {certificate['source']}, for {names}, "
+        f"until {utc(certificate['not_after'])}, {left}"
+    )
 
 
 def slot_line(slot: str, entry: Mapping[str, Any], live: bool) -> str:

@@ -37,6 +37,12 @@ def explained(heading: str) -> set[str]:
             "On the server",
             tuple(f"app/requirements/{name}.in" for name in ("app", "debian12", "el9", "el7")),
         ),
+        (
+            "For certificates",
+            tuple(
+                f"requirements/certbot/{name}.in" for name in ("certbot", "debian12", "el9", "el7")
+            ),
+        ),
     ],
 )
 def test_every_required_package_has_its_reason(heading: str, lists: tuple[str, ...]) -> None:

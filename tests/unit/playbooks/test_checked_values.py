@@ -122,6 +122,18 @@ def test_a_file_that_only_another_role_reads_may_be_missing(tmp_path: Path) -> N
     assert "/not/there.pub" in problems(tmp_path, variables)
 
 
+def test_tls_is_checked_before_anything_is_changed(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"tls_mode": "acme"})
+    assert "tls_names is empty: add the server's host name or IP address" in found
+    assert "tls_accept_terms is not true" in found
+    variables = {"tls_mode": "files", "tls_certificate_file": "/not/there.pem"}
+    found = problems(tmp_path, variables)
+    assert "tls_certificate_file: /not/there.pem is missing on this computer" in found
+    assert "tls_key_file is empty: set it to the path of a PEM file" in found
+    # YAML reads off without quotes as false.
+    assert problems(tmp_path, {"tls_mode": False}) == ""
+
+
 def test_what_was_valid_stays_valid(tmp_path: Path) -> None:
     variables = {
         "mongodb_memory_max": "50%",

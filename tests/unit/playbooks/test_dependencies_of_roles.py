@@ -26,7 +26,16 @@ def tasks(*options: str) -> list[str]:
         text=True,
         check=True,
     )
-    return re.findall(r"^ +(\w+ : .+?)\t", done.stdout, re.MULTILINE)
+    return re.findall(r"^ +((?:\w+ : )?\S.*?)\t", done.stdout, re.MULTILINE)
+
+
+def test_the_authority_is_asked_after_nginx_also_with_the_tag_of_the_role_alone():
+    for options in ((), ("--tags", "tls"), ("--tags", "nginx,tls")):
+        found = tasks(*options)
+        issue = found.index("Obtain or renew the certificate of the authority")
+        assert found.index("tls : Set up TLS") < issue
+        if "tls" not in options:
+            assert found.index("nginx : Detect unapplied nginx configuration") < issue
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_the_quick_selection_of_the_faults_is_a_part(checkout):
         "PASSED unit",
         "3 passed, 0 failed, 0 skipped",
     ]
-    assert (checkout.root / "ran").read_text().splitlines()[-1] == "make faults --quick"
+    assert "make faults --quick" in (checkout.root / "ran").read_text().splitlines()
     checkout.fake("scripts/test-faults", "exit 1")
     assert "FAILED faults: exit code 1" in summary(checkout.run(SCENARIOS="faults"))
     checkout.check(3, NO_ENGINE)

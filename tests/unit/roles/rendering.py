@@ -107,6 +107,19 @@ VARIANTS = [
             "sudo_user_nopasswd": True,
         },
     ),
+    Variant("tls_selfsigned", {"tls_mode": "selfsigned", "tls_listen_port": 8443}),
+    Variant(
+        "tls_acme",
+        {
+            "tls_mode": "acme",
+            "tls_names": ["toxic.example.org", "203.0.113.7"],
+            "tls_accept_terms": True,
+            "tls_hsts_seconds": 63072000,
+            "tls_acme_ca_file": "/etc/ca.pem",
+            "nginx_server_name": "toxic.example.org",
+        },
+    ),
+    Variant("tls_files", {"tls_mode": "files", "firewalld_services": []}),
     Variant("bare_lists", {"firewalld_services": [], "base_packages": []}),
 ]
 

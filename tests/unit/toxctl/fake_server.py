@@ -119,6 +119,7 @@ class FakeServer:
             "socket": str(self.root / "run" / "{slot}.sock"),
             "env_file": str(self.root / "app.env"),
             "http_port": 80,
+            "https_port": None,
             "public_url": None,
             "memory_max": "300M",
             "drain_seconds": 0,

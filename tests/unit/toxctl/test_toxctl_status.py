@@ -38,6 +38,7 @@ def test_status_has_the_slots_and_what_the_laptop_needs_to_know(serving: FakeSer
         "releases_dir",
         "wheel_target",
         "http_port",
+        "https_port",
         "public_url",
         "keep_releases",
         "keep_free_mb",

@@ -206,6 +206,7 @@ class LocalRemote:
             "socket": str(root / "{slot}.sock"),
             "probe_url": "http://127.0.0.1:9",
             "http_port": 80,
+            "https_port": None,
             "public_url": None,
             "wheel_target": "debian12",
             "memory_max": "300M",

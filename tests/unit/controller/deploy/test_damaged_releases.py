@@ -32,7 +32,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServingBun
     made = ServingBundles(tmp_path / "server")
     made.answers("verify", f"echo '{json.dumps(VERIFIED)}'")
     made.answers("collections", "echo '{\"collections\": []}'")
-    monkeypatch.setattr(predict, "ask", lambda url, text: predict.Scores("m", {}))
+    monkeypatch.setattr(predict, "ask", lambda url, text, pin=None: predict.Scores("m", {}))
     yield made
     made.close()
 

@@ -38,6 +38,7 @@ TASKS = [
     "prune",
     "releases",
     "remove-score-maps",
+    "renew-certificate",
     "restore-embeddings",
     "revoke-key",
     "rollback",

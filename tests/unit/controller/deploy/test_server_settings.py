@@ -16,8 +16,8 @@ from controller.deploy.server_settings import ServerSettings
 CONFIG = {
     "user": "tox_com_det", "unit": "tox_com_det@{slot}.service", "models_dir": "/srv/models",
     "dumps_dir": "/srv/dumps", "incoming_dir": "/srv/incoming", "releases_dir": "/opt/releases",
-    "wheel_target": "debian12", "http_port": 80, "public_url": None, "keep_releases": 5,
-    "keep_free_mb": 2048, "memory_max": "300M",
+    "wheel_target": "debian12", "http_port": 80, "https_port": None, "public_url": None,
+    "keep_releases": 5, "keep_free_mb": 2048, "memory_max": "300M",
 }  # fmt: skip
 
 
@@ -84,6 +84,13 @@ def test_url_is_the_public_one_if_there_is_one(
     public: str | None, port: int, address: str, url: str
 ) -> None:
     assert settings(public_url=public, http_port=port).url(address) == url
+
+
+@pytest.mark.parametrize(
+    ("port", "url"), [(443, "https://192.0.2.1"), (8443, "https://192.0.2.1:8443")]
+)
+def test_url_is_https_where_the_server_speaks_tls(port: int, url: str) -> None:
+    assert settings(https_port=port).url("192.0.2.1") == url
 
 
 def test_refusal_of_toxctl_keeps_its_kind_and_its_details(remote: LocalRemote) -> None:

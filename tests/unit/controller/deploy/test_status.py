@@ -104,7 +104,7 @@ def test_status_shows_what_is_live_and_installed_and_the_last_deploys(
 def test_service_that_does_not_answer_is_reported(
     server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(url: str, text: str) -> predict.Scores:
+    def silent(url: str, text: str, pin: str | None) -> predict.Scores:
         raise DeployError("connection refused")
 
     monkeypatch.setattr(predict, "ask", silent)
@@ -205,7 +205,7 @@ def test_live_model_is_checked_with_its_own_manifest(
     }
     one = next(iter(answers.values()))
 
-    def ask(url: str, text: str, key: str | None) -> predict.Scores:
+    def ask(url: str, text: str, pin: str | None, key: str | None) -> predict.Scores:
         return predict.Scores(manifest.model_version, answers.get(text, one))
 
     monkeypatch.setattr(predict, "ask", ask)

@@ -90,7 +90,7 @@ def test_models_are_deployed_repeated_and_rolled_back(
     ]
     assert server.toxctl("lock").result() == {"holder": None}
 
-    monkeypatch.setattr(predict, "ask", lambda url, text: predict.Scores("m", {}))
+    monkeypatch.setattr(predict, "ask", lambda url, text, pin=None: predict.Scores("m", {}))
     capsys.readouterr()
     status(server)
     out = capsys.readouterr().out

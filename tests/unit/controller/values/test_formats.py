@@ -59,6 +59,12 @@ GOOD: dict[str, list[Any]] = {
     "mongodb_version": ["4.0", "8.0"],
     "mongodb_key_fingerprint": ["4B0752C1BCA238C0B4EE14DC41DE058A4E7DCA05"],
     "mongodb_access_users": [[], [USER]],
+    "tls_mode": ["off", False, "acme"],  # YAML reads off without quotes as false
+    "tls_names": [[], ["toxic.example.org", "203.0.113.7", "2001:db8::7", "localhost"]],
+    "tls_certificate_file": ["", "/etc/a b.pem", "~/tls/fullchain.pem"],
+    "tls_acme_directory": ["https://127.0.0.1:14000/dir"],
+    "tls_email": ["", "a.b+c@example.org"],
+    "tls_acme_profile": ["", "shortlived"],
     "sudo_user_name": ["deploy", "a", "svc_1-x"],
     "sudo_user_shell": ["/bin/bash", "/usr/bin/zsh"],
     "sudo_user_authorized_keys": [
@@ -171,6 +177,20 @@ BAD: dict[str, list[Any]] = {
         [{**USER, "password": "a\nb"}],
         [{**USER, "password": 123456789012}],
     ],
+    "tls_mode": [True, "on", None, ["off"]],
+    "tls_names": [
+        "toxic.example.org",
+        ["*.example.org"],
+        ["203.0.113.300"],
+        ["a_b.example.org"],
+        ["https://a"],
+        ["a,b"],
+        ["x" * 64 + ".org"],
+    ],
+    "tls_certificate_file": ["tls/fullchain.pem", "/a\nb"],
+    "tls_acme_directory": ["http://ca.example.org", "", "ca.example.org"],
+    "tls_email": ["example.org", "a b@example.org", "a@b,c@d"],
+    "tls_acme_profile": ["--force", "a b"],
     "sudo_user_name": [*ANY_TEXT, "Deploy User", "-a", "a:b", "ALL=(ALL)", "a,b", "%wheel"],
     "sudo_user_shell": [*ANY_TEXT, "bash", "/bin/../x", "/bin/ba sh", "/bin/%h", "~/x"],
     "sudo_user_authorized_keys": [

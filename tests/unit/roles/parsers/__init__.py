@@ -15,7 +15,7 @@ from parsers.logrotate import logrotate
 from parsers.mongod import mongod
 from parsers.nginx import nginx
 from parsers.selinux import file_contexts, policy
-from parsers.service import environment, gunicorn, server_json, shell
+from parsers.service import environment, gunicorn, server_json, shell, tls_json
 from parsers.settings import apt, dnf_automatic, sshd, sudoers, uwsgi, yum_cron, yum_repositories
 from parsers.systemd import journald, systemd, timer, unit
 
@@ -34,6 +34,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/nginx.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/secantusdb.service.j2": unit,
+    "etc/systemd/system/tox_com_det-certificate.service.j2": systemd,
+    "etc/systemd/system/tox_com_det-certificate.timer.j2": timer,
     "etc/systemd/system/tox_com_det-logrotate.service.j2": systemd,
     "etc/systemd/system/tox_com_det-logrotate.timer.j2": timer,
     "etc/systemd/system/tox_com_det-recover.service.j2": unit,
@@ -43,6 +45,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/tox_com_det/app.env.j2": environment,
     "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,
     "etc/tox_com_det/server.json.j2": server_json,
+    "etc/tox_com_det/tls.json.j2": tls_json,
     "etc/tox_com_det/uwsgi.ini.j2": uwsgi,
     "etc/yum.repos.d/CentOS-Base.repo.j2": yum_repositories,
     "etc/yum.repos.d/epel.repo.j2": yum_repositories,

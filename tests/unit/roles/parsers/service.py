@@ -15,6 +15,7 @@ from parsers.error import ParseError
 from tox_com_det.settings import Settings, SettingsError
 from toxctl.config import load
 from toxctl.errors import ToxctlError
+from toxctl.tls_config import load as load_tls
 
 
 def environment(text: str) -> Settings:
@@ -81,6 +82,18 @@ def server_json(text: str) -> dict:
         file.flush()
         try:
             load(file.name)
+        except ToxctlError as error:
+            raise ParseError(str(error)) from None
+    return json.loads(text)
+
+
+def tls_json(text: str) -> dict:
+    """Return the JSON if the program that reads it accepts it."""
+    with tempfile.NamedTemporaryFile("w", suffix="-tls.json") as file:
+        file.write(text)
+        file.flush()
+        try:
+            load_tls(file.name)
         except ToxctlError as error:
             raise ParseError(str(error)) from None
     return json.loads(text)

@@ -63,7 +63,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
 TIMER_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "Description": ("Unit", 0, r".+"),
     "OnBootSec": ("Timer", 0, r"\d+(s|min|h)"),
-    "OnCalendar": ("Timer", 0, r"\*-\*-\* \d\d:\d\d:\d\d"),
+    "OnCalendar": ("Timer", 0, r"\*-\*-\* \d\d(/\d)?:\d\d:\d\d"),
     "OnUnitActiveSec": ("Timer", 0, r"\d+(s|min|h)"),
     "Persistent": ("Timer", 212, BOOLEAN),
     "AccuracySec": ("Timer", 209, r"\d+(s|min|h)"),
