@@ -106,14 +106,7 @@ def ask(url: str, text: str, pin: str | None = None, key: str | None = None) -> 
 
 def _post(address: str, text: str, pin: str | None, key: str | None) -> requests.Response:
     headers = {"X-Api-Key": key} if key else {}
-    # A proxy in the laptop's environment must not come between it and a server on loopback.
-    with requests.Session() as session:
-        session.trust_env = not address.startswith(
-            ("http://127.", "http://localhost", "http://[::1")
-        )
-        if pin:
-            session.mount("https://", _Pinned(pin))
-            session.trust_env = session.verify = False  # the fingerprint is verified instead
+    with open_session(address, pin) as session:
         try:
             return session.post(
                 address, json={"text": text}, headers=headers, timeout=TIMEOUT_SECONDS
@@ -123,6 +116,19 @@ def _post(address: str, text: str, pin: str | None, key: str | None) -> requests
                 raise
     # Another server stands in front of this one, with a certificate of its own.
     return _post(address, text, None, key)
+
+
+def open_session(address: str, pin: str | None = None) -> requests.Session:
+    """Return a session for a server; `pin` as for `ask`.
+
+    A proxy in the laptop's environment must not come between it and a server on loopback.
+    """
+    session = requests.Session()
+    session.trust_env = not address.startswith(("http://127.", "http://localhost", "http://[::1"))
+    if pin:
+        session.mount("https://", _Pinned(pin))
+        session.trust_env = session.verify = False  # the fingerprint is verified instead
+    return session
 
 
 def compare_golden(

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from controller.deploy.errors import DeployError
+from controller.deploy.predict import open_session
 
 __all__ = ["Refused", "Service"]
 
@@ -17,7 +18,6 @@ _SECONDS = 60.0
 _MOST_FAILURES = 8
 _LONGEST_WAIT = 60.0
 _LIMITS = {"texts": 32, "characters_per_text": 20000, "body_bytes": 1048576}
-_LOCAL = ("http://127.", "http://localhost", "http://[::1")
 Scores = Mapping[str, float]
 
 
@@ -32,14 +32,27 @@ class Service:
         model: the version of the model that answered, "" before the first answer.
     """
 
-    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        """`url`: without a path. `sleep`: waits for a number of seconds."""
+    def __init__(
+        self,
+        url: str,
+        sleep: Callable[[float], None] = time.sleep,
+        key: str | None = None,
+        pin: str | None = None,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            url: without a path.
+            sleep: waits for a number of seconds.
+            key: an API key, for a service that requires one.
+            pin: SHA-256 in hex of a certificate that no public authority vouches for.
+        """
         self.model = ""
         self._url = url.rstrip("/")
         self._sleep = sleep
-        self._session = requests.Session()
-        # A proxy in the laptop's environment must not come between it and a server on loopback.
-        self._session.trust_env = not self._url.startswith(_LOCAL)
+        self._headers = {"X-Api-Key": key} if key else {}
+        self._pin = pin
+        self._session = open_session(self._url, pin)
         self._limits: dict[str, int] = {}
         self._answered = False
 
@@ -122,9 +135,7 @@ class Service:
         for failures in range(_MOST_FAILURES):
             wait = 2.0**failures
             try:
-                response = self._session.request(
-                    method, self._url + path, json=body, timeout=_SECONDS, allow_redirects=False
-                )
+                response = self._send(method, self._url + path, body)
             except requests.RequestException as error:
                 if not self._answered and isinstance(error, requests.ConnectionError):
                     reason = getattr(error.args[0], "reason", error) if error.args else error
@@ -140,6 +151,11 @@ class Service:
                     except ValueError:
                         raise self._strange(path) from None
                 last = f"HTTP {response.status_code}"
+                if response.status_code == 401:
+                    raise DeployError(
+                        f"{self._url} requires a valid key: name the file of one with --key-file "
+                        "(`fab add-key` makes it)"
+                    )
                 if response.status_code in (400, 413):
                     raise Refused(last)
                 if response.status_code != 429 and response.status_code < 500:
@@ -152,6 +168,24 @@ class Service:
             f"{self._url}{path}: {last} {_MOST_FAILURES} times in a row: see `fab status`, then "
             "rerun the command"
         )
+
+    def _send(self, method: str, address: str, body: Mapping[str, Any] | None) -> requests.Response:
+        try:
+            return self._session.request(
+                method,
+                address,
+                json=body,
+                headers=self._headers,
+                timeout=_SECONDS,
+                allow_redirects=False,
+            )
+        except requests.exceptions.SSLError:
+            if self._pin is None:
+                raise
+        # Another server stands in front of this one, with a certificate of its own.
+        self._pin = None
+        self._session = open_session(self._url)
+        return self._send(method, address, body)
 
     def _strange(self, path: str, what: str = "an answer of another form") -> DeployError:
         return DeployError(

@@ -55,6 +55,7 @@ def fit_scores(
     url: str | None = None,
     inventory: str | None = None,
     limit: str | None = None,
+    key_file: str | None = None,
     score_column: str | None = None,
     labels: str | None = None,
     plot: str | None = None,
@@ -87,7 +88,7 @@ def fit_scores(
         )
         keys = {name: name for name in keys}
     else:
-        service = open_service(url, inventory, limit)
+        service = open_service(url, inventory, limit, key_file)
         check_model(service, loaded.manifest)
         ours = model_scores(service, list(google), SCORES)
         if len(ours) < len(google):

@@ -9,13 +9,18 @@ from controller.deploy.cli import HOSTS
 from controller.deploy.errors import DeployError
 from controller.deploy.inventory import read_hosts
 from controller.deploy.paths import BUILD, absolute
+from controller.deploy.predict import read_key
 from controller.deploy.server import opened
 from controller.scores.service import Service
 
 __all__ = ["SCORES", "SERVICE", "input_file", "open_service", "share"]
 
 SCORES = BUILD / "scores"
-SERVICE = {"url": "address of the service (default: the inventory's server)", **HOSTS}
+SERVICE = {
+    "url": "address of the service (default: the inventory's server)",
+    **HOSTS,
+    "key_file": "file with an API key, for a service that requires one",
+}
 
 
 def input_file(given: str, task: str) -> Path:
@@ -33,21 +38,24 @@ def input_file(given: str, task: str) -> Path:
     return path
 
 
-def open_service(url: str | None, inventory: str | None, limit: str | None) -> Service:
+def open_service(
+    url: str | None, inventory: str | None, limit: str | None, key_file: str | None = None
+) -> Service:
     """Return the service at an address, or that of the one server of the inventory.
 
-    Raises DeployError: no address, no server, or several.
+    Raises DeployError: no address, no server, or several; no key in the file.
     """
+    key = read_key(Path(key_file).expanduser()) if key_file else None
     if url is not None:
         if re.fullmatch(r"https?://[^\s/?#@]+/?", url) is None:
             raise DeployError(f"--url is {url}, expected one such as http://127.0.0.1:8080")
-        return Service(url)
+        return Service(url, key=key)
     hosts = read_hosts(inventory, limit)
     if len(hosts) > 1:
         names = ", ".join(host.name for host in hosts)
         raise DeployError(f"the inventory has {len(hosts)} servers ({names}): name one by --limit")
     with opened(hosts[0]) as server:
-        return Service(server.url)
+        return Service(server.url, key=key, pin=server.pin)
 
 
 def share(option: str, value: str | None) -> float | None:

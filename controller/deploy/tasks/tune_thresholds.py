@@ -40,6 +40,7 @@ def tune_thresholds(
     url: str | None = None,
     inventory: str | None = None,
     limit: str | None = None,
+    key_file: str | None = None,
     column: str | None = None,
     flag_rate: str | None = None,
     precision: str | None = None,
@@ -58,7 +59,7 @@ def tune_thresholds(
     if dry_run:
         print(f"would score the comments of {file} with {url or 'the server of the inventory'}")
         return
-    service = open_service(url, inventory, limit)
+    service = open_service(url, inventory, limit, key_file)
     comments = read_labelled(file, column, model_labels(service))
     scores = model_scores(service, list(comments), SCORES)
     if len(scores) < len(comments):

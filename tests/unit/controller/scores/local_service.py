@@ -49,11 +49,13 @@ class LocalService:
 
 
 @contextmanager
-def running(directory: Path, **settings: Any) -> Iterator[LocalService]:
+def running(
+    directory: Path, ssl_context: tuple[str, str] | None = None, **settings: Any
+) -> Iterator[LocalService]:
     tiny = TinyBundle()
     service = LocalService(tiny.write(directory / "bundle"), tiny, **settings)
-    server = make_server("127.0.0.1", 0, service, threaded=True)
-    service.url = f"http://127.0.0.1:{server.server_port}"
+    server = make_server("127.0.0.1", 0, service, threaded=True, ssl_context=ssl_context)
+    service.url = f"{'https' if ssl_context else 'http'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

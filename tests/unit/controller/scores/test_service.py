@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,7 +25,19 @@ from controller.deploy.tasks import scored
 from controller.scores.model_scores import check_model, model_labels, model_scores
 from controller.scores.service import Service
 
+KEY = "toxcomdet_" + "k" * 32
 LIMITS = {"max_texts": 4, "max_chars": 60, "max_body_bytes": 2000}
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path]:
+    certificate, key = directory / "cert.pem", directory / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x"]
+    subprocess.run(  # noqa: S603 (fixed words, no shell)
+        [*command, "-keyout", str(key), "-out", str(certificate)],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
 
 
 @pytest.fixture
@@ -122,10 +138,34 @@ def test_without_an_address_the_inventory_has_to_have_one_server(
     monkeypatch.setattr(scored, "read_hosts", lambda *_: hosts)
     with pytest.raises(DeployError, match=r"2 servers \(one, two\): name one by --limit"):
         scored.open_service(None, None, None)
-    opened = [SimpleNamespace(url="http://127.0.0.1:8081")]
+    opened = [SimpleNamespace(url="http://127.0.0.1:8081", pin=None)]
     monkeypatch.setattr(scored, "opened", lambda _: nullcontext(opened[0]))
     del hosts[1]
     assert isinstance(scored.open_service(None, None, None), Service)
+
+
+def test_a_service_that_requires_a_key_is_sent_one(tmp_path: Path):
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    entry = {"id": "a", "name": "a", "sha256": digest, "requests_per_second": None, "ends": None}
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"version": 1, "keys": [entry]}))
+    key_file = tmp_path / "key"
+    key_file.write_text(f"{KEY}\n")
+    with running(tmp_path, keys_file=keys, require_key=True) as local:
+        with pytest.raises(DeployError, match=r"requires a valid key: .* --key-file"):
+            model_labels(Service(local.url))
+        service = scored.open_service(local.url, None, None, str(key_file))
+        assert model_labels(service) == list(LABELS)
+
+
+def test_a_pinned_certificate_is_accepted_and_another_is_not(tmp_path: Path):
+    certificate, key = make_certificate(tmp_path)
+    der = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+    with running(tmp_path, ssl_context=(str(certificate), str(key))) as local:
+        pinned = Service(local.url, pin=hashlib.sha256(der).hexdigest())
+        assert model_labels(pinned) == list(LABELS)
+        with pytest.raises(DeployError, match="does not answer"):
+            model_labels(Service(local.url, pin="00" * 32))
 
 
 def test_the_bundle_of_another_model_is_refused(local: LocalService, tmp_path: Path):
