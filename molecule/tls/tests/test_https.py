@@ -70,6 +70,7 @@ def test_plain_http_at_the_port_of_https_is_an_error_in_json(address):
     connection.close()
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_versions_of_tls_are_refused(address, version):
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -93,7 +94,8 @@ def test_renewals_under_load_lose_no_request(address, toxctl):
     assert len({one["name"] for one in renewed}) == 10
     assert found.lost == 0
     # Without a reload the connections stay open, so they have the certificate of their beginning.
-    assert found.connections <= 60
+    # nginx closes each after 1,000 requests.
+    assert found.connections <= 60 + found.requests // 1000
     assert set(found.statuses) <= {200, 429}
     served = ssl.get_server_certificate((address, 443))
     with_new = measure(f"https://{address}", anybody, lambda: None, 1, 0.2, 1)
@@ -111,7 +113,7 @@ def test_an_account_that_the_authority_does_not_know_names_the_next_command(host
     done = run("fab", "renew-certificate", "--force")
     assert done.returncode == 1
     assert ONE_LINE.match(done.stderr.splitlines(keepends=True)[0]), done.stderr
-    assert "run `fab renew-certificate --new-account` to register a new one" in done.stderr
+    assert "run `fab renew-certificate --force --new-account` to register a new one" in done.stderr
     assert toxctl("status")["name"] == before["name"]
     done = run("fab", "renew-certificate", "--new-account", "--force")
     assert done.returncode == 0, done.stderr
@@ -130,7 +132,7 @@ def test_an_authority_that_does_not_answer_leaves_the_old_certificate(address, h
     assert done.returncode == 1
     assert "localhost:14000 gave no certificate: " in done.stderr
     assert "the acme certificate until " in done.stderr
-    assert "run `fab renew-certificate` again" in done.stderr
+    assert "run `fab renew-certificate --force` again" in done.stderr
     assert toxctl("status")["name"] == before["name"]
     assert ssl.get_server_certificate((address, 443))
 
