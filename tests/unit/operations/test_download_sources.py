@@ -43,6 +43,7 @@ def test_every_download_task_takes_its_address_from_a_variable():
 @pytest.mark.parametrize("role", TREE.roles, ids=lambda role: role.name)
 def test_with_a_mirror_for_every_address_no_other_server_is_used(role: Role, system: str):
     options = {name for of in TREE.roles for name in of.spec if name.endswith("_url")}
+    options.add("tls_acme_directory")
     mirror = Variant("mirror", dict.fromkeys(sorted(options), "https://mirror.example.org/x"))
     values = {**variables(role, system, mirror), "__preflight_id": "x", "__preflight_version": "0"}
     for name in {*role.defaults, *(name for content in role.vars.values() for name in content)}:
