@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,18 @@ def summary(answer: Any, attribute: str = "TOXICITY") -> float:
 
 
 @pytest.fixture
-def http() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = CA_FILE or True
-    return session
+def http() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = CA_FILE or True
+        yield session
+
+
+@pytest.fixture
+def transport() -> Iterator[httplib2.Http]:
+    made = httplib2.Http(ca_certs=CA_FILE, proxy_info=None)
+    yield made
+    made.close()
 
 
 def test_node_googleapis():
@@ -76,8 +84,7 @@ def test_npm_perspective_api_client():
     assert "SPAM" in answers["error"]["message"]
 
 
-def test_google_api_python_client():
-    transport = httplib2.Http(ca_certs=CA_FILE, proxy_info=None)
+def test_google_api_python_client(transport):
     client = googleapiclient.discovery.build(
         "commentanalyzer",
         "v1alpha1",
