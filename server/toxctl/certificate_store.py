@@ -109,7 +109,7 @@ def place(config: TlsConfig, certificate: str, key: str, source: str) -> tuple[L
     try:
         gid = _group(config)
         for file, text, mode in ((CHAIN, certificate, 0o644), (KEY, key, 0o640)):
-            _write(os.path.join(new, file), text, mode, gid)
+            files.write_file(os.path.join(new, file), text, mode, gid)
         certificate_files.check_pair(os.path.join(new, CHAIN), os.path.join(new, KEY))
         _write_note(new, source)
         os.chown(new, -1, gid)
@@ -138,17 +138,6 @@ def _group(config: TlsConfig) -> int:
     except KeyError:
         message = f"there is no group {config.group}: run `ansible-playbook site.yml --tags nginx`"
         raise ToxctlError(message) from None
-
-
-def _write(path: str, text: str, mode: int, gid: int) -> None:
-    """Write a file that nobody else can read before it has its group and its mode."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        os.fchown(file.fileno(), -1, gid)
-        os.fchmod(file.fileno(), mode)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _prune(config: TlsConfig, name: str) -> None:

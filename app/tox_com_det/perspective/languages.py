@@ -17,6 +17,7 @@ class Languages:
         where the client named no language; otherwise that is scored.
         """
         self._known = list(known)
+        self._lower = frozenset(one.lower() for one in known)
         self._detector = detector
         self._refuse = refuse and detector is not None
 
@@ -47,9 +48,8 @@ class Languages:
         return [one for one in detected if self._reads(one)][:1] or self._known[:1]
 
     def _reads(self, language: str) -> bool:
-        known = [one.lower() for one in self._known]
         language = language.lower().replace("_", "-")
-        return language in known or language.split("-", 1)[0] in known
+        return language in self._lower or language.split("-", 1)[0] in self._lower
 
 
 def _unsupported(

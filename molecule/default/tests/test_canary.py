@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from conftest import HANG_SECONDS
 from test_edge import live_unit, serves
 from waiting import until
 
@@ -71,7 +72,9 @@ class Sender:
     def __init__(self, http: requests.Session, url: str, words: Secrets) -> None:
         self.http, self.url, self.words = http, url, words
 
-    def post(self, path: str, body: object, key: str, seconds: float = 120, **headers: str) -> int:
+    def post(
+        self, path: str, body: object, key: str, seconds: float = HANG_SECONDS, **headers: str
+    ) -> int:
         """Return the status; 0 without a response."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         address = f"{self.url}{path}{'&' if '?' in path else '?'}key={key}"
@@ -114,7 +117,7 @@ class Sender:
             ("/predict", json.dumps({"texts": texts}).encode(), "application/json"),
         ]
 
-    def every_kind(self, key: str, size: int = 0, seconds: float = 120) -> set[int]:
+    def every_kind(self, key: str, size: int = 0, seconds: float = HANG_SECONDS) -> set[int]:
         """Send one of each kind; return their statuses."""
         return {
             self.post(path, body, key, seconds, **{"Content-Type": kind})
@@ -124,7 +127,7 @@ class Sender:
     def half(self, size: int = 200_000) -> socket.socket:
         """Begin a request that does not end: half of its body is sent."""
         parts = urlsplit(self.url)
-        connection = socket.create_connection((parts.hostname, parts.port or 80), timeout=120)
+        connection = socket.create_connection((parts.hostname, parts.port or 80), HANG_SECONDS)
         body = self.text(size).encode()
         head = f"POST {ANALYZE}?key={self.words.google_key} HTTP/1.1\r\nHost: x\r\n"
         head += f"Content-Length: {2 * len(body)}\r\n\r\n"
@@ -258,8 +261,8 @@ def _break_the_service(host, server, sender, database, unit) -> None:
                 target=sender.post, args=(path, body, key, seconds), kwargs={"Content-Type": kind}
             )
             for key, size, seconds in (
-                (words.google_key, 0, 120),
-                (words.true_key, 100_000, 120),
+                (words.google_key, 0, HANG_SECONDS),
+                (words.true_key, 100_000, HANG_SECONDS),
                 (words.false_key, LARGE, 1),
             )
             for path, body, kind in sender.bodies(size)

@@ -13,14 +13,14 @@ from collections import Counter
 
 import pytest
 from certificate_switch import BODY, HEADERS, measure
-from conftest import NAME, handshake, run
+from conftest import HANG_SECONDS, NAME, handshake, run
 
 ONE_LINE = re.compile(r"\Aerror: [^\n]+\n\Z")
 
 
 def request(address, trust, method, path, body=None):
     """Ask over HTTPS, with the name in Host and in the handshake; return status and body."""
-    connection = http.client.HTTPSConnection(NAME, timeout=60, context=trust)
+    connection = http.client.HTTPSConnection(NAME, timeout=HANG_SECONDS, context=trust)
     connection.sock = handshake(address, NAME, trust)
     connection.request(method, path, body, HEADERS)
     answer = connection.getresponse()
@@ -47,7 +47,7 @@ def test_the_service_answers_and_says_https(address, context):
 
 
 def test_plain_http_is_redirected_and_a_post_stays_a_post(address):
-    connection = http.client.HTTPConnection(address, timeout=60)
+    connection = http.client.HTTPConnection(address, timeout=HANG_SECONDS)
     connection.request("POST", "/v1alpha1/comments:analyze?a=b", BODY, {**HEADERS, "Host": NAME})
     answer = connection.getresponse()
     answer.read()
@@ -62,7 +62,7 @@ def test_plain_http_is_redirected_and_a_post_stays_a_post(address):
 
 
 def test_plain_http_at_the_port_of_https_is_an_error_in_json(address):
-    connection = http.client.HTTPConnection(address, 443, timeout=60)
+    connection = http.client.HTTPConnection(address, 443, timeout=HANG_SECONDS)
     connection.request("GET", "/livez")
     answer = connection.getresponse()
     assert answer.status == 400
