@@ -7,76 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from controller.deploy.targets import TARGETS
-
-__all__ = ["Format", "optional", "whole"]
-
-
-@dataclass(frozen=True)
-class Format:
-    """What a value must look like.
-
-    Attributes:
-        words: with an example, as the end of "is 'x', not ...".
-        accepts: whether a text has the format. Numbers are passed as text.
-        empty: whether an empty text is a value too, and an empty line of YAML.
-        quoted: whether a number is refused: YAML reads 3.10 as 3.1, and 007 as 7.
-    """
-
-    words: str
-    accepts: Callable[[str], bool]
-    empty: bool = False
-    quoted: bool = False
-
-
-def matching(pattern: str, words: str) -> Format:
-    """A text that a regular expression matches as a whole."""
-    compiled = re.compile(pattern)
-    return Format(words, lambda text: compiled.fullmatch(text) is not None)
-
-
-def optional(one: Format) -> Format:
-    """A format or nothing."""
-    return Format(one.words + ', or "" for none', one.accepts, empty=True)
-
-
-def quoted(one: Format) -> Format:
-    """A format of texts that YAML must not read as numbers."""
-    return Format(one.words, one.accepts, quoted=True)
-
-
-Number = TypeVar("Number", int, float)
-
-
-def _between(
-    pattern: str, kind: Callable[[str], Number], low: Number, high: Number | None
-) -> Format:
-    """A number within limits."""
-    words = f"{low} or more" if high is None else f"{low} to {high}"
-    form = re.compile(pattern)
-
-    def accepts(text: str) -> bool:
-        if form.fullmatch(text) is None:
-            return False
-        number = kind(text)
-        return low <= number and (high is None or number <= high)
-
-    return Format(("a whole number, " if kind is int else "a number, ") + words, accepts)
-
-
-def whole(low: int, high: int = 10**15) -> Format:
-    """A whole number within limits."""
-    return _between(r"-?[0-9]{1,16}", int, low, high)
-
-
-def at_least(low: float) -> Format:
-    """A number that is not smaller."""
-    return _between(r"[0-9]{1,6}(\.[0-9]{1,6})?", float, low, None)
+from controller.values.format import Format, matching, quoted, whole
 
 
 def _is_address(text: str) -> bool:
@@ -228,7 +162,7 @@ MONGODB_URI = Format(
 # Names of a certificate: no wildcard, which the challenge over HTTP cannot prove.
 HOST = Format(
     "a host name or an IP address, such as toxic.example.org or 203.0.113.7",
-    lambda text: _is_host(text),
+    _is_host,
 )
 HTTPS_ADDRESS = Format(
     "an address that begins with https://, such as https://ca.example.org/directory",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from controller.values.formats import Format
+from controller.values.format import Format
 from controller.values.options import options_of_roles
 from controller.values.table import FORMATS
 

@@ -7,6 +7,7 @@ dictionaries in a list.
 
 from __future__ import annotations
 
+from controller.values.format import Format, at_least, optional, whole
 from controller.values.formats import (
     ABSOLUTE_PATH,
     ADDRESS,
@@ -56,10 +57,6 @@ from controller.values.formats import (
     VERSION,
     WEB_ADDRESS,
     WHEEL_TARGET,
-    Format,
-    at_least,
-    optional,
-    whole,
 )
 
 __all__ = ["FORMATS"]
