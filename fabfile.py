@@ -99,6 +99,21 @@ def revoke_key(key: str | None = None) -> Action:
     return partial(tasks.keys.revoke_key, key=tasks.keys.chosen_key(key))
 
 
+@server_task(
+    out="CSV file to write: comment_text, a column for each label, and what else was sent",
+    force="replace the file if it exists",
+)
+def export_suggestions(out: str | None = None, force: bool = False) -> Action:
+    """Write the scores that clients suggested, where they are stored, to a CSV for training."""
+    return tasks.suggestions.export_to(out, force)
+
+
+@server_task(yes="do not ask for confirmation")
+def clear_suggestions(yes: bool = False) -> Action:
+    """Remove all stored suggestions from the server's database."""
+    return partial(tasks.suggestions.clear_suggestions, yes=yes)
+
+
 @server_task()
 def unlock() -> Action:
     """Release the deploy lock of an attempt whose laptop is gone, and show who held it."""

@@ -1,7 +1,8 @@
 """The client of `toxctl` on a server: sends a verb, reads JSON lines.
 
-`{"say": text}` and `{"progress": ...}` are shown as they come, `{"phase": name}` goes to the
-caller, the last line is `{"result": ...}` or `{"error": one line, "kind": word, "details": ...}`.
+`{"say": text}` and `{"progress": ...}` are shown as they come, `{"phase": name}` and
+`{"row": [cells]}` go to the caller, the last line is `{"result": ...}` or `{"error": one line,
+"kind": word, "details": ...}`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["ToxctlCall", "ToxctlError", "parse_line"]
 
 Say = Callable[[str], None]
 OnPhase = Callable[[str], None]
+OnRow = Callable[[list[str]], None]
 USAGE = 2  # exit code for a verb or an option that this version does not have
 NOT_FOUND = 127  # a shell's exit code for a program that does not exist
 
@@ -64,8 +66,14 @@ class ToxctlCall:
             self.process.send(json.dumps(stdin))
             self.process.close_input()
 
-    def result(self, on_phase: OnPhase | None = None) -> dict[str, Any]:
+    def result(
+        self, on_phase: OnPhase | None = None, on_row: OnRow | None = None
+    ) -> dict[str, Any]:
         """Follow it to its end and return its result.
+
+        Args:
+            on_phase: gets the name of each phase of an activation.
+            on_row: gets the cells of each row of a table.
 
         Raises:
             ToxctlError: toxctl refused.
@@ -81,6 +89,9 @@ class ToxctlCall:
                     self.say(str(value["say"]))
                 elif "progress" in value:
                     self.say(progress_text(value["progress"]))
+                elif "row" in value:
+                    if on_row:
+                        on_row([str(cell) for cell in value["row"]])
                 elif "phase" in value:
                     if on_phase:
                         on_phase(str(value["phase"]))

@@ -89,6 +89,8 @@ FORMATS: dict[str, Format] = {
     "flask_app_perspective_languages": LANGUAGE,
     "flask_app_perspective_max_bytes": whole(1, 1_000_000),
     "flask_app_perspective_origins": ORIGIN,
+    "flask_app_perspective_suggestions_max_mb": whole(1, 100_000),
+    "flask_app_perspective_suggestions_days": whole(0, 20_000),
     "flask_app_drain_seconds": whole(0, 3600),
     "flask_app_watch_seconds": whole(0, 3600),
     "flask_app_keep_releases": whole(1),

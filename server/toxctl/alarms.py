@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from toxctl import (
     certificate_alarms,
@@ -26,17 +28,20 @@ LEAST_FREE = 256 * MIB  # where keep_free_mb is smaller
 LEAST_INODES = 10_000
 
 
-def warnings(config: Config, live: str | None) -> list[str]:
+def warnings(config: Config, live: str | None, slots: Mapping[str, Any]) -> list[str]:
     """Return what needs attention on this server.
 
     Args:
+        config: the server's.
         live: the live slot.
+        slots: each slot's state, with the answer of its /readyz (`toxctl status`).
     """
     return [
         *_nginx(config, live),
         *certificate_alarms.warnings(config),
         *_damage(config),
         *_keys(config),
+        *_suggestions(slots.get(live or "", {})),
         *_disk(config),
         *log_alarms.warnings(),
     ]
@@ -75,6 +80,13 @@ def _keys(config: Config) -> list[str]:
     except (ToxctlError, OSError) as error:
         return [str(error)]
     return []
+
+
+def _suggestions(slot: Mapping[str, Any]) -> list[str]:
+    """Return the live slot's own words, if it does not store suggestions that it should store."""
+    answer = (slot.get("ready") or {}).get("answer")
+    found = answer.get("warnings") if isinstance(answer, dict) else None
+    return [str(one) for one in found or [] if str(one).startswith("suggestions ")]
 
 
 def _disk(config: Config) -> list[str]:

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     _add_session(add)
     _add_releases(add)
     _add_keys(add)
+    _add_suggestions(add)
     _add_certificate(add)
     return top
 
@@ -135,6 +136,13 @@ def _add_keys(add: Add) -> None:
     what.add_argument("--revoke", metavar="KEY", help="its identifier or its name")
     keys.add_argument("--rate", type=int, metavar="N", help="with --add: requests per second")
     keys.add_argument("--ends", metavar="DATE", help="with --add: last day, such as 2027-01-31")
+
+
+def _add_suggestions(add: Add) -> None:
+    suggestions = add("suggestions", "count the suggested scores that are stored")
+    what = suggestions.add_mutually_exclusive_group()
+    what.add_argument("--export", action="store_true", help="print all of them as CSV")
+    what.add_argument("--clear", action="store_true", help="remove all of them")
 
 
 def _add_certificate(add: Add) -> None:

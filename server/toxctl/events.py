@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from toxctl.errors import ToxctlError
@@ -16,6 +18,7 @@ __all__ = [
     "phase",
     "progress",
     "result",
+    "row",
     "say",
     "start",
     "text",
@@ -61,6 +64,17 @@ def progress(what: str, done: int, total: int, line: str) -> None:
     _put(json.dumps(value) if _State.json else line)
 
 
+def row(cells: Sequence[str]) -> None:
+    """Print a row of a table; as text it is a row of a CSV file."""
+    if _State.json:
+        _put(json.dumps({"row": list(cells)}))
+    elif not _State.gone:
+        try:
+            csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
+        except OSError:
+            _lose_reader()
+
+
 def result(value: dict[str, Any], text: str = "") -> None:
     """Print a verb's result; `text` is the readable form, nothing is printed if it is empty."""
     if _State.json:
@@ -94,6 +108,10 @@ def _put(line: str) -> None:
     try:
         print(line, flush=True)
     except OSError:
-        _State.gone = True
-        # Otherwise the interpreter fails again when it flushes standard output at its end.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
+        _lose_reader()
+
+
+def _lose_reader() -> None:
+    _State.gone = True
+    # Otherwise the interpreter fails again when it flushes standard output at its end.
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the process ends)

@@ -6,14 +6,11 @@ vectors.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import signal
-import subprocess
 import tempfile
-from typing import IO, Any
+from typing import Any
 
 from toxctl import events, programs, signals, usable
 from toxctl.config import Config
@@ -67,9 +64,8 @@ def restore(config: Config, collection: str) -> dict[str, Any]:
     app = _app(config)
     command = programs.module(config, app, "restore", "--manifest", manifest, "--dump", dump)
     environment = programs.service_environment(config, app)
-    # Not a pipe, which nothing empties while the lines of standard output are read.
     with tempfile.TemporaryFile("w+", errors="replace") as complaints:
-        code = _run(command, environment, complaints)
+        code = programs.stream(command, environment, complaints, _pass_on)
         complaints.seek(0)
         complaint = complaints.read().strip()
     if code:
@@ -78,44 +74,11 @@ def restore(config: Config, collection: str) -> dict[str, Any]:
     return {"restored": True}
 
 
-def _run(command: list[str], environment: dict[str, str], complaints: IO[str]) -> int:
-    """Run a program in a process group of its own and pass its lines on; return its exit code.
-
-    It does not outlive this function, whatever ends it.
-    """
-    with subprocess.Popen(  # noqa: S603 (fixed words and paths of server.json, no shell)
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        text=True,
-        errors="replace",
-        cwd="/",
-        env=environment,
-        start_new_session=True,
-    ) as process:
-        try:
-            for line in process.stdout or ():
-                _pass_on(line.rstrip())
-                if events.listener_gone():
-                    _end(process)
-            return process.wait()
-        except BaseException:
-            _end(process)
-            raise
-
-
 def _app(config: Config) -> str:
     """Return the app whose module is run."""
     app = os.path.realpath(config.app_link)
     usable.require_complete(config, "app", app)
     return app
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Ask a program and its children to end; what is half restored has no marker."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
 
 
 def _pass_on(line: str) -> None:

@@ -70,7 +70,7 @@ def report(
             "uploads": {"files": len(uploads), "bytes": sum(size for _, size in uploads)},
             "free_bytes": releases.free_bytes(config),
             "memory": memory.report(),
-            "warnings": alarms.warnings(config, live),
+            "warnings": alarms.warnings(config, live, found["slots"]),
         }
     if manifest:
         release = slots.pinned(live)

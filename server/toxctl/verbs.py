@@ -25,8 +25,10 @@ from toxctl import (
     session,
     signals,
     status,
+    suggestions,
     text,
     text_of_keys,
+    text_of_suggestions,
     tls_config,
     verification,
     verify,
@@ -175,6 +177,16 @@ def _keys(config: Config, options: Options) -> Answer:
     return found, text_of_keys.table(found)
 
 
+def _suggestions(config: Config, options: Options) -> Answer:
+    if options.export:
+        return suggestions.export(config), ""  # the rows are the text
+    if options.clear:
+        found = suggestions.clear(config)
+        return found, text_of_suggestions.cleared(found)
+    found = suggestions.report(config)
+    return found, text_of_suggestions.report(found)
+
+
 def certificate_verb(options: Options) -> Answer:
     """Run `toxctl certificate`, which needs no server.json: nginx is installed before it."""
     config = certificate.load(options.settings or tls_config.beside(options.config))
@@ -213,6 +225,7 @@ VERBS: dict[str, Callable[[Config, Options], Answer]] = {
     "session": _session,
     "status": _status,
     "stop": _stop,
+    "suggestions": _suggestions,
     "unlock": _unlock,
     "verify": _verify,
 }

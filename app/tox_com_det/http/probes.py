@@ -15,6 +15,7 @@ from tox_com_det.model.predictor import Predictor
 from tox_com_det.readiness import check_readiness
 from tox_com_det.settings import Settings
 from tox_com_det.store.database import EmbeddingDatabase
+from tox_com_det.suggestions.store import SuggestionStore
 
 LOG = logging.getLogger("tox_com_det")
 
@@ -26,6 +27,7 @@ def add_probes(
     database: EmbeddingDatabase,
     turns: Turns,
     access: Access,
+    suggestions: SuggestionStore | None,
 ) -> None:
     """Add both routes to an app."""
 
@@ -37,15 +39,17 @@ def add_probes(
     def readyz() -> tuple[Response, int]:
         with turns.turn(client_of(request.environ)):
             readiness = check_readiness(settings.model, predictor, database.verify)
+            unstored = suggestions.problem() if suggestions is not None else ""
         body: dict[str, Any] = {
             "status": "ready" if readiness.ready else "not ready",
             "model": predictor.manifest.model_version,
             "checks": readiness.checks,
             "app": __version__,
         }
-        if access.problem:
+        warnings = [one for one in (access.problem, unstored) if one]
+        if warnings:
             # No reason to take a slot down, or to stop a deploy.
-            body["warnings"] = [access.problem]
+            body["warnings"] = warnings
         if readiness.ready:
             return jsonify(body), 200
         LOG.warning("not ready: %s", readiness.problem)

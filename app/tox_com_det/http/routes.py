@@ -28,6 +28,7 @@ from tox_com_det.settings import Settings
 from tox_com_det.store.database import EmbeddingDatabase
 from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 from tox_com_det.store.vectors import Vectors
+from tox_com_det.suggestions.store import SuggestionStore, store_of
 
 LOG = logging.getLogger("tox_com_det")
 
@@ -40,7 +41,11 @@ _CODES = {
 }
 
 
-def create_app(settings: Settings, database: EmbeddingDatabase | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    database: EmbeddingDatabase | None = None,
+    suggestions: SuggestionStore | None = None,
+) -> Flask:
     """The WSGI app for the model that `settings` names.
 
     The database is not contacted here, so the app starts without it.
@@ -48,6 +53,7 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
     Args:
         settings: see `Settings`.
         database: source of the vectors; None: made from the settings.
+        suggestions: where suggested scores are stored; None: as the settings say.
 
     Raises:
         ManifestError, BundleError, HeadError: the model cannot be served.
@@ -70,7 +76,9 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
     _add_headers(app, settings, manifest.model_version)
     access = add_access(app, settings)
     _add_predict(app, settings, predictor, turns, access)
-    add_probes(app, settings, predictor, database, turns, access)
+    if suggestions is None:
+        suggestions = store_of(settings)
+    add_probes(app, settings, predictor, database, turns, access, suggestions)
     _add_pages(app, settings, predictor)
     add_perspective(
         app,
@@ -80,6 +88,7 @@ def create_app(settings: Settings, database: EmbeddingDatabase | None = None) ->
         access,
         settings.max_body_bytes,
         settings.max_unknown_words,
+        suggestions,
     )
     return app
 

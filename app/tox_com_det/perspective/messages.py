@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tox_com_det.perspective.errors import GoogleError, bad_field, invalid
+from tox_com_det.perspective.fields import (
+    read_boolean,
+    read_integer,
+    read_number,
+    read_object,
+    read_string,
+)
 
 _MAX_CONTEXT_BYTES = 1024 * 1024
 _PLAIN = ("", "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED")
@@ -43,11 +49,16 @@ class AnalyzeRequest:
 
 @dataclass(frozen=True)
 class SuggestRequest:
-    """A client's own judgement of a comment: attribute -> {summary or span scores}."""
+    """A client's own judgement of a comment.
+
+    `scores`: attribute -> {"summary": {"value", "type"}, "spans": [{"begin", "end", "value",
+    "type"}]}, of which at least one is there.
+    """
 
     text: str
     scores: Mapping[str, Any]
     languages: tuple[str, ...]
+    do_not_store: bool
     community_id: str | None
     client_token: str | None
 
@@ -62,19 +73,19 @@ def read_analyze(data: Any, max_bytes: int) -> AnalyzeRequest:
     Raises:
         GoogleError: 400, a field has the wrong type, or the request cannot be answered.
     """
-    message = _message(data, "")
+    message = read_object(data, "")
     text = _comment(message, max_bytes)
     _check_context(message)
-    requested = _message(message.get("requestedAttributes"), "requestedAttributes", names=False)
+    requested = read_object(message.get("requestedAttributes"), "requestedAttributes", names=False)
     if not requested:
         raise invalid("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
     return AnalyzeRequest(
         text=text,
         wanted=tuple(_wanted(name, parameters) for name, parameters in requested.items()),
         languages=_languages(message),
-        by_sentence=_boolean(message, "spanAnnotations"),
-        drop_unsupported=_boolean(message, "dropUnsupportedAttributes"),
-        client_token=_string(message, "clientToken"),
+        by_sentence=read_boolean(message, "spanAnnotations"),
+        drop_unsupported=read_boolean(message, "dropUnsupportedAttributes"),
+        client_token=read_string(message, "clientToken"),
     )
 
 
@@ -84,74 +95,20 @@ def read_suggest(data: Any, max_bytes: int) -> SuggestRequest:
     Raises:
         GoogleError: 400, see `read_analyze`.
     """
-    message = _message(data, "")
+    message = read_object(data, "")
     text = _comment(message, max_bytes)
     _check_context(message)
-    scores = _message(message.get("attributeScores"), "attributeScores", names=False)
+    scores = read_object(message.get("attributeScores"), "attributeScores", names=False)
     if not scores:
         raise invalid("Missing attribute_scores", "NO_ATTRIBUTE_SCORES")
     return SuggestRequest(
         text=text,
         scores={name: _suggested(name, value) for name, value in scores.items()},
         languages=_languages(message),
-        community_id=_string(message, "communityId"),
-        client_token=_string(message, "clientToken"),
+        do_not_store=read_boolean(message, "doNotStore"),
+        community_id=read_string(message, "communityId"),
+        client_token=read_string(message, "clientToken"),
     )
-
-
-def _message(value: Any, name: str, names: bool = True) -> dict[str, Any]:
-    """An object; its fields under their names in camel case, as some clients send snake case."""
-    if value is None and name:
-        return {}
-    if not isinstance(value, dict):
-        raise bad_field(name or "request", "an object")
-    if not names:
-        return value
-    return {_camel(key): item for key, item in value.items()}
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(part[:1].upper() + part[1:] for part in others)
-
-
-def _string(message: Mapping[str, Any], name: str) -> str | None:
-    value = message.get(name)
-    if value is not None and not isinstance(value, str):
-        raise bad_field(name, "TYPE_STRING")
-    return value
-
-
-def _boolean(message: Mapping[str, Any], name: str) -> bool:
-    value = message.get(name)
-    if value in (None, "false"):
-        return False
-    if value == "true":
-        return True
-    if not isinstance(value, bool):
-        raise bad_field(name, "TYPE_BOOL")
-    return value
-
-
-def _number(value: Any, name: str) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number):
-        raise bad_field(name, "TYPE_FLOAT")
-    return number
-
-
-def _integer(message: Mapping[str, Any], name: str, path: str) -> int | None:
-    number = _number(message.get(name), path)
-    if number is None:
-        return None
-    if number != int(number) or not 0 <= number < 2**31:
-        raise bad_field(path, "TYPE_INT32")
-    return int(number)
 
 
 def _comment(message: Mapping[str, Any], max_bytes: int) -> str:
@@ -169,14 +126,14 @@ def _comment(message: Mapping[str, Any], max_bytes: int) -> str:
 
 def _entry(value: Any, name: str) -> str:
     """The text of a TextEntry."""
-    entry = _message(value, name)
-    if (_string(entry, "type") or "") not in _PLAIN:
+    entry = read_object(value, name)
+    if (read_string(entry, "type") or "") not in _PLAIN:
         raise invalid("Currently, only 'PLAIN_TEXT' comments are supported")
-    return _LONE_SURROGATE.sub("\ufffd", _string(entry, "text") or "")
+    return _LONE_SURROGATE.sub("\ufffd", read_string(entry, "text") or "")
 
 
 def _check_context(message: Mapping[str, Any]) -> None:
-    context = _message(message.get("context"), "context")
+    context = read_object(message.get("context"), "context")
     entries, article = context.get("entries"), context.get("articleAndParentComment")
     if entries and article:
         raise invalid(
@@ -185,7 +142,7 @@ def _check_context(message: Mapping[str, Any]) -> None:
         )
     if not isinstance(entries, list | None):
         raise bad_field("context.entries", "an array")
-    both = _message(article, "context.articleAndParentComment")
+    both = read_object(article, "context.articleAndParentComment")
     texts = [_entry(entry, "context.entries") for entry in entries or ()]
     texts += [_entry(both.get(name), f"context.{name}") for name in ("article", "parentComment")]
     for text in texts:
@@ -206,19 +163,19 @@ def _languages(message: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _wanted(name: str, value: Any) -> Wanted:
-    parameters = _message(value, f"requestedAttributes[{name[:_SHOWN]}]")
-    score_type = _string(parameters, "scoreType") or ""
+    parameters = read_object(value, f"requestedAttributes[{name[:_SHOWN]}]")
+    score_type = read_string(parameters, "scoreType") or ""
     path = f"requestedAttributes[{name[:_SHOWN]}].scoreThreshold"
     return Wanted(
         name,
         "PROBABILITY" if score_type in _UNSET_SCORE_TYPE else score_type,
-        _number(parameters.get("scoreThreshold"), path),
+        read_number(parameters.get("scoreThreshold"), path),
     )
 
 
 def _suggested(name: str, value: Any) -> dict[str, Any]:
     path = f"attributeScores[{name[:_SHOWN]}]"
-    scores = _message(value, path)
+    scores = read_object(value, path)
     spans = scores.get("spanScores") or []
     if not isinstance(spans, list):
         raise bad_field(f"{path}.spanScores", "an array")
@@ -232,16 +189,19 @@ def _suggested(name: str, value: Any) -> dict[str, Any]:
 
 
 def _suggested_span(value: Any, path: str) -> dict[str, Any]:
-    span = _message(value, path)
-    begin, end = _integer(span, "begin", f"{path}.begin"), _integer(span, "end", f"{path}.end")
+    span = read_object(value, path)
+    begin, end = (
+        read_integer(span, "begin", f"{path}.begin"),
+        read_integer(span, "end", f"{path}.end"),
+    )
     if begin is None or end is None:
         raise invalid("Span scores must have begin and end")
     return {"begin": begin, "end": end, **_score(span.get("score"), f"{path}.score")}
 
 
 def _score(value: Any, path: str) -> dict[str, Any]:
-    score = _message(value, path)
-    number = _number(score.get("value"), f"{path}.value")
+    score = read_object(value, path)
+    number = read_number(score.get("value"), f"{path}.value")
     if number is None:
         raise GoogleError(400, f"Invalid value at '{path}': a score must have a value")
-    return {"value": number, "type": _string(score, "type") or "PROBABILITY"}
+    return {"value": number, "type": read_string(score, "type") or "PROBABILITY"}

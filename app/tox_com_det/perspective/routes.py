@@ -18,16 +18,13 @@ from tox_com_det.model.predictor import Predictor
 from tox_com_det.perspective.batch import Part, read_batch, write_batch
 from tox_com_det.perspective.discovery import discovery_document
 from tox_com_det.perspective.errors import GoogleError
+from tox_com_det.perspective.failures import as_google_error
 from tox_com_det.perspective.lenient_json import unpack
 from tox_com_det.perspective.paths import PathMiddleware, is_api_path
 from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
-from tox_com_det.perspective.service import (
-    Service,
-    as_google_error,
-    operation_of,
-    require_method,
-)
+from tox_com_det.perspective.service import Service, operation_of, require_method
 from tox_com_det.perspective.settings import PerspectiveSettings
+from tox_com_det.suggestions.store import SuggestionStore
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _ALLOWED_HEADERS = "authorization, content-encoding, content-type, x-goog-api-key"
@@ -42,10 +39,11 @@ def add_perspective(
     access: Access,
     max_body_bytes: int,
     max_unknown_words: int,
+    suggestions: SuggestionStore | None,
 ) -> None:
-    """Add the API's routes to an app; for the limits see `Service`."""
+    """Add the API's routes to an app; for the limits and `suggestions` see `Service`."""
     views = _Views(
-        Service(settings, predictor, max_body_bytes, max_unknown_words),
+        Service(settings, predictor, max_body_bytes, max_unknown_words, suggestions),
         turns,
         access,
         settings.origins,

@@ -66,16 +66,17 @@ class Scorer:
         spans = sentences(text, MOST_SPANS) if request.by_sentence else [whole(text)]
         return Analysis(request, tuple(wanted), tuple(spans), detected)
 
-    def suggested(self, request: SuggestRequest) -> dict[str, Any]:
-        """The SuggestCommentScoreResponse."""
+    def suggested(self, request: SuggestRequest) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The SuggestCommentScoreResponse, and the detected languages."""
         result: dict[str, Any] = {}
         if request.client_token is not None:
             result["clientToken"] = request.client_token
         if request.languages:
             result["requestedLanguages"] = list(request.languages)
-        if detected := self._languages.detected(request.text):
+        detected = self._languages.detected(request.text)
+        if detected:
             result["detectedLanguages"] = list(detected)
-        return result
+        return result, detected
 
     def _position(self, wanted: Wanted) -> int:
         name = wanted.name[:SHOWN]

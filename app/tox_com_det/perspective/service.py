@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from werkzeug.exceptions import HTTPException
-
-from tox_com_det.http.errors import ApiError
-from tox_com_det.http.turns import Busy
-from tox_com_det.keys.access import AccessRefused
 from tox_com_det.model.predictor import Predictor
-from tox_com_det.model.usable_words import TooManyUnknownWords
 from tox_com_det.perspective.attributes import Attributes
 from tox_com_det.perspective.batch import Part, PartResponse
 from tox_com_det.perspective.detector import Detector
 from tox_com_det.perspective.errors import GoogleError
+from tox_com_det.perspective.failures import as_google_error
 from tox_com_det.perspective.languages import Languages
 from tox_com_det.perspective.lenient_json import parse, unpack
-from tox_com_det.perspective.messages import read_analyze, read_suggest
+from tox_com_det.perspective.messages import SuggestRequest, read_analyze, read_suggest
 from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
-from tox_com_det.perspective.refusals import refusal
 from tox_com_det.perspective.scorer import Analysis, Scorer
 from tox_com_det.perspective.settings import PerspectiveSettings
-from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
+from tox_com_det.suggestions.document import Document, Suggestion, document_of
+from tox_com_det.suggestions.store import SuggestionStore
 
-LOG = logging.getLogger("tox_com_det")
-
-# Texts that are scored in one turn, and in all turns of a batch.
+# Texts that are scored in one turn, and in all turns of a batch. As many suggestions are stored in
+# one turn.
 _TEXTS_PER_TURN = 64
 _MOST_TEXTS = 4000
 
-# What one request gets: scores of its own texts, a whole answer, or an error.
-Plan = Analysis | dict[str, Any] | GoogleError
+# What one request gets: scores of its own texts, an answer once it is stored, or an error.
+Plan = Analysis | Suggestion | GoogleError
 Scores = Mapping[str, Sequence[float]]
 
 
@@ -50,9 +43,19 @@ class Service:
         predictor: Predictor,
         max_body_bytes: int,
         max_unknown_words: int,
+        suggestions: SuggestionStore | None,
     ) -> None:
-        """`max_body_bytes`: of an unpacked body; `max_unknown_words`: that are scored together."""
+        """The API of the predictor's model.
+
+        Args:
+            settings: of the API.
+            predictor: the model.
+            max_body_bytes: of an unpacked body.
+            max_unknown_words: that are scored together.
+            suggestions: where they are stored; None: they are acknowledged only.
+        """
         self._settings = settings
+        self._suggestions = suggestions
         self._predictor = predictor
         self._max_body_bytes = max_body_bytes
         self._max_unknown_words = max_unknown_words
@@ -66,11 +69,15 @@ class Service:
         self._scorer = Scorer(attributes, languages, settings)
 
     def answer(self, operation: str, body: bytes, encoding: str) -> dict[str, Any]:
-        """The response's content. Raises GoogleError, and what the predictor raises."""
+        """The response's content.
+
+        Raises GoogleError, what the predictor raises, and SuggestionsUnavailable.
+        """
         plan = self._plan(operation, body, encoding)
         if isinstance(plan, Analysis):
             return self._scorer.answer(plan, self._score(plan.texts))
-        return plan
+        self._store([plan])
+        return plan.answer
 
     def answer_parts(
         self,
@@ -82,18 +89,48 @@ class Service:
 
         Args:
             parts: the requests.
-            turn: waits for a turn to score a bounded number of texts.
+            turn: waits for a turn to score a bounded number of texts, or to store suggestions.
             admit: counts a request, or raises AccessRefused.
         """
         plans = [self._plan_part(part, admit) for part in parts]
         scores = self._score_together([one for one in plans if isinstance(one, Analysis)], turn)
-        return [self._respond(part, plan, scores) for part, plan in zip(parts, plans, strict=True)]
+        unstored = self._store_together([one for one in plans if isinstance(one, Suggestion)], turn)
+        return [
+            self._respond(part, unstored.get(id(plan), plan), scores)
+            for part, plan in zip(parts, plans, strict=True)
+        ]
 
-    def _plan(self, operation: str, body: bytes, encoding: str) -> Analysis | dict[str, Any]:
+    def _plan(self, operation: str, body: bytes, encoding: str) -> Analysis | Suggestion:
         data = parse(unpack(body, encoding, self._max_body_bytes))
         if operation == "suggestscore":
-            return self._scorer.suggested(read_suggest(data, self._settings.max_bytes))
+            return self._suggestion(read_suggest(data, self._settings.max_bytes))
         return self._scorer.plan(read_analyze(data, self._settings.max_bytes))
+
+    def _suggestion(self, request: SuggestRequest) -> Suggestion:
+        answer, detected = self._scorer.suggested(request)
+        if self._suggestions is None or request.do_not_store:
+            return Suggestion(answer, None)
+        return Suggestion(answer, document_of(request, detected, datetime.now(UTC)))
+
+    def _store(self, suggestions: Sequence[Suggestion]) -> None:
+        documents: list[Document] = [one.document for one in suggestions if one.document]
+        if self._suggestions is not None and documents:
+            self._suggestions.add(documents)
+
+    def _store_together(
+        self, suggestions: Sequence[Suggestion], turn: Callable[[], AbstractContextManager[None]]
+    ) -> dict[int, GoogleError]:
+        """The errors by the suggestion's id; without a document nothing waits for a turn."""
+        errors: dict[int, GoogleError] = {}
+        waiting = [one for one in suggestions if one.document]
+        for begin in range(0, len(waiting), _TEXTS_PER_TURN):
+            group = waiting[begin : begin + _TEXTS_PER_TURN]
+            try:
+                with turn():
+                    self._store(group)
+            except Exception as error:
+                errors.update(dict.fromkeys(map(id, group), as_google_error(error)))
+        return errors
 
     def _plan_part(self, part: Part, admit: Callable[[Part], None]) -> Plan:
         try:
@@ -113,10 +150,11 @@ class Service:
         self, part: Part, plan: Plan, scores: Mapping[int, Scores | GoogleError]
     ) -> PartResponse:
         query = query_of(part.target.partition("?")[2])
-        content: Plan | Scores = plan
         if isinstance(plan, Analysis):
             found = scores[id(plan)]
             content = found if isinstance(found, GoogleError) else self._scorer.answer(plan, found)
+        else:
+            content = plan.answer if isinstance(plan, Suggestion) else plan
         if isinstance(content, GoogleError):
             body = Format(None, is_pretty(query)).dump_error(content)
             return PartResponse(part.content_id, content.code, body)
@@ -193,36 +231,3 @@ def _groups(analyses: Iterable[Analysis], texts: int) -> Iterable[list[Analysis]
         size += count
     if group:
         yield group
-
-
-_RETRY = {"Retry-After": "1"}
-_KNOWN: dict[type[Exception], GoogleError] = {
-    Busy: GoogleError(503, "The server is busy: retry in a second", headers=_RETRY),
-    DatabaseUnavailable: GoogleError(
-        503, "The word vectors are unavailable: retry in a second", headers=_RETRY
-    ),
-    EmbeddingNotReady: GoogleError(503, "The word vectors are not ready: see the server's log"),
-    TooManyUnknownWords: GoogleError(
-        400, "The comment has too many words that the model does not know: send a shorter one"
-    ),
-}
-
-
-def as_google_error(error: Exception) -> GoogleError:
-    """The response to an error. What nobody expected is logged, without the request's content."""
-    if isinstance(error, GoogleError):
-        return error
-    if isinstance(error, ApiError):
-        return GoogleError(error.status, error.message)
-    if isinstance(error, AccessRefused):
-        return refusal(error)
-    for kind, answer in _KNOWN.items():
-        if isinstance(error, kind):
-            LOG.warning("perspective: %s", kind.__name__)
-            return answer
-    if isinstance(error, HTTPException) and 400 <= (error.code or 500) < 500:
-        return GoogleError(error.code or 400, f"The request cannot be answered: {error.name}")
-    # Without the error's own words, which may repeat the comment.
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    LOG.error("perspective: %s\n%s", type(error).__name__, frames)
-    return GoogleError(500, "Internal error encountered.")

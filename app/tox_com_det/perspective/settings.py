@@ -16,6 +16,9 @@ DROP = "SLOT_PERSPECTIVE_DROP_UNSUPPORTED"
 DETECT = "SLOT_PERSPECTIVE_DETECT_LANGUAGES"
 REFUSE = "SLOT_PERSPECTIVE_REFUSE_OTHER_LANGUAGES"
 ORIGINS = "SLOT_PERSPECTIVE_ORIGINS"
+STORE = "SLOT_PERSPECTIVE_STORE_SUGGESTIONS"
+STORE_MB = "SLOT_PERSPECTIVE_SUGGESTIONS_MAX_MB"
+STORE_DAYS = "SLOT_PERSPECTIVE_SUGGESTIONS_DAYS"
 
 
 class PerspectiveSettingsError(ValueError):
@@ -36,6 +39,9 @@ class PerspectiveSettings:
         refuse_other_languages: refuse a comment whose detected language the model does not have,
             where the client named none; otherwise it is scored.
         origins: web pages that may send requests; `*`: every page.
+        store_suggestions: keep what clients suggest in the database.
+        suggestions_max_mb: MB of suggestions, beyond which none is stored.
+        suggestions_days: after which a suggestion is removed; 0: never.
     """
 
     labels: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_LABELS))
@@ -45,6 +51,9 @@ class PerspectiveSettings:
     detect_languages: bool = True
     refuse_other_languages: bool = False
     origins: tuple[str, ...] = ("*",)
+    store_suggestions: bool = False
+    suggestions_max_mb: int = 200
+    suggestions_days: int = 0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> PerspectiveSettings:
@@ -57,11 +66,16 @@ class PerspectiveSettings:
         return cls(
             labels=_labels(environment.get(ATTRIBUTES, "")) or default.labels,
             languages=_words(environment, LANGUAGES, r"[a-z]{2,3}(-[A-Za-z]{2,8})?"),
-            max_bytes=_max_bytes(environment.get(MAX_BYTES, "") or str(default.max_bytes)),
+            max_bytes=_whole(environment, MAX_BYTES, default.max_bytes, 1, 1_000_000),
             drop_unsupported=_flag(environment, DROP, default.drop_unsupported),
             detect_languages=_flag(environment, DETECT, default.detect_languages),
             refuse_other_languages=_flag(environment, REFUSE, default.refuse_other_languages),
             origins=_words(environment, ORIGINS, r"\*|[a-z-]+://[^\s,/]+") or default.origins,
+            store_suggestions=_flag(environment, STORE, default.store_suggestions),
+            suggestions_max_mb=_whole(
+                environment, STORE_MB, default.suggestions_max_mb, 1, 100_000
+            ),
+            suggestions_days=_whole(environment, STORE_DAYS, default.suggestions_days, 0, 20_000),
         )
 
 
@@ -85,9 +99,10 @@ def _words(environment: Mapping[str, str], name: str, pattern: str) -> tuple[str
     return words
 
 
-def _max_bytes(value: str) -> int:
-    if re.fullmatch(r"[0-9]{1,7}", value) is None or not 1 <= int(value) <= 1_000_000:
-        raise PerspectiveSettingsError(f"{MAX_BYTES} is {value!r}, expected 1 to 1000000")
+def _whole(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    value = environment.get(name, "") or str(default)
+    if re.fullmatch(r"[0-9]{1,7}", value) is None or not low <= int(value) <= high:
+        raise PerspectiveSettingsError(f"{name} is {value!r}, expected {low} to {high}")
     return int(value)
 
 

@@ -9,7 +9,7 @@ from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from tox_com_det.model.manifest import Embedding
-from tox_com_det.store.database import shown_uri
+from tox_com_det.store.connection import shown_uri
 from tox_com_det.store.documents import MARKER_COLLECTION
 
 CONNECT_MS = 5000

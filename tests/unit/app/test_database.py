@@ -13,8 +13,9 @@ from pymongo.monitoring import CommandListener
 
 from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
-from tox_com_det.store import database as module
-from tox_com_det.store.database import EmbeddingDatabase, shown_uri
+from tox_com_det.store import connection as module
+from tox_com_det.store.connection import shown_uri
+from tox_com_det.store.database import EmbeddingDatabase
 from tox_com_det.store.documents import marker_of, parse_row
 from tox_com_det.store.errors import DatabaseUnavailable, EmbeddingNotReady
 
@@ -119,7 +120,7 @@ def test_after_an_outage_the_collection_is_verified_again(commands, server, stor
     commands.finds()
     with pytest.raises(DatabaseUnavailable):
         embedding._call(fail)
-    embedding._retry_at = 0.0
+    embedding._connection._retry_at = 0.0
     embedding.find(["are"])
     assert commands.finds() == ["restored", stored.collection, stored.collection]
     embedding.close()

@@ -241,7 +241,7 @@ def alarmed(serving: FakeServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
 def warnings(serving: FakeServer) -> list[str]:
     from toxctl import config
 
-    found = alarms.warnings(config.load(str(serving.config_path)), None)
+    found = alarms.warnings(config.load(str(serving.config_path)), None, {})
     return [one for one in found if "certificate" in one]
 
 
