@@ -123,10 +123,18 @@ def unlock() -> Action:
 @server_task(
     force="ask for a new one although the old one is not due; authorities limit how often",
     new_account="ask for a new one with a new account, if the authority refuses the old one",
+    verbose="print certbot's output if there is no new one",
 )
-def renew_certificate(force: bool = False, new_account: bool = False) -> Action:
+def renew_certificate(
+    force: bool = False, new_account: bool = False, verbose: bool = False
+) -> Action:
     """Renew the certificate of HTTPS if it is due; whatever fails, the old one goes on serving."""
-    return partial(tasks.renew_certificate.renew_certificate, force=force, new_account=new_account)
+    return partial(
+        tasks.renew_certificate.renew_certificate,
+        force=force,
+        new_account=new_account,
+        verbose=verbose,
+    )
 
 
 @server_task(

@@ -16,7 +16,7 @@ from toxctl import files, programs
 from toxctl.errors import ToxctlError
 from toxctl.tls_config import REPAIR, TlsConfig, is_address
 
-__all__ = ["command", "forget_account", "obtain"]
+__all__ = ["command", "forget_account", "log_file", "obtain"]
 
 LINEAGE = "tox_com_det"
 CERTBOT_SECONDS = 600.0
@@ -94,13 +94,19 @@ def obtain(config: TlsConfig, force: bool = False) -> tuple[str, str]:
     if done.returncode:
         kind = "account" if ACCOUNT.search(output) else "acme"
         host = urlsplit(config.acme_directory).netloc
-        raise ToxctlError(f"{host} gave no certificate: {reason(output)}", kind, output[-4000:])
+        message = f"{host} gave no certificate: {reason(output)}"
+        raise ToxctlError(message, kind, output[-4000:], log=log_file(config))
     new = _newest(config)
     if new is None:
         raise ToxctlError(f"certbot ended well, but left no certificate: {REPAIR}", "acme")
     if new != old:  # otherwise certbot has kept the settings of before
         files.write_json(_settings(config), asked)
     return new
+
+
+def log_file(config: TlsConfig) -> str:
+    """Return certbot's own log of its last run."""
+    return os.path.join(config.certbot_dir, "logs", "letsencrypt.log")
 
 
 def _newest(config: TlsConfig) -> tuple[str, str] | None:

@@ -125,7 +125,7 @@ def renew(config: TlsConfig, force: bool = False, new_account: bool = False) -> 
         except ToxctlError as error:
             step = NEW_ACCOUNT if error.kind == "account" else f"{RENEW} again"
             message = f"{error}; {_still_served(config)}: {step}"
-            raise ToxctlError(message, error.kind, error.details) from None
+            raise ToxctlError(message, error.kind, error.details, **error.more) from None
         return _placed(config, certificate, key, "acme")
 
 

@@ -98,7 +98,12 @@ def test_too_many_requests_have_googles_form(http, url):
         refused = [one for one in pool.map(ask, range(600)) if one.status_code == 429]
     error = google_error(refused[0], 429, "RESOURCE_EXHAUSTED")
     assert error["details"][0]["reason"] == "RATE_LIMIT_EXCEEDED"
-    assert refused[0].headers["Retry-After"] == "1"
+    headers = refused[0].headers
+    assert headers["Retry-After"] == "1"
+    # The rate may refill by one request a second (slow_refill).
+    assert (headers["RateLimit-Limit"], headers["RateLimit-Remaining"]) == ("201", "0")
+    assert int(headers["RateLimit-Reset"]) >= 1
+    assert "RateLimit-Reset" in headers["Access-Control-Expose-Headers"]
 
 
 def test_an_invalid_request_has_googles_form(http, url):

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from database_server import DatabaseServer
 from fake_database import FakeDatabase
 from flask.testing import FlaskClient
 from fuzzing import fuzz
 from hypothesis import given
 from hypothesis import strategies as st
+from pymongo import MongoClient
+from pymongo.collection import Collection
 from tiny_bundle import TinyBundle
 
 from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
+from tox_com_det.suggestions.collection import DATABASE, collection_of
+from tox_com_det.suggestions.store import SuggestionStore
 
 EXAMPLES = 500
 TEXT = st.text(st.characters(codec=None), max_size=30)
@@ -45,10 +52,26 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     return create_app(Settings(model=model), FakeDatabase(bundle)).test_client()
 
 
+@pytest.fixture(scope="module")
+def storing(
+    tmp_path_factory: pytest.TempPathFactory, server: DatabaseServer
+) -> Iterator[tuple[FlaskClient, Collection[Any]]]:
+    """One app for all examples that stores suggestions, and their collection."""
+    bundle = TinyBundle()
+    model = bundle.write(tmp_path_factory.mktemp("bundle") / "bundle")
+    with (
+        MongoClient[Any](server.uri) as client,
+        closing(SuggestionStore(server.uri, 60_000, 10**9, 0)) as suggestions,
+    ):
+        client.drop_database(DATABASE)
+        app = create_app(Settings(model=model), FakeDatabase(bundle), suggestions)
+        yield app.test_client(), collection_of(client)
+
+
 @st.composite
-def almost_valid(draw: st.DrawFn) -> dict[str, Any]:
+def almost_valid(draw: st.DrawFn, **changes: Any) -> dict[str, Any]:
     """A valid request with one value, at any depth, replaced or removed."""
-    request: Any = json.loads(json.dumps(VALID))
+    request: Any = json.loads(json.dumps({**VALID, **changes}))
     place = request
     while True:
         key = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
@@ -63,7 +86,8 @@ def almost_valid(draw: st.DrawFn) -> dict[str, Any]:
         return request
 
 
-def check(client: FlaskClient, path: str, data: bytes, **more: Any) -> None:
+def check(client: FlaskClient, path: str, data: bytes, **more: Any) -> int:
+    """Send a request; return its status."""
     response = client.post(path, data=data, **more)
     assert response.status_code < 500, response.text
     if response.status_code != 200:
@@ -71,12 +95,26 @@ def check(client: FlaskClient, path: str, data: bytes, **more: Any) -> None:
         assert error["code"] == response.status_code
         assert error["message"]
         assert error["status"].isupper()
+    return response.status_code
 
 
 @fuzz(EXAMPLES)
 @given(st.sampled_from(PATHS), almost_valid())
 def test_a_request_with_one_wrong_value(shared: FlaskClient, path: str, request: Any):
     check(shared, path, json.dumps(request).encode())
+
+
+@fuzz(EXAMPLES)
+@given(almost_valid(doNotStore=False))
+def test_what_is_acknowledged_is_stored_unless_the_request_forbids_it(
+    storing: tuple[FlaskClient, Collection[Any]], request: Any
+):
+    client, stored = storing
+    before = stored.count_documents({})
+    status = check(client, PATHS[1], json.dumps(request).encode())
+    forbidden = request.get("doNotStore") in (True, "true")
+    added = stored.count_documents({}) - before
+    assert added == (1 if status == 200 and not forbidden else 0)
 
 
 @fuzz(EXAMPLES)

@@ -9,7 +9,11 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import parsers
 import pytest
@@ -18,6 +22,9 @@ from database_server import DatabaseServer
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from rendering import SYSTEMS, VARIANTS, Variant, owners, render
+
+from tox_com_det.suggestions.collection import DATABASE
+from tox_com_det.suggestions.store import SuggestionStore
 
 MONGOD = "etc/mongod.conf.j2"
 ZONE = "etc/firewalld/zones/public.xml.j2"
@@ -135,12 +142,15 @@ def server(tmp_path: Path) -> Iterator[DatabaseServer]:
     server.stop()
 
 
-def manage(directory: Path, server: DatabaseServer, *users: dict) -> tuple[int, int, str]:
+def manage(
+    directory: Path, server: DatabaseServer, *users: dict, **more: Any
+) -> tuple[int, int, str]:
     """Run the role's tasks: exit status, number of changed tasks, output without passwords."""
     variables = {
         "mongodb_access_users": users,
         "mongodb_port": server.port,
         "__mongodb_access_python": shlex.quote(sys.executable),
+        **more,
     }
     code, changed, output = run_tasks(directory, "mongodb_access", "users.yml", variables)
     assert not [user["name"] for user in users if user["password"] in output]
@@ -198,3 +208,40 @@ def test_a_wrong_password_of_the_administrator_changes_nothing_and_is_reported(
     assert (code, changed) == (2, 0)
     assert "admin can neither log in to the database nor be created" in output
     assert manage(tmp_path, server, ADMIN, APP)[:2] == (0, 0)
+
+
+STORING = {
+    "flask_app_perspective_store_suggestions": True,
+    "flask_app_mongodb_uri": f"mongodb://{APP['name']}:pw@127.0.0.1:27017/?authSource=admin",
+}
+WRITES = {**APP, "roles": [*APP["roles"], {"role": "readWrite", "db": DATABASE}]}
+
+
+def test_where_suggestions_are_stored_the_services_user_needs_the_right_to_write_them(
+    tmp_path: Path, server: DatabaseServer
+):
+    code, changed, output = manage(tmp_path, server, ADMIN, APP, **STORING)
+    assert (code, changed) == (2, 0)
+    words = " ".join(output.split())
+    assert f"{APP['name']} of flask_app_mongodb_uri may not write database perspective" in words
+    assert manage(tmp_path, server, ADMIN, APP)[0] == 0
+    code, changed, output = manage(tmp_path, server, ADMIN, WRITES, **STORING)
+    assert (code, changed) == (0, 1), output
+
+
+def test_a_user_with_these_rights_stores_and_one_without_is_refused(
+    tmp_path: Path, server: DatabaseServer
+):
+    plain = {**APP, "name": "plain", "password": "a password of the plain one"}
+    manage(tmp_path, server, ADMIN, WRITES, plain)
+    server.stop()
+    server.start("--auth")
+    for user, problem in ((WRITES, ""), (plain, "suggestions are not stored: MongoDB at")):
+        login = f"{quote(user['name'])}:{quote(user['password'], safe='')}"
+        uri = f"mongodb://{login}@127.0.0.1:{server.port}/?authSource=admin"
+        with closing(SuggestionStore(uri, 10_000, 1_000_000, 30)) as suggestions:
+            assert suggestions.problem().startswith(problem)
+            assert bool(suggestions.problem()) == bool(problem)
+            assert user["password"] not in suggestions.problem()
+            if not problem:
+                assert suggestions.add([{"at": datetime.now(UTC), "text": "a"}]) == 1

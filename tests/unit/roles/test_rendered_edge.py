@@ -10,6 +10,7 @@ import pytest
 from rendered_files import GUNICORN, MONGOD_LIMITS, NGINX, SLOT, directives, parsed, rendered
 from rendering import SYSTEMS, Variant, owners, render
 
+from tox_com_det.http.access import EXPOSED_HEADERS
 from tox_com_det.http.limits import SERVER_LIMITS, limits
 from tox_com_det.keys.access import KEYED
 from tox_com_det.settings import Settings
@@ -280,6 +281,49 @@ def test_errors_of_nginx_have_googles_form_on_its_addresses(system: str):
             error = json.loads(text.replace("\\n", ""))["error"]
             assert names <= set(error)
             assert str(error["code" if text == google.arguments[0] else "status"]) == status
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_rate_that_is_used_up_is_told_and_a_limit_of_connections_is_not(system: str):
+    main = parsed(NGINX, system)
+    maps = {one.arguments[1]: one for one in main.all("map")}
+    used_up = maps["$used_up"]
+    assert used_up.arguments[0] == "$limit_req_status $keyed $uri"
+
+    def rate(values: str) -> str:
+        for one in used_up.block[:-1]:
+            if re.search(one.name.removeprefix("~"), values):
+                return one.arguments[0]
+        return used_up.block[-1].arguments[0]
+
+    assert rate("REJECTED  /predict") == "address"
+    assert rate("REJECTED 1 /v1alpha1/comments:analyze") == "keyed"
+    for values in ("PASSED  /predict", "PASSED 1 /predict", "  /predict", "REJECTED  /readyz"):
+        assert rate(values) == "", values
+    limits, resets = (
+        {one.name: one.arguments[0] for one in maps[name].block}
+        for name in ("$rate_limit", "$rate_reset")
+    )
+    assert limits == {"address": "201", "keyed": "1001", "default": ""}
+    assert resets == {"address": "5", "keyed": "3", "default": ""}
+    public, _ = servers(system, "defaults")
+    (page,) = (one for one in public.all("location") if one.arguments == ("@error_429",))
+    headers = {one.arguments[0]: one.arguments[1:] for one in page.all("add_header")}
+    assert headers["RateLimit-Limit"] == ("$rate_limit", "always")
+    assert headers["RateLimit-Remaining"] == ("$rate_remaining", "always")
+    assert headers["RateLimit-Reset"] == ("$rate_reset", "always")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_page_may_read_the_headers_of_nginxs_errors(system: str):
+    main = parsed(NGINX, system)
+    (exposed,) = (one for one in main.all("map") if one.arguments[1] == "$readable_headers")
+    assert exposed.block[-1].arguments[0] == EXPOSED_HEADERS
+    public, _ = servers(system, "defaults")
+    for one in public.all("location"):
+        if list(one.all("return")):
+            headers = {header.arguments[0] for header in one.all("add_header")}
+            assert headers >= {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

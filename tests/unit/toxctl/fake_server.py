@@ -157,6 +157,8 @@ class FakeServer:
         package.mkdir(parents=True)
         for name in ("collections", "restore", "verify"):
             (package / f"{name}.py").touch()
+        if store:
+            (path / "tox_com_det" / "suggestions").mkdir()
         (path / ".complete").touch()
         self.point_app_link(version)
         return path

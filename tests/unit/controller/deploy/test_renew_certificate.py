@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_remote import LocalRemote, error, result
+from local_remote import LocalRemote, error, lines, result
 from test_predict import Service
 
 from controller.deploy import predict
@@ -50,6 +50,19 @@ def test_a_renewal_that_fails_is_an_error_with_toxctls_words(remote: LocalRemote
     with pytest.raises(DeployError) as caught:
         renew_certificate(Server(remote))
     assert str(caught.value) == words
+
+
+def test_certbots_output_is_printed_where_it_is_asked_for(remote: LocalRemote) -> None:
+    log = "/var/lib/tox_com_det/certbot/logs/letsencrypt.log"
+    answer = {"error": "no", "kind": "acme", "details": "certbot said much", "log": log}
+    remote.answers["certificate"] = lines(answer, code=1)
+    with pytest.raises(DeployError) as caught:
+        renew_certificate(Server(remote))
+    assert str(caught.value) == f"no (certbot's output: {log} on the server, or add --verbose)"
+    assert caught.value.details == ""
+    with pytest.raises(DeployError) as caught:
+        renew_certificate(Server(remote), verbose=True)
+    assert caught.value.details == "certbot said much"
 
 
 def test_dry_run_renews_nothing(remote: LocalRemote) -> None:

@@ -72,6 +72,7 @@ VARIABLES = {
     "status",
     "time_iso8601",
     "upstream_response_time",
+    "limit_req_status",
     "upstream_status",
     "uri",
     "1",
