@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from controller.progress import megabytes
 __all__ = ["STAYS_LIVE", "app_and_model", "describe", "refusal", "switch", "verify"]
 
 NAMED = ("damaged", "protected", "nginx")  # kinds whose message ends with the next command
+ADVICE = re.compile(r": (re)?run `fab [^`]+`( again)?$")
 STAYS_LIVE = "the previous release stays live"
 
 
@@ -134,7 +136,9 @@ def refusal(
             f"{what} did not go live on {server.name}; {left}: {error}", error.details
         )
     command = step.partition("`")[2].partition("`")[0]
-    words = f"{what} did not go live on {server.name} ({error}); {left}"
+    # An app cannot know that it is the wrong one: what it advises would not help.
+    reason = ADVICE.sub("", str(error)) if error.kind == "manifest" else str(error)
+    words = f"{what} did not go live on {server.name} ({reason}); {left}"
     if not command or f"`{command}`" not in words:
         words = f"{words}: {step}"
     return DeployError(words, error.details)

@@ -29,6 +29,9 @@ AFTERMATH = {
 }
 NEXT_STEPS = {
     "collection": "run `fab restore-embeddings`",
+    # The live app has read it: this checkout's is older than the live model's bundle.
+    "manifest": "use the checkout that built the live model, or build a model with this one and "
+    "run `fab deploy-model` first",
     "": "fix it, then rerun `fab deploy-app`",
 }
 UNPACKED = 4  # an installed release takes about this many times the size of its tar

@@ -5,16 +5,15 @@ The tasks run against the real toxctl.
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import small_app
 from real_toxctl import VERIFIED, RealRemote, ServingBundles
 
-from controller.deploy import app_release, predict
+from controller.deploy import predict
 from controller.deploy.attempt import Interrupted, attempt
 from controller.deploy.bundle import Bundle, load_bundle
 from controller.deploy.errors import DeferredError, DeployError
@@ -24,7 +23,7 @@ from controller.deploy.tasks.deploy_model import deploy_model
 from controller.deploy.tasks.rollback import rollback
 from controller.deploy.tasks.status import status
 
-VERSION = "2.0-0123456789ab"
+VERSION = small_app.VERSION
 
 
 @pytest.fixture
@@ -53,23 +52,7 @@ def bundle(built_bundle: Path) -> Bundle:
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """This checkout's app is a small tar."""
-    path = tmp_path / f"tox_com_det-{VERSION}.tar"
-    content = {
-        "release.json": json.dumps({"version": VERSION, "target": "debian12", "python": "3.11"}),
-        "requirements.txt": "",
-        "tox_com_det/http/routes.py": "",
-        "tox_com_det/store/verify.py": "",
-        "tox_com_det/store/collections.py": "",
-    }
-    with tarfile.open(path, "w") as archive:
-        for name, text in content.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text)
-            archive.addfile(info, io.BytesIO(text.encode()))
-    release = app_release.AppRelease(VERSION, str(path), app_release.sha256_of(path), True)
-    monkeypatch.setattr(app_release, "build", lambda _: release)
-    monkeypatch.setattr(app_release, "version_of", lambda *_: VERSION)
-    monkeypatch.setattr(app_release, "tar_path", lambda *_: path)
+    small_app.replace(monkeypatch, tmp_path)
 
 
 def verified(server: Server, capsys: pytest.CaptureFixture[str]) -> str:
