@@ -58,8 +58,11 @@ def export(config: Config) -> dict[str, Any]:
     command, environment = _call(config, "--export", release.model)
     with tempfile.TemporaryFile("w+", errors="replace") as complaints:
         code = programs.stream(command, environment, complaints, rows.take)
+        complaints.seek(0)
+        details = complaints.read()[-4000:]
     if code or rows.number is None:
-        raise ToxctlError(*(rows.problem or (f"the export ended with exit code {code}", "other")))
+        message, kind = rows.problem or (f"the export ended with exit code {code}", "other")
+        raise ToxctlError(message, kind, details)
     return {"rows": rows.number}
 
 

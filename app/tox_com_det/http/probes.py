@@ -39,7 +39,9 @@ def add_probes(
     def readyz() -> tuple[Response, int]:
         with turns.turn(client_of(request.environ)):
             readiness = check_readiness(settings.model, predictor, database.verify)
-            unstored = suggestions.problem() if suggestions is not None else ""
+            # Without the database both would wait for it.
+            asked = suggestions if readiness.ready else None
+            unstored = asked.problem() if asked is not None else ""
         body: dict[str, Any] = {
             "status": "ready" if readiness.ready else "not ready",
             "model": predictor.manifest.model_version,

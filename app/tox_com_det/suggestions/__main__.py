@@ -35,7 +35,8 @@ def report(client: Client, settings: PerspectiveSettings) -> Line:
     collection = collection_of(client)
     oldest = collection.find_one({}, {"at": 1}, sort=[("at", 1)])
     return {
-        "stored": collection.estimated_document_count(),
+        # MongoDB's own count is free, but can be wrong after a crash.
+        "stored": collection.estimated_document_count() or collection.count_documents({}),
         "bytes": stored_bytes(client),
         "oldest": oldest["at"].strftime("%Y-%m-%dT%H:%M:%SZ") if oldest else None,
         "on": settings.store_suggestions,

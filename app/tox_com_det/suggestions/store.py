@@ -29,6 +29,7 @@ LOG = logging.getLogger("tox_com_det")
 MB = 1_000_000
 # Documents also end by their age, and `fab clear-suggestions` removes all of them.
 _MEASURE_SECONDS = 60.0
+_MEASURE_SECONDS_WHILE_FULL = 5.0
 _LOG_SECONDS = 60.0
 _JOURNALED = WriteConcern(w=1, j=True)
 _UNKNOWN_WRITE_CONCERN = (2, 79)
@@ -111,7 +112,8 @@ class SuggestionStore:
             self._call(lambda client: prepare(client, self._days))
             self._prepared = True
         now = time.monotonic()
-        if now >= self._measured_at + _MEASURE_SECONDS:
+        pause = _MEASURE_SECONDS_WHILE_FULL if self._full else _MEASURE_SECONDS
+        if now >= self._measured_at + pause:
             self._bytes = self._call(stored_bytes)
             self._measured_at = now
             self._full = self._bytes >= self._max_bytes

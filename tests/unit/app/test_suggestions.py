@@ -246,7 +246,7 @@ def test_a_full_collection_acknowledges_without_storing_and_says_so(
 def test_room_that_was_made_is_noticed(
     make: Make, stored: Documents, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(store, "_MEASURE_SECONDS", 0.0)
+    monkeypatch.setattr(store, "_MEASURE_SECONDS_WHILE_FULL", 0.0)
     client = make(suggestions_max_mb=1, max_bytes=1_000_000)
     large = {"comment": {"text": "a " * 300_000}}
     for _ in range(2):

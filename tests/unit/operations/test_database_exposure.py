@@ -237,7 +237,7 @@ def test_a_user_with_these_rights_stores_and_one_without_is_refused(
     server.stop()
     server.start("--auth")
     for user, problem in ((WRITES, ""), (plain, "suggestions are not stored: MongoDB at")):
-        login = f"{quote(user['name'])}:{quote(user['password'], safe='')}"
+        login = f"{user['name']}:{quote(str(user['password']), safe='')}"
         uri = f"mongodb://{login}@127.0.0.1:{server.port}/?authSource=admin"
         with closing(SuggestionStore(uri, 10_000, 1_000_000, 30)) as suggestions:
             assert suggestions.problem().startswith(problem)

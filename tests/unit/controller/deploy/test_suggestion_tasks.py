@@ -45,7 +45,10 @@ class App:
     ) -> None:
         root = self.fake.root
         (root / "report").write_text(json.dumps({**REPORT, **report}) + "\n")
-        lines = [{"columns": ROWS[0]}, *({"row": row} for row in ROWS[1 : rows + 1])]
+        lines: list[dict[str, Any]] = [
+            {"columns": ROWS[0]},
+            *({"row": row} for row in ROWS[1 : rows + 1]),
+        ]
         ended = [{"error": "MongoDB at h does not answer", "kind": "database"}]
         lines += ended if code else [{"rows": told}]
         (root / "lines").write_text("".join(json.dumps(line) + "\n" for line in lines))
