@@ -28,10 +28,12 @@ from controller.deploy.paths import ROOT
 TASKS = [
     "add-key",
     "build-model",
+    "clear-suggestions",
     "collect-scores",
     "deploy-app",
     "deploy-model",
     "dump-embeddings",
+    "export-suggestions",
     "fit-scores",
     "list-keys",
     "logs",
@@ -382,7 +384,8 @@ def test_failure_on_a_server_stops_before_the_next_one() -> None:
     assert seen == ["a"]
 
 
-@pytest.mark.usefixtures("inventory")
+# The collection, because the fabfile registers the options of `fab status`.
+@pytest.mark.usefixtures("inventory", "collection")
 def test_failure_names_the_servers_that_are_done_failed_and_not_begun(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
