@@ -160,6 +160,7 @@ def _text_rules(settings: Settings, length: int) -> dict[str, Any]:
             "split": settings.split,
             "char_level": settings.char_level,
             "oov_token": settings.oov_token,
+            "normalization": settings.normalization,
         },
     }
 

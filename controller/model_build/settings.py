@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from controller.model_build.errors import BuildError
 from tox_com_det.model.manifest_reader import DEFAULT_LANGUAGES, LANGUAGE
+from tox_com_det.model.normalization import NORMALIZATIONS, Normalization
 from tox_com_det.model.tokenizer import DEFAULT_FILTERS, TokenizerRules
 
 _CHOICES = {
@@ -17,8 +18,12 @@ _CHOICES = {
     "dtype": ("float32", "float16"),
     "padding": ("pre", "post"),
     "truncating": ("pre", "post"),
+    "normalization": NORMALIZATIONS,
 }
-_TOKENIZER_FIELDS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
+_TOKENIZER_FIELDS = (
+    *("num_words", "filters", "lower", "split", "char_level", "oov_token"),
+    "normalization",
+)
 _LARGEST = {"length": 100_000, "num_words": 2**31 - 1}
 _NAMES = {"name": r"[a-z0-9_-]{1,40}", "embedding_name": r"[a-z0-9_]{1,40}"}
 
@@ -38,6 +43,8 @@ class Settings:
         padding, truncating: as given to Keras' `pad_sequences`.
         num_words, filters, lower, split, char_level, oov_token: as given to Keras' `Tokenizer`;
             `num_words` None is no limit.
+        normalization: what happens to a text before the tokenizer's rules: nothing (`keras`), or
+            `unicode`; the model needs what it was trained with.
         texts: golden outputs in addition to the built-in ones.
     """
 
@@ -56,6 +63,7 @@ class Settings:
     split: str = " "
     char_level: bool = False
     oov_token: str | None = None
+    normalization: Normalization = "keras"
     texts: tuple[str, ...] = field(default=())
 
     def tokenizer(self) -> TokenizerRules:

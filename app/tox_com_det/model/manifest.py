@@ -168,6 +168,7 @@ class Manifest:
                 "split": rules.split,
                 "char_level": rules.char_level,
                 "oov_token": rules.oov_token,
+                **self._normalization(),
             },
             "embedding": {
                 "database": embedding.database,
@@ -198,6 +199,10 @@ class Manifest:
             "built_with": dict(self.built_with),
             **self._for_perspective(),
         }
+
+    def _normalization(self) -> dict[str, str]:
+        name = self.tokenizer.normalization
+        return {} if name == "keras" else {"normalization": name}
 
     def _for_perspective(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

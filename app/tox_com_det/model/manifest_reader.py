@@ -21,6 +21,7 @@ from tox_com_det.model.manifest_parts import (
     ManifestError,
     SequenceRules,
 )
+from tox_com_det.model.normalization import NORMALIZATIONS
 from tox_com_det.model.score_map import MOST_POINTS, ScoreMap
 from tox_com_det.model.tokenizer import Side, TokenizerRules
 
@@ -91,8 +92,10 @@ def read_sequence(top: JsonObject) -> SequenceRules:
 
 
 def read_tokenizer(top: JsonObject) -> TokenizerRules:
-    """The settings of Keras' Tokenizer."""
-    data = top.child("tokenizer", "num_words filters lower split char_level oov_token")
+    """The settings of Keras' Tokenizer, and what comes before it: nothing where it is not named."""
+    data = top.child(
+        "tokenizer", "num_words filters lower split char_level oov_token", "normalization"
+    )
     return TokenizerRules(
         num_words=data.value(
             "num_words", lambda v: v is None or (is_integer(v) and v > 0), "null or an integer >= 1"
@@ -102,6 +105,7 @@ def read_tokenizer(top: JsonObject) -> TokenizerRules:
         split=data.string("split", empty=False),
         char_level=data.boolean("char_level"),
         oov_token=data.string("oov_token", empty=False, null=True),
+        normalization=data.one_of("normalization", NORMALIZATIONS, "keras"),
     )
 
 
