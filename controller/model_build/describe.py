@@ -30,6 +30,8 @@ def describe_model(
         f"{model.path}: {layers}; embedding matrix {head.rows} x {head.dimension}, saved by Keras "
         f"{model.keras_version}{masked}"
     )
+    if settings.normalization != "keras":
+        yield f"texts are normalized first: {settings.normalization}"
     if chosen.unreachable:
         yield (
             f"{chosen.unreachable} words of the index are left out: num_words="

@@ -19,6 +19,7 @@ __all__ = [
     "collection_of",
     "expected_of",
     "files_of",
+    "normalization_of",
     "path_of",
 ]
 
@@ -121,3 +122,10 @@ def collection_of(manifest: Any) -> str | None:
     if not isinstance(embedding, dict) or not embedding.get("collection"):
         return None
     return f"{embedding.get('database')}.{embedding['collection']}"
+
+
+def normalization_of(manifest: Any) -> str:
+    """Return what happens to a text before the tokenizer; `keras` is nothing, as by default."""
+    tokenizer = manifest.get("tokenizer") if isinstance(manifest, dict) else None
+    found = tokenizer.get("normalization") if isinstance(tokenizer, dict) else None
+    return found if isinstance(found, str) else "keras"

@@ -73,7 +73,8 @@ def _installed(found: Result) -> Iterator[str]:
         states = [name for name in ("live", "previous", "running") if entry[name]]
         states += [] if entry["complete"] else ["not complete"]
         words = f"{entry['kind']} {entry['name']}, {megabytes(entry['bytes'])}"
-        yield ", ".join([words, *states])
+        step = entry.get("normalization", "keras")
+        yield ", ".join([words, *states, *[f"normalization {step}"] * (step != "keras")])
     uploads, used = found["uploads"], found["memory"]
     limit = used["limit"] or used["total"]
     yield f"uploads: {uploads['files']}, {megabytes(uploads['bytes'])}"

@@ -134,6 +134,9 @@ def release_lines(report: Mapping[str, Any]) -> Iterator[str]:
     confirmed = report["confirmed"]
     since = f" since {utc(confirmed['at'])}" if confirmed else ""
     yield f"confirmed: {describe(confirmed)}{since}"
+    for entry in report["models"]:
+        if entry["live"] and "normalization" in entry:  # toxctl of 0.1 says nothing of it
+            yield f"texts: normalization {entry['normalization']}"
     previous = (confirmed or {}).get("previous")
     if previous:
         yield f"previous: {describe(previous)} (fab rollback)"
