@@ -21,6 +21,7 @@ __all__ = [
     "files_of",
     "normalization_of",
     "path_of",
+    "windows_of",
 ]
 
 GOLDEN_KEYS = ("golden_outputs", "known_answers")
@@ -129,3 +130,11 @@ def normalization_of(manifest: Any) -> str:
     tokenizer = manifest.get("tokenizer") if isinstance(manifest, dict) else None
     found = tokenizer.get("normalization") if isinstance(tokenizer, dict) else None
     return found if isinstance(found, str) else "keras"
+
+
+def windows_of(manifest: Any) -> int | None:
+    """Return in how many windows a long text is read; None if it is cut, as by default."""
+    found = manifest.get("sequence") if isinstance(manifest, dict) else None
+    for key in ("windows", "most"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, int) else None

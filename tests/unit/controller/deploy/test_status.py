@@ -102,9 +102,11 @@ def test_status_shows_what_is_live_and_installed_and_the_last_deploys(
 
 
 def test_normalization_of_the_live_model_is_shown() -> None:
-    live = good.entry("model", NEW, live=True, normalization="unicode")
+    live = good.entry("model", NEW, live=True, normalization="unicode", windows=16)
     old = good.entry("model", good.OLD, normalization="keras")
-    assert "texts: normalization unicode\n" in report_lines(models=[live, old])
+    assert "texts: normalization unicode, read in up to 16 windows\n" in report_lines(
+        models=[live, old]
+    )
     assert "texts:" not in report_lines(models=[good.entry("model", NEW, live=True), old])
 
 
