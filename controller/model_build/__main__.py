@@ -12,6 +12,8 @@ from types import FrameType
 from controller.model_build.build import build
 from controller.model_build.convert import supported_layers
 from controller.model_build.errors import BuildError
+from tox_com_det.model.normalization import NORMALIZATIONS
+from tox_com_det.model.windows import MOST_WINDOWS, POOLINGS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,6 +67,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dtype", choices=("float32", "float16"), help="of the vectors in MongoDB")
     parser.add_argument("--padding", choices=("pre", "post"), help="side that is padded")
     parser.add_argument("--truncating", choices=("pre", "post"), help="side that is cut")
+    parser.add_argument(
+        "--normalization",
+        choices=NORMALIZATIONS,
+        help="of a text before the tokenizer, as in the training: keras: none (default); unicode: "
+        "NFKC, plain quotes, blanks and dashes separate words",
+    )
+    parser.add_argument(
+        "--windows",
+        type=int,
+        help=f"read a text longer than the sequence in up to so many windows, 2 to {MOST_WINDOWS} "
+        "(default: cut it, as Keras does)",
+    )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        help="words from one window to the next (default: three quarters of the length)",
+    )
+    parser.add_argument(
+        "--pooling", choices=POOLINGS, help="of the windows' scores, for each label (default: max)"
+    )
     parser.add_argument("--oov-token", help="as given to Keras' Tokenizer")
     parser.add_argument("--name", help="name of the model, [a-z0-9_-]")
     parser.add_argument("--embedding-name", help="start of the collection's name, [a-z0-9_]")

@@ -23,7 +23,9 @@ _APP = Path(tox_com_det.__file__).parent
 _SHARED = (
     _APP / "model/encode.py",
     _APP / "model/manifest.py",
+    _APP / "model/normalization.py",
     _APP / "model/tokenizer.py",
+    _APP / "model/windows.py",
     _APP / "store/checksum.py",
     Path(toxctl.__file__).parent / "golden.py",
 )

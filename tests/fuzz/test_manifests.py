@@ -29,7 +29,17 @@ def manifest() -> dict[str, Any]:
     import tempfile
 
     with tempfile.TemporaryDirectory() as directory:
-        written = TinyBundle().write(Path(directory) / "bundle")
+        windows = {"most": 4, "stride": 2, "pooling": "max"}
+        one = TinyBundle(
+            tokenizer={"normalization": "unicode"},
+            more={
+                "sequence": {
+                    **{"length": 6, "padding": "pre", "truncating": "pre"},
+                    "windows": windows,
+                }
+            },
+        )
+        written = one.write(Path(directory) / "bundle")
         return json.loads((written / "manifest.json").read_text())
 
 
@@ -96,3 +106,5 @@ def test_any_manifest_has_a_collection_or_none(value: Any) -> None:
     found = on_server.collection_of(value)
     assert found is None or isinstance(found, str)
     assert not math.isnan(len(found or ""))
+    assert isinstance(on_server.normalization_of(value), str)
+    assert isinstance(on_server.windows_of(value), int | None)

@@ -15,7 +15,8 @@ def content_version(data: Mapping[str, Any]) -> str:
 
     `data` is an object in the form of `manifest.json`; `format_version`, `model_version`, the name,
     the golden outputs and the tools' versions do not count. Score maps and languages decide what
-    the Perspective API answers; without them the version is that of older manifests.
+    the Perspective API answers; without them, and without a normalization, the version is that of
+    older manifests.
 
     Raises:
         ManifestError: a part that counts is missing.
@@ -26,7 +27,11 @@ def content_version(data: Mapping[str, Any]) -> str:
             "files": {HEAD_FILE: {"sha256": data["files"][HEAD_FILE]["sha256"]}},
             "labels": data["labels"],
             "sequence": data["sequence"],
-            "tokenizer": data["tokenizer"],
+            "tokenizer": {
+                key: value
+                for key, value in data["tokenizer"].items()
+                if (key, value) != ("normalization", "keras")
+            },
             "embedding": {
                 key: embedding[key] for key in ("checksum", "dimension", "dtype", "special_rows")
             },
@@ -35,7 +40,7 @@ def content_version(data: Mapping[str, Any]) -> str:
             deciding["score_maps"] = data["score_maps"]
         if data.get("languages", ["en"]) != ["en"]:
             deciding["languages"] = data["languages"]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"cannot compute the model version: {error} is missing") from error
     canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:12]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from tox_com_det.model.manifest_parts import ManifestError
 
 _SHOWN_VALUE = 60
+T = TypeVar("T", bound=str)
 
 
 class JsonObject:
@@ -102,9 +103,14 @@ class JsonObject:
         )
         return value
 
-    def child(self, key: str, keys: str) -> JsonObject:
-        """The object of a key, with exactly the given keys."""
-        return JsonObject(self._data[key], self.path(key), keys)
+    def one_of(self, key: str, values: Sequence[T]) -> T:
+        """One of these strings."""
+        found = self.value(key, lambda v: isinstance(v, str) and v in values, " or ".join(values))
+        return values[values.index(found)]
+
+    def child(self, key: str, keys: str, optional: str = "") -> JsonObject:
+        """The object of a key, with the given keys."""
+        return JsonObject(self._data[key], self.path(key), keys, optional)
 
 
 def is_text(value: Any) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ class Manifest:
                 "length": sequence.length,
                 "padding": sequence.padding,
                 "truncating": sequence.truncating,
+                **({"windows": asdict(sequence.windows)} if sequence.windows else {}),
             },
             "tokenizer": {
                 "num_words": rules.num_words,
@@ -168,6 +169,7 @@ class Manifest:
                 "split": rules.split,
                 "char_level": rules.char_level,
                 "oov_token": rules.oov_token,
+                **self._normalization(),
             },
             "embedding": {
                 "database": embedding.database,
@@ -198,6 +200,10 @@ class Manifest:
             "built_with": dict(self.built_with),
             **self._for_perspective(),
         }
+
+    def _normalization(self) -> dict[str, str]:
+        name = self.tokenizer.normalization
+        return {} if name == "keras" else {"normalization": name}
 
     def _for_perspective(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -1,5 +1,7 @@
 """Keras' text preprocessing (`keras.preprocessing.text.Tokenizer`, `pad_sequences`), exactly.
 
+Before it comes the step that the model names (`normalization`), here so that nobody can forget it.
+
 The vocabulary is not in memory: a text becomes tokens here, their rows come from MongoDB, and
 `select` decides which of them enter the sequence. Source of the rules: keras_preprocessing 1.1,
 `text.py` and `sequence.py`, unchanged in Keras 2.x.
@@ -11,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from tox_com_det.model.normalization import NORMALIZATIONS, Normalization, normalize
+
 DEFAULT_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 Side = Literal["pre", "post"]
@@ -19,7 +23,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TokenizerRules:
-    """The settings of a fitted Keras `Tokenizer` that decide how a text becomes tokens."""
+    """The settings of a fitted Keras `Tokenizer` that decide how a text becomes tokens.
+
+    `normalization` is the step before its own rules; `keras` is none.
+    """
 
     num_words: int | None = None
     filters: str = DEFAULT_FILTERS
@@ -27,19 +34,26 @@ class TokenizerRules:
     split: str = " "
     char_level: bool = False
     oov_token: str | None = None
+    normalization: Normalization = "keras"
     _table: dict[int, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.split:
             raise ValueError("tokenizer split must not be empty")
+        if self.normalization not in NORMALIZATIONS:
+            known = " or ".join(NORMALIZATIONS)
+            raise ValueError(f"normalization must be {known}, not {self.normalization!r}")
         self._table.update(str.maketrans(dict.fromkeys(self.filters, self.split)))
 
     def tokens(self, text: str) -> list[str]:
         """Tokens of `text` in order, known or not.
 
         With `char_level`, every character is a token, and as in Keras, the filters do not apply.
-        Only `split` separates words: a carriage return or a no-break space is part of its word.
+        In Keras only `split` separates words: a carriage return or a no-break space is part of its
+        word. `unicode` makes blanks of them first.
         """
+        if self.normalization == "unicode":
+            text = normalize(text)
         if self.lower:
             text = text.lower()
         if self.char_level:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
 import pytest
 from fake_server import FakeServer
@@ -64,6 +66,40 @@ def test_status_lists_releases_the_newest_first(filled: FakeServer) -> None:
     assert "pinned" not in two
     assert report["uploads"] == {"files": 1, "bytes": 5}
     assert report["free_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("sequence", "most"),
+    [
+        ({"length": 9, "windows": {"most": 16, "stride": 4, "pooling": "max"}}, 16),
+        ({"length": 9}, None),
+        ({"windows": 3}, None),
+        (None, None),
+    ],
+)
+def test_status_says_in_how_many_windows_a_model_reads_texts(
+    filled: FakeServer, sequence: Any, most: int | None
+) -> None:
+    path = filled.models["two"].path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "sequence": sequence}))
+    assert filled.json("status").result["models"][0]["windows"] == most
+    assert ("up to 16 windows" in filled.run("status").stdout) == (most == 16)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "step"),
+    [({"normalization": "unicode"}, "unicode"), ({"lower": True}, "keras"), (None, "keras")],
+)
+def test_status_says_how_a_model_normalizes_texts(
+    filled: FakeServer, tokenizer: Any, step: str
+) -> None:
+    path = filled.models["two"].path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "tokenizer": tokenizer}))
+    two = filled.json("status").result["models"][0]
+    assert (two["name"], two["normalization"]) == ("two", step)
+    assert ("normalization unicode" in filled.run("status").stdout) == (step == "unicode")
 
 
 def test_quick_status_asks_no_slot_and_measures_nothing(serving: FakeServer) -> None:
