@@ -15,6 +15,7 @@ from controller.deploy.tasks import (
     restore_embeddings,
     rollback,
     status,
+    train,
     tune_thresholds,
     unlock,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "restore_embeddings",
     "rollback",
     "status",
+    "train",
     "tune_thresholds",
     "unlock",
 ]
