@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.model_train.encoding import Indices
+from controller.model_train.encoding import Indices, windows_of
 from controller.model_train.recipe import Recipe
 
 __all__ = ["Batch", "batches", "count", "drop_words", "scoring_batches"]
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 def count(texts: int, recipe: Recipe) -> int:
-    """Batches of an epoch."""
+    """Batches of an epoch of so many texts."""
     return -(-texts // recipe.batch)
 
 
@@ -37,7 +37,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Batches of one epoch, in random order; each text is in one of them.
 
-    Of a text that is longer than `train_length`, a part from anywhere in it.
+    Of a text that is longer than `train_length`, a part from anywhere in it. Rows are numbers of
+    `texts`.
     """
     cut = [_part(text, recipe.train_length, random) for text in texts]
     order = random.permutation(len(cut))
@@ -52,12 +53,15 @@ def batches(
 
 
 def scoring_batches(texts: Sequence[Indices], recipe: Recipe, size: int = 256) -> Iterator[Batch]:
-    """Batches of texts that are cut as the service cuts them, the shortest first."""
-    side = slice(-recipe.length, None) if recipe.truncating == "pre" else slice(recipe.length)
-    cut = [text[side] for text in texts]
-    order = np.argsort([len(text) for text in cut], kind="stable")
+    """Batches of the texts' windows, the shortest first; a text has a row for each window."""
+    cut = [(row, part) for row, text in enumerate(texts) for part in windows_of(text, recipe)]
+    owners = np.array([row for row, _ in cut], np.int64)
+    parts = [part for _, part in cut]
+    order = np.argsort([len(part) for part in parts], kind="stable")
     for start in range(0, len(order), size):
-        yield _batch(cut, order[start : start + size], recipe, recipe.length)
+        chosen = order[start : start + size]
+        batch = _batch(parts, chosen, recipe, recipe.length)
+        yield Batch(batch.indices, owners[chosen])
 
 
 def drop_words(random: np.random.Generator, text: Indices, share: float) -> Indices:

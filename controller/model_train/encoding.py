@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,24 +11,36 @@ from numpy.typing import NDArray
 from controller.model_train.recipe import Recipe
 from tox_com_det.model.tokenizer import pad_sequence
 
-__all__ = ["Indices", "fixed", "indices_of", "tokens_of"]
+__all__ = ["Indices", "fixed", "indices_of", "tokens_of", "windows_of"]
 
 # Word indices of one text, int32, without padding and not cut.
 Indices = NDArray[np.int32]
 
 
-def tokens_of(recipe: Recipe, texts: Sequence[str]) -> list[list[str]]:
-    """Tokens of each text, known or not."""
+def tokens_of(recipe: Recipe, texts: Iterable[str]) -> list[list[str]]:
+    """Tokens of each text, known or not; equal tokens are one object."""
     rules = recipe.rules()
-    return [rules.tokens(text) for text in texts]
+    return [list(map(sys.intern, rules.tokens(text))) for text in texts]
 
 
-def indices_of(tokens: Sequence[Sequence[str]], word_index: Mapping[str, int]) -> list[Indices]:
+def indices_of(tokens: Iterable[Sequence[str]], word_index: Mapping[str, int]) -> list[Indices]:
     """Indices of the known words of each text."""
     return [
         np.array([word_index[word] for word in one if word in word_index], np.int32)
         for one in tokens
     ]
+
+
+def windows_of(text: Indices, recipe: Recipe) -> list[Indices]:
+    """The parts of a text that are scored; of a short one, itself."""
+    length, most = recipe.length, recipe.windows
+    longest = length + (most - 1) * recipe.stride
+    if len(text) > longest:
+        text = text[-longest:] if recipe.truncating == "pre" else text[:longest]
+    if len(text) <= length:
+        return [text]
+    starts = [*range(0, len(text) - length, recipe.stride), len(text) - length]
+    return [text[start : start + length] for start in starts]
 
 
 def fixed(indices: Sequence[Indices], recipe: Recipe) -> NDArray[np.int32]:

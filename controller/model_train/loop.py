@@ -16,7 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from controller.model_train.batches import Batch, batches, count, drop_words, scoring_batches
-from controller.model_train.encoding import Indices, indices_of, tokens_of
+from controller.model_train.encoding import Indices
 from controller.model_train.examples import Examples
 from controller.model_train.metrics import mean_auc
 from controller.model_train.optimizing import Optimizing
@@ -36,7 +36,7 @@ class Training:
         """Begin where `state` ended."""
         self.network = network
         self._examples, self._recipe, self._state = examples, recipe, state
-        self._steps = count(len(examples.training), recipe)
+        self._steps = count(examples.size(recipe), recipe)
         self._optimizing = Optimizing(network, recipe, self._steps * recipe.epochs)
         if state.epochs:
             network.set_weights(state.weights)
@@ -55,7 +55,7 @@ class Training:
             state.weights = self.network.get_weights()
             state.optimizers = self._optimizing.state
             if state.best_epoch == number:
-                state.best = state.weights
+                state.best = self._optimizing.averages
             save_state(directory, state)
             left = (recipe.epochs - number - 1) * epoch.seconds / 60
             say(
@@ -68,11 +68,12 @@ class Training:
         self.network.set_weights(state.best)
 
     def logits(self, texts: list[Indices]) -> NDArray[np.float32]:
-        """Logits of texts that are cut as the service cuts them, float32 [texts, labels]."""
+        """Logits of texts, float32 [texts, labels]: the highest of a text's windows."""
         labels = self.network.output_shape[-1]
-        found = np.zeros((len(texts), labels), np.float32)
+        found = np.full((len(texts), labels), -np.inf, np.float32)
         for batch in scoring_batches(texts, self._recipe):
-            found[batch.rows] = self._optimizing.predict(batch.indices).numpy()
+            logits = self._optimizing.predict(batch.indices).numpy()
+            np.maximum.at(found, batch.rows, logits)
         return found
 
     def _epoch(self, number: int, say: Say) -> Epoch:
@@ -94,23 +95,28 @@ class Training:
                     )
                 )
                 progress(step + 1)
-        validation = self._examples.validation
-        auc = mean_auc(validation.targets, self.logits(validation.indices))
+        auc = self._auc()
         loss = float(tf.reduce_mean(tf.stack(losses)))
         return Epoch(loss, auc, time.monotonic() - begin)
 
+    def _auc(self) -> float:
+        """The validation AUC of the averaged weights, mean of the labels."""
+        validation = self._examples.validation
+        last = self.network.get_weights()
+        self.network.set_weights(self._optimizing.averages)
+        found = mean_auc(validation.targets, self.logits(validation.indices))
+        self.network.set_weights(last)
+        return found
+
     def _batches(self, random: np.random.Generator) -> Iterator[Batch]:
-        recipe, training = self._recipe, self._examples.training
-        texts = training.indices
-        if recipe.change_texts:
-            changed = training.texts
-            for change in recipe.change_texts:
-                changed = [change(random, text) for text in changed]
-            texts = indices_of(tokens_of(recipe, changed), self._examples.learned)
-        for alter in recipe.change_indices:
-            texts = [alter(random, text) for text in texts]
-        texts = [drop_words(random, text, recipe.drop_words) for text in texts]
-        return batches(texts, recipe, random)
+        recipe = self._recipe
+        rows = self._examples.rows(recipe, random)
+        texts = [
+            drop_words(random, text, recipe.drop_words)
+            for text in self._examples.texts(rows, recipe, random)
+        ]
+        for batch in batches(texts, recipe, random):
+            yield Batch(batch.indices, rows[batch.rows])
 
 
 def _seed_dropout(network: Any, seed: int, epoch: int) -> None:

@@ -16,6 +16,7 @@ from controller.model_train.recipe import Recipe
 __all__ = ["Optimizing"]
 
 _LEAST = 0.02  # of the highest rate, at the end
+_AVERAGED = 8  # steps between two of the averaged weights
 
 
 class Optimizing:
@@ -34,6 +35,9 @@ class Optimizing:
         self._optimizers = [keras.optimizers.Adam(recipe.rate) for _ in self._variables]
         for optimizer, variables in zip(self._optimizers, self._variables, strict=True):
             optimizer.build(variables)
+        # The mean of the weights over the last thousand steps or so is better than the last ones.
+        self._averages = [tf.Variable(one.value) for one in network.weights]
+        self._average = tf.function(self._add, input_signature=[tf.TensorSpec([], tf.float32)])
         # None: one graph for batches of every width.
         shapes = [
             tf.TensorSpec([None, None], tf.int32),
@@ -45,14 +49,18 @@ class Optimizing:
 
     @property
     def state(self) -> list[NDArray[Any]]:
-        """The variables of both optimizers."""
-        return [np.array(one) for each in self._optimizers for one in each.variables]
+        """The variables of both optimizers, and the means of the weights."""
+        return [np.array(one) for one in self._kept()]
 
     @state.setter
     def state(self, values: list[NDArray[Any]]) -> None:
-        variables = [one for each in self._optimizers for one in each.variables]
-        for variable, value in zip(variables, values, strict=True):
+        for variable, value in zip(self._kept(), values, strict=True):
             variable.assign(value)
+
+    @property
+    def averages(self) -> list[NDArray[np.float32]]:
+        """The means of the weights, in the order of `network.get_weights()`."""
+        return [one.numpy() for one in self._averages]
 
     def step(
         self,
@@ -72,7 +80,20 @@ class Optimizing:
         frozen = epoch < self._recipe.frozen_epochs
         self._optimizers[0].learning_rate = rate
         self._optimizers[1].learning_rate = 0.0 if frozen else rate * self._recipe.embedding_rate
-        return self._step(indices, targets, weights)
+        loss = self._step(indices, targets, weights)
+        done = number + 1
+        if done % _AVERAGED == 0:
+            # At the start, of the steps so far.
+            kept = min(self._recipe.average**_AVERAGED, (1 + done) / (20 + done))
+            self._average(kept)
+        return loss
+
+    def _kept(self) -> list[Any]:
+        return [*(one for each in self._optimizers for one in each.variables), *self._averages]
+
+    def _add(self, kept: Any) -> None:
+        for mean, weight in zip(self._averages, self._network.weights, strict=True):
+            mean.assign(kept * mean + (1.0 - kept) * weight)
 
     def _rate(self, number: int) -> float:
         warm_up = min(self._recipe.warm_up, self._steps // 5)

@@ -9,22 +9,19 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tox_com_det.model.normalization import Normalization
 from tox_com_det.model.tokenizer import DEFAULT_FILTERS, TokenizerRules
 
-__all__ = ["ChangeIndices", "ChangeText", "Recipe", "usual_epochs"]
+__all__ = ["ChangeTokens", "Recipe", "usual_epochs"]
 
-# Makes another text of a text in each epoch, for example one with typical misspellings.
-ChangeText = Callable[[np.random.Generator, str], str]
-# Makes other word indices of a text's, for example without some of them.
-ChangeIndices = Callable[[np.random.Generator, NDArray[np.int32]], NDArray[np.int32]]
+# Makes other tokens of a text's in each epoch, for example some that are spelled in another way.
+ChangeTokens = Callable[[np.random.Generator, list[str]], list[str]]
 
 # Steps after which the validation AUC of 4,000 and of 40,000 comments hardly grew any more.
 _USUAL_STEPS = 2_500
 _EPOCHS = (4, 40)
-_HOOKS = ("change_texts", "change_indices")
+_HOOKS = ("change_tokens",)
 
 
 @dataclass(frozen=True)
@@ -52,18 +49,22 @@ class Recipe:
         rate: highest learning rate (Adam); rises for `warm_up` steps, then falls as a cosine.
         embedding_rate: factor of `rate` for the word vectors.
         frozen_epochs: first epochs in which the word vectors stay as they are.
+        average: how much of the mean of the weights stays at a step; this mean is what is kept.
+        drawn: how many texts of `Parts.pool` an epoch has.
+        windows, stride: most parts of a longer text that are scored, each of them `length` words,
+            and the words between the beginnings of two; the text's score is the highest.
         seed: of every random choice.
-        change_texts, change_indices: applied in their order to each training text, in each epoch.
+        change_tokens: applied in their order to each training text, in each epoch.
         name: of this recipe; with hooks, change it when they change, because resuming goes by it.
     """
 
-    length: int = 150
+    length: int = 100
     train_length: int = 256
     padding: Literal["pre", "post"] = "pre"
-    truncating: Literal["pre", "post"] = "post"
+    truncating: Literal["pre", "post"] = "pre"
     filters: str = DEFAULT_FILTERS + "'"
     normalization: Normalization = "unicode"
-    words: int = 40_000
+    words: int = 70_000
     min_count: int = 2
     widths: tuple[int, ...] = (1, 2, 3, 5)
     kernels: int = 128
@@ -79,9 +80,12 @@ class Recipe:
     warm_up: int = 200
     embedding_rate: float = 0.3
     frozen_epochs: int = 0
+    average: float = 0.999
+    drawn: int = 0
+    windows: int = 1
+    stride: int = 75
     seed: int = 1
-    change_texts: tuple[ChangeText, ...] = field(default=(), repr=False)
-    change_indices: tuple[ChangeIndices, ...] = field(default=(), repr=False)
+    change_tokens: tuple[ChangeTokens, ...] = field(default=(), repr=False)
     name: str = "default"
 
     def rules(self) -> TokenizerRules:

@@ -20,13 +20,27 @@ class Parts:
 
     Attributes:
         calibration: comments in the proportions of those that will be scored; by default the
-             validation part.
+            validation part.
+        unchanged: further texts to train on, which no hook changes.
+        pool: texts of which each epoch has others (`Recipe.drawn`), which no hook changes.
     """
 
     training: Comments
     validation: Comments
     held_out: Comments
     calibration: Comments | None = None
+    unchanged: Comments | None = None
+    pool: Comments | None = None
+
+    def every(self) -> list[Comments]:
+        """All parts that there are."""
+        more = (self.calibration, self.unchanged, self.pool)
+        return [
+            self.training,
+            self.validation,
+            self.held_out,
+            *(one for one in more if one is not None),
+        ]
 
 
 def part(comments: Comments, seed: int) -> Parts:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,14 @@ class Vocabulary:
     learned: int
     without_vector: int
 
+    def with_copies(self, copies: Mapping[str, str], most: int) -> Vocabulary:
+        """The vocabulary with more words, up to `most`, each with the row of another one."""
+        index = self.word_index()
+        new = [(word, of) for word, of in copies.items() if word not in index and of in index]
+        new = new[: max(0, most - len(self.words))]
+        rows = np.concatenate([self.rows, self.rows[[index[of] for _, of in new]]])
+        return replace(self, words=self.words + [word for word, _ in new], rows=rows)
+
     def word_index(self) -> dict[str, int]:
         """The words with their rows, as Keras' Tokenizer numbers them."""
         return {word: index for index, word in enumerate(self.words, start=1)}
@@ -49,7 +57,7 @@ def count_words(tokens: Iterable[Sequence[str]]) -> Counter[str]:
 
 
 def choose_words(
-    counts: Counter[str], seen: set[str], vectors: WordVectors, recipe: Recipe
+    counts: Counter[str], seen: set[str] | None, vectors: WordVectors, recipe: Recipe
 ) -> Vocabulary:
     """Choose the words: those of the training part, then the vectors' most frequent ones.
 
@@ -58,7 +66,7 @@ def choose_words(
 
     Args:
         counts: texts of the training part that have each word.
-        seen: words of all parts, and of changed texts; chosen ones among them come first.
+        seen: words of all parts; chosen ones among them come first. None: any may occur.
         vectors: in the order of their frequency.
 
     Raises:
@@ -78,9 +86,9 @@ def choose_words(
         if len(chosen) >= recipe.words:
             break
         chosen[word] = None
-    words = [word for word in chosen if word in seen]
+    words = [word for word in chosen if seen is None or word in seen]
     learned = len(words) + 1
-    words += [word for word in chosen if word not in seen]
+    words += [word for word in chosen if seen is not None and word not in seen]
     random = np.random.default_rng(recipe.seed)
     spread = _UNKNOWN_SPREAD * float(vectors.rows.std())
     rows = random.normal(0.0, spread, (len(words) + 1, vectors.dimension)).astype(np.float32)
