@@ -13,6 +13,7 @@ from controller.model_build.build import build
 from controller.model_build.convert import supported_layers
 from controller.model_build.errors import BuildError
 from tox_com_det.model.normalization import NORMALIZATIONS
+from tox_com_det.model.windows import MOST_WINDOWS, POOLINGS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,6 +72,20 @@ def _parser() -> argparse.ArgumentParser:
         choices=NORMALIZATIONS,
         help="of a text before the tokenizer, as in the training: keras: none (default); unicode: "
         "NFKC, plain quotes, blanks and dashes separate words",
+    )
+    parser.add_argument(
+        "--windows",
+        type=int,
+        help=f"read a text longer than the sequence in up to so many windows, 2 to {MOST_WINDOWS} "
+        "(default: cut it, as Keras does)",
+    )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        help="words from one window to the next (default: three quarters of the length)",
+    )
+    parser.add_argument(
+        "--pooling", choices=POOLINGS, help="of the windows' scores, for each label (default: max)"
     )
     parser.add_argument("--oov-token", help="as given to Keras' Tokenizer")
     parser.add_argument("--name", help="name of the model, [a-z0-9_-]")

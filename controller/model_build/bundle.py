@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from controller.model_build.consistency import label_names, sequence_length
+from controller.model_build.consistency import label_names, sequence_length, windows_of
 from controller.model_build.dead_positions import (
     IndexTexts,
     Texts,
@@ -83,6 +83,7 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
     reachable = int(max(chosen.indices.max(), plan.unknown or 0)) + 1
     with as_keras_writes(model.path):
         length = sequence_length(model, settings)
+        windows_of(settings, length)  # refuses a stride before the long part
         head = build_head(model, length, mode=settings.mode, rows=reachable)
     labels = label_names(model, settings, head.labels)
     check_trained(model, plan.unusual)
@@ -147,11 +148,13 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
 
 def _text_rules(settings: Settings, length: int) -> dict[str, Any]:
     """The parts of a manifest that say how a text becomes a sequence of tokens."""
+    windows = windows_of(settings, length)
     return {
         "sequence": {
             "length": length,
             "padding": settings.padding,
             "truncating": settings.truncating,
+            **({"windows": asdict(windows)} if windows else {}),
         },
         "tokenizer": {
             "num_words": settings.num_words or None,

@@ -8,6 +8,7 @@ from controller.model_build.keras_model import KerasModel
 from controller.model_build.registry import whole_number
 from controller.model_build.settings import Settings, how_to_give
 from controller.model_build.word_index import WordIndex
+from tox_com_det.model.windows import Windows
 
 
 def sequence_length(model: KerasModel, settings: Settings) -> int:
@@ -29,6 +30,23 @@ def sequence_length(model: KerasModel, settings: Settings) -> int:
             f"pad_sequences, {how_to_give('length')}"
         )
     return length
+
+
+def windows_of(settings: Settings, length: int) -> Windows | None:
+    """How the server reads a text with more words than the sequence length; None cuts it.
+
+    Raises:
+        BuildError: the stride is longer than a window, so that no window has the words between.
+    """
+    if settings.windows is None:
+        return None
+    stride = settings.stride if settings.stride is not None else max(1, length * 3 // 4)
+    if stride > length:
+        raise BuildError(
+            f"stride is {stride}, more than the sequence length {length}, so that words between "
+            f"two windows would be in none: give {how_to_give('stride', max(1, length * 3 // 4))}"
+        )
+    return Windows(settings.windows, stride, settings.pooling or "max")
 
 
 def embedding_rows(model: KerasModel) -> int:

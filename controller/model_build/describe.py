@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from controller.model_build.consistency import windows_of
 from controller.model_build.dead_positions import warning
 from controller.model_build.dump import Dump
 from controller.model_build.head import Head
@@ -30,6 +31,15 @@ def describe_model(
         f"{model.path}: {layers}; embedding matrix {head.rows} x {head.dimension}, saved by Keras "
         f"{model.keras_version}{masked}"
     )
+    if settings.normalization != "keras":
+        yield f"texts are normalized first: {settings.normalization}"
+    windows = windows_of(settings, head.length)
+    if windows is not None:
+        yield (
+            f"texts of more than {head.length} known words are read in up to {windows.most} "
+            f"windows, {windows.stride} words apart: {windows.capacity(head.length)} words, scored "
+            f"by the {windows.pooling} of each label"
+        )
     if chosen.unreachable:
         yield (
             f"{chosen.unreachable} words of the index are left out: num_words="

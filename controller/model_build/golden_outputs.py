@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
+from controller.model_build.consistency import windows_of
 from controller.model_build.errors import BuildError
-from controller.model_build.golden_texts import DEFAULT_TEXTS
+from controller.model_build.golden_texts import DEFAULT_TEXTS, long_texts
 from controller.model_build.head import Head
 from controller.model_build.plausibility import Unusual, check_known
 from controller.model_build.reference import Reference
@@ -59,6 +61,8 @@ def golden_outputs(
 ) -> dict[str, Any]:
     """The manifest's golden outputs, computed with the rows as they are stored.
 
+    Where the model has windows, texts of several are among them.
+
     Rows that are rounded to float16 are first checked unrounded against Keras' scores, since
     rounding may change a score by more than a build accepts.
 
@@ -68,7 +72,7 @@ def golden_outputs(
     Raises:
         BuildError: a score is not finite, or differs from Keras' by more than 1e-5.
     """
-    rules = settings.tokenizer()
+    rules, windows = settings.tokenizer(), windows_of(settings, head.length)
     reference_texts = reference.scores if reference else ()
     texts = list(dict.fromkeys([*DEFAULT_TEXTS, *settings.texts, *reference_texts]))
     special, unknown = embedded.special_rows(), embedded.unknown
@@ -81,10 +85,17 @@ def golden_outputs(
         unknown_row=None if unknown is None else special[unknown],
         dtype="index" if settings.mode == "whole" else settings.dtype,
         masked=head.masked,
+        windows=windows,
     )
     tokens = encoder.tokens(texts)
     needed = {token for one in tokens for token in one}
     numbers = {word: number for word, number in embedded.chosen if word in needed}
+    if windows is not None:
+        words = head.length + windows.stride
+        texts += long_texts(
+            lambda line: len(rules.select(rules.tokens(line), numbers, unknown)), words
+        )
+        tokens = encoder.tokens(texts)
     session = open_session(head.proto.SerializeToString())
     kept = {word: embedded.stored[number] for word, number in numbers.items()}
     if settings.dtype == "float32":
@@ -134,11 +145,13 @@ def score_texts(
     Raises:
         BuildError: a score is not finite, or differs from Keras' by more than `allowed`.
     """
-    # One text at a time, as the server does: a batch may add up in another order.
-    outputs = [run(session, encoder.inputs([text], rows))[0] for text in texts]
+    # Keras cuts what is read in windows, so its scores of a long text are compared without them.
+    cut = replace(encoder, windows=None)
     cases: list[dict[str, Any]] = []
     largest: float | None = None
-    for text, output in zip(texts, outputs, strict=True):
+    for text in texts:
+        # One text at a time, as the server does: a batch may add up in another order.
+        output, is_long = _scores(session, encoder, text, rows)
         scores: list[float] = output.astype(float).tolist()
         if not np.isfinite(output).all():
             raise BuildError(
@@ -147,7 +160,8 @@ def score_texts(
             )
         expected = reference.scores.get(text) if reference else None
         if expected is not None:
-            difference = _difference(expected, labels, scores)
+            whole = _scores(session, cut, text, rows)[0].astype(float) if is_long else output
+            difference = _difference(expected, labels, whole.astype(float).tolist())
             if difference > allowed:
                 raise BuildError(
                     f"the head differs from Keras by {difference:.2g} for {text[:60]!r} (at most "
@@ -155,8 +169,20 @@ def score_texts(
                     "padding belong to this model"
                 )
             largest = max(largest or 0.0, difference)
-        cases.append({"text": text, "scores": scores, "reference": expected})
+        reference_scores = None if is_long else expected
+        cases.append({"text": text, "scores": scores, "reference": reference_scores})
     return {"tolerance": TOLERANCE, "cases": cases, "reference_max_difference": largest}
+
+
+def _scores(
+    session: onnxruntime.InferenceSession,
+    encoder: TextEncoder,
+    text: str,
+    rows: Mapping[str, bytes],
+) -> tuple[NDArray[np.float32], bool]:
+    """Scores of a text, one per label, and whether it has more than one window."""
+    windows = encoder.choose(encoder.rules.tokens(text), rows).windows
+    return encoder.pool(run(session, encoder.tensors(windows))), len(windows) > 1
 
 
 def _difference(expected: Sequence[float], labels: Sequence[str], scores: Sequence[float]) -> float:

@@ -11,6 +11,8 @@ more tokens than the sequence length (the side that is cut).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 _LONG_POLITE = (
     "thank you for the careful edit to this article and for the sources that you have added"
 )
@@ -32,3 +34,22 @@ DEFAULT_TEXTS: tuple[str, ...] = (
     "idiot " + " ".join([_LONG_POLITE] * 8),
     " ".join([_LONG_POLITE] * 8) + " idiot",
 )
+
+# The service refuses longer texts, unless its settings say otherwise; half of what it accepts.
+_MOST_CHARACTERS = 10_000
+
+
+def long_texts(known: Callable[[str], int], words: int) -> list[str]:
+    """An insult before, and one within, at least `words` polite words that the model knows.
+
+    For models that read long texts in windows. None where the model knows no polite word, or where
+    the texts would be longer than a service accepts.
+
+    Args:
+        known: words of a text that take a position of the sequence.
+        words: polite words that the texts have at least.
+    """
+    each = known(_LONG_POLITE)
+    half = " ".join([_LONG_POLITE] * -(-words // (2 * max(1, each))))
+    texts = [f"idiot {half} {half}", f"{half} idiot {half}"]
+    return texts if each and len(texts[0]) <= _MOST_CHARACTERS else []

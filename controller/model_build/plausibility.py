@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -83,6 +83,11 @@ def check_words(index: WordIndex, rules: TokenizerRules, where: str, unusual: Un
 
 def _why_lost(rules: TokenizerRules, word: str) -> str:
     """What to do about a word that the tokenizer never makes of a text."""
+    if replace(rules, normalization="keras").tokens(word) == [word]:
+        return (
+            f'leave out "normalization": "{rules.normalization}", or give the --word-index of a '
+            "model that was trained with it"
+        )
     if rules.char_level:
         return 'leave out "char_level": true, or give the --word-index of the characters'
     if rules.lower and TokenizerRules(filters=rules.filters, lower=False).tokens(word) == [word]:

@@ -12,19 +12,26 @@ from controller.model_build.errors import BuildError
 from tox_com_det.model.manifest_reader import DEFAULT_LANGUAGES, LANGUAGE
 from tox_com_det.model.normalization import NORMALIZATIONS, Normalization
 from tox_com_det.model.tokenizer import DEFAULT_FILTERS, TokenizerRules
+from tox_com_det.model.windows import MOST_WINDOWS, POOLINGS, Pooling
 
-_CHOICES = {
+_CHOICES: dict[str, tuple[str | None, ...]] = {
     "mode": ("split", "whole"),
     "dtype": ("float32", "float16"),
     "padding": ("pre", "post"),
     "truncating": ("pre", "post"),
     "normalization": NORMALIZATIONS,
+    "pooling": (None, *POOLINGS),
 }
 _TOKENIZER_FIELDS = (
     *("num_words", "filters", "lower", "split", "char_level", "oov_token"),
     "normalization",
 )
-_LARGEST = {"length": 100_000, "num_words": 2**31 - 1}
+_RANGES = {
+    "length": (1, 100_000),
+    "num_words": (1, 2**31 - 1),
+    "windows": (2, MOST_WINDOWS),
+    "stride": (1, 100_000),
+}
 _NAMES = {"name": r"[a-z0-9_-]{1,40}", "embedding_name": r"[a-z0-9_]{1,40}"}
 
 
@@ -38,6 +45,10 @@ class Settings:
         languages: that the model was trained for, such as `en`.
         embedding_name: start of the name of the database's collection.
         length: the sequence length, for a model that does not state it.
+        windows: in how many windows a text with more words than `length` is read at most; None
+            cuts it, as Keras does.
+        stride: words from one window to the next; None is three quarters of the length.
+        pooling: what the windows' scores become for each label; None is `max`.
         mode: word vectors in MongoDB (`split`) or in the head (`whole`).
         dtype: of the vectors in MongoDB.
         padding, truncating: as given to Keras' `pad_sequences`.
@@ -53,6 +64,9 @@ class Settings:
     languages: tuple[str, ...] = DEFAULT_LANGUAGES
     embedding_name: str = "embedding"
     length: int | None = None
+    windows: int | None = None
+    stride: int | None = None
+    pooling: Pooling | None = None
     mode: Literal["split", "whole"] = "split"
     dtype: Literal["float32", "float16"] = "float32"
     padding: Literal["pre", "post"] = "pre"
@@ -160,15 +174,18 @@ def _check(where: str, settings: Settings) -> None:
         raise invalid("languages", "codes such as en or hi-Latn")
     for key, allowed in _CHOICES.items():
         if getattr(settings, key) not in allowed:
-            raise invalid(key, " or ".join(allowed))
+            raise invalid(key, " or ".join(filter(None, allowed)))
     if settings.mode == "whole" and settings.dtype != "float32":
         raise invalid("dtype", "float32: mode whole stores no vectors in MongoDB")
-    for key, most in _LARGEST.items():
+    for key, (least, most) in _RANGES.items():
         value = getattr(settings, key)
         if value is not None and (
-            not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most
+            not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most
         ):
-            raise invalid(key, f"an integer from 1 to {most}")
+            raise invalid(key, f"an integer from {least} to {most}")
+    for key in ("stride", "pooling"):
+        if settings.windows is None and getattr(settings, key) is not None:
+            raise invalid(key, f"left out, or given with windows: {how_to_give('windows', '16')}")
     for key in ("lower", "char_level"):
         if not isinstance(getattr(settings, key), bool):
             raise invalid(key, "true or false")

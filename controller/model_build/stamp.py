@@ -25,6 +25,7 @@ _SHARED = (
     _APP / "model/manifest.py",
     _APP / "model/normalization.py",
     _APP / "model/tokenizer.py",
+    _APP / "model/windows.py",
     _APP / "store/checksum.py",
     Path(toxctl.__file__).parent / "golden.py",
 )

@@ -19,7 +19,9 @@ __all__ = [
     "collection_of",
     "expected_of",
     "files_of",
+    "normalization_of",
     "path_of",
+    "windows_of",
 ]
 
 GOLDEN_KEYS = ("golden_outputs", "known_answers")
@@ -121,3 +123,18 @@ def collection_of(manifest: Any) -> str | None:
     if not isinstance(embedding, dict) or not embedding.get("collection"):
         return None
     return f"{embedding.get('database')}.{embedding['collection']}"
+
+
+def normalization_of(manifest: Any) -> str:
+    """Return what happens to a text before the tokenizer; `keras` is nothing, as by default."""
+    tokenizer = manifest.get("tokenizer") if isinstance(manifest, dict) else None
+    found = tokenizer.get("normalization") if isinstance(tokenizer, dict) else None
+    return found if isinstance(found, str) else "keras"
+
+
+def windows_of(manifest: Any) -> int | None:
+    """Return in how many windows a long text is read; None if it is cut, as by default."""
+    found = manifest.get("sequence") if isinstance(manifest, dict) else None
+    for key in ("windows", "most"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, int) else None

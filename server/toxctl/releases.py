@@ -9,7 +9,7 @@ from typing import Any
 
 from toxctl import damage, files, usable
 from toxctl.config import Config
-from toxctl.manifest import collection_of, path_of
+from toxctl.manifest import collection_of, normalization_of, path_of, windows_of
 from toxctl.protection import Protection
 from toxctl.slots import Slots
 
@@ -100,6 +100,8 @@ def _entry(kind: str, path: str) -> Entry:
         manifest = manifest if isinstance(manifest, dict) else {}
         entry["version"], entry["model"] = manifest.get("model_version"), manifest.get("name")
         entry["collection"] = collection_of(manifest)
+        entry["normalization"] = normalization_of(manifest)
+        entry["windows"] = windows_of(manifest)
     return entry
 
 

@@ -73,6 +73,10 @@ def _installed(found: Result) -> Iterator[str]:
         states = [name for name in ("live", "previous", "running") if entry[name]]
         states += [] if entry["complete"] else ["not complete"]
         words = f"{entry['kind']} {entry['name']}, {megabytes(entry['bytes'])}"
+        if entry.get("normalization", "keras") != "keras":
+            states.append(f"normalization {entry['normalization']}")
+        if entry.get("windows"):
+            states.append(f"up to {entry['windows']} windows")
         yield ", ".join([words, *states])
     uploads, used = found["uploads"], found["memory"]
     limit = used["limit"] or used["total"]

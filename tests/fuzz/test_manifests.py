@@ -29,7 +29,8 @@ def manifest() -> dict[str, Any]:
     import tempfile
 
     with tempfile.TemporaryDirectory() as directory:
-        written = TinyBundle().write(Path(directory) / "bundle")
+        one = TinyBundle(tokenizer={"normalization": "unicode"})
+        written = one.write(Path(directory) / "bundle")
         return json.loads((written / "manifest.json").read_text())
 
 
@@ -96,3 +97,4 @@ def test_any_manifest_has_a_collection_or_none(value: Any) -> None:
     found = on_server.collection_of(value)
     assert found is None or isinstance(found, str)
     assert not math.isnan(len(found or ""))
+    assert isinstance(on_server.normalization_of(value), str)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tox_com_det.model.manifest import Manifest
 from tox_com_det.model.tokenizer import Side, TokenizerRules, pad_sequence
+from tox_com_det.model.windows import Windows
 
 # Names of the head's inputs.
 VECTORS = "vectors"
@@ -35,16 +36,14 @@ class WordCounts(NamedTuple):
     used: int
 
 
-class Encoded(NamedTuple):
-    """The head's inputs by name for a batch of texts, and the counts of each text.
+class Chosen(NamedTuple):
+    """The rows of a text that the head reads: one window, or several where the model has them.
 
-    Inputs are `vectors` (float32, batch x length x dimension) or `indices` (int32,
-    batch x length), and `mask` (float32, batch x length, 1 for a word and 0 for padding) where
-    the head takes one. They may be read-only.
+    A window holds the rows of at most `length` words in order, without padding.
     """
 
-    inputs: Inputs
-    counts: list[WordCounts]
+    windows: list[Sequence[bytes]]
+    counts: WordCounts
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class TextEncoder:
         dtype: `float32` or `float16` where rows are vectors, `index` where a row is the word's
             index as int32. Rows are little-endian bytes.
         masked: whether the head takes `mask`.
+        windows: how a text with more words than positions is read; None cuts it, as Keras does.
     """
 
     rules: TokenizerRules
@@ -71,6 +71,7 @@ class TextEncoder:
     unknown_row: bytes | None
     dtype: str = "float32"
     masked: bool = False
+    windows: Windows | None = None
 
     @classmethod
     def from_manifest(cls, manifest: Manifest, masked: bool) -> TextEncoder:
@@ -87,41 +88,63 @@ class TextEncoder:
             unknown_row=next((row for index, row in special.items() if index != 0), None),
             dtype=embedding.dtype,
             masked=masked,
+            windows=sequence.windows,
         )
 
+    @property
+    def capacity(self) -> int:
+        """Words of a text that are read at most: what is beyond them is cut."""
+        return self.windows.capacity(self.length) if self.windows else self.length
+
     def tokens(self, texts: Iterable[str]) -> list[list[str]]:
-        """Tokens of each text in order: the words whose rows `encode` needs, known or not."""
+        """Tokens of each text in order: the words whose rows `choose` needs, known or not."""
         return [self.rules.tokens(text) for text in texts]
 
-    def encode(self, tokens: Sequence[Sequence[str]], rows: Mapping[str, bytes]) -> Encoded:
-        """The head's inputs for a batch of texts.
+    def choose(self, tokens: Sequence[str], rows: Mapping[str, bytes]) -> Chosen:
+        """The windows of one text, and the counts of its words.
 
         Args:
-            tokens: from `tokens`.
+            tokens: the text's, from `tokens`.
             rows: stored row of each known word.
         """
+        selected = self.rules.select(tokens, rows, self.unknown_row)
+        known = sum(map(rows.__contains__, tokens))
+        used = min(len(selected), self.capacity)
+        counts = WordCounts(known, len(tokens) - known, used)
+        if self.windows is None or len(selected) <= self.length:
+            return Chosen([selected], counts)
+        kept = selected[-used:] if self.truncating == "pre" else selected[:used]
+        starts = self.windows.starts(used, self.length)
+        return Chosen([kept[start : start + self.length] for start in starts], counts)
+
+    def tensors(self, windows: Sequence[Sequence[bytes]]) -> Inputs:
+        """The head's inputs by name for a batch of windows from `choose`; may be read-only.
+
+        They are `vectors` (float32, batch x length x dimension) or `indices` (int32,
+        batch x length), and `mask` (float32, batch x length, 1 for a word and 0 for padding) where
+        the head takes one.
+        """
         positions: list[bytes] = []
-        counts: list[WordCounts] = []
-        mask = np.zeros((len(tokens), self.length), "<f4") if self.masked else None
-        for number, one in enumerate(tokens):
-            selected = self.rules.select(one, rows, self.unknown_row)
+        for window in windows:
             positions += pad_sequence(
-                selected, self.length, self.padding_row, self.padding, self.truncating
+                window, self.length, self.padding_row, self.padding, self.truncating
             )
-            used = min(len(selected), self.length)
-            known = sum(map(rows.__contains__, one))
-            counts.append(WordCounts(known, len(one) - known, used))
-            if mask is not None:
-                first = self.length - used if self.padding == "pre" else 0
-                mask[number, first : first + used] = 1.0
         numbers = np.frombuffer(b"".join(positions), _STORED[self.dtype])
         # No copy for float32 and indices, which are stored as the head takes them.
         numbers = numbers.astype(_TAKEN[self.dtype], copy=False)
         if self.dtype == "index":
-            return Encoded({INDICES: numbers.reshape(len(tokens), self.length)}, counts)
-        inputs = {VECTORS: numbers.reshape(len(tokens), self.length, -1)}
-        return Encoded(inputs if mask is None else {**inputs, MASK: mask}, counts)
+            return {INDICES: numbers.reshape(len(windows), self.length)}
+        inputs = {VECTORS: numbers.reshape(len(windows), self.length, -1)}
+        return {**inputs, MASK: self._mask(windows)} if self.masked else inputs
 
-    def inputs(self, texts: Iterable[str], rows: Mapping[str, bytes]) -> Inputs:
-        """The head's inputs for `texts`; `rows` holds the stored row of each known word."""
-        return self.encode(self.tokens(texts), rows).inputs
+    def _mask(self, windows: Sequence[Sequence[bytes]]) -> NDArray[np.float32]:
+        mask = np.zeros((len(windows), self.length), "<f4")
+        for number, window in enumerate(windows):
+            used = min(len(window), self.length)
+            first = self.length - used if self.padding == "pre" else 0
+            mask[number, first : first + used] = 1.0
+        return mask
+
+    def pool(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of a text, one per label, from those of its windows, windows x labels."""
+        return scores[0] if self.windows is None else self.windows.pool(scores)

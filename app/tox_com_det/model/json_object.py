@@ -103,20 +103,14 @@ class JsonObject:
         )
         return value
 
-    def one_of(self, key: str, values: Sequence[T], default: T) -> T:
-        """One of these values; the default where the key is missing."""
-        if key not in self:
-            return default
-        found = self.value(key, lambda v: isinstance(v, str) and v in values, _choice(values))
+    def one_of(self, key: str, values: Sequence[T]) -> T:
+        """One of these strings."""
+        found = self.value(key, lambda v: isinstance(v, str) and v in values, " or ".join(values))
         return values[values.index(found)]
 
     def child(self, key: str, keys: str, optional: str = "") -> JsonObject:
         """The object of a key, with the given keys."""
         return JsonObject(self._data[key], self.path(key), keys, optional)
-
-
-def _choice(values: Sequence[str]) -> str:
-    return " or ".join(values)
 
 
 def is_text(value: Any) -> bool:

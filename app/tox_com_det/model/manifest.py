@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,7 @@ class Manifest:
                 "length": sequence.length,
                 "padding": sequence.padding,
                 "truncating": sequence.truncating,
+                **({"windows": asdict(sequence.windows)} if sequence.windows else {}),
             },
             "tokenizer": {
                 "num_words": rules.num_words,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tox_com_det.model.tokenizer import Side
+from tox_com_det.model.windows import Windows
 
 HEAD_FILE = "head.onnx"
 # `index`: the head holds the matrix (mode whole), a row is the word's index, dimension 1.
@@ -26,11 +27,15 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class SequenceRules:
-    """Number of positions, and the sides that are filled and cut."""
+    """Number of positions, the sides that are filled and cut, and the windows of a longer text.
+
+    Without `windows` a longer text is cut, as Keras does.
+    """
 
     length: int
     padding: Side
     truncating: Side
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True)

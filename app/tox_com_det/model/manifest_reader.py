@@ -24,6 +24,7 @@ from tox_com_det.model.manifest_parts import (
 from tox_com_det.model.normalization import NORMALIZATIONS
 from tox_com_det.model.score_map import MOST_POINTS, ScoreMap
 from tox_com_det.model.tokenizer import Side, TokenizerRules
+from tox_com_det.model.windows import MOST_WINDOWS, POOLINGS, Windows
 
 DEFAULT_LANGUAGES = ("en",)
 LANGUAGE = r"[a-z]{2,3}(-[A-Za-z]{2,8})?"
@@ -82,12 +83,24 @@ def _ascending(points: JsonObject, key: str) -> tuple[float, ...]:
 
 
 def read_sequence(top: JsonObject) -> SequenceRules:
-    """Length and sides of the sequence."""
-    data = top.child("sequence", "length padding truncating")
+    """Length and sides of the sequence, and the windows of a longer text where there are any."""
+    data = top.child("sequence", "length padding truncating", "windows")
+    length = data.integer("length", 1, 100_000)
     return SequenceRules(
-        data.integer("length", 1, 100_000),
+        length,
         cast(Side, data.matching("padding", "pre|post")),
         cast(Side, data.matching("truncating", "pre|post")),
+        _windows(data.child("windows", "most stride pooling"), length)
+        if "windows" in data
+        else None,
+    )
+
+
+def _windows(data: JsonObject, length: int) -> Windows:
+    return Windows(
+        data.integer("most", 2, MOST_WINDOWS),
+        data.integer("stride", 1, length),
+        data.one_of("pooling", POOLINGS),
     )
 
 
@@ -105,7 +118,9 @@ def read_tokenizer(top: JsonObject) -> TokenizerRules:
         split=data.string("split", empty=False),
         char_level=data.boolean("char_level"),
         oov_token=data.string("oov_token", empty=False, null=True),
-        normalization=data.one_of("normalization", NORMALIZATIONS, "keras"),
+        normalization=data.one_of("normalization", NORMALIZATIONS)
+        if "normalization" in data
+        else "keras",
     )
 
 

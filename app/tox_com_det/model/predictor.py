@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tox_com_det.model.encode import TextEncoder
 from tox_com_det.model.golden import largest_difference, mismatch
 from tox_com_det.model.head import Head
@@ -12,8 +15,8 @@ from tox_com_det.model.manifest import Manifest
 from tox_com_det.model.usable_words import Lookup, usable_words
 from tox_com_det.store.vectors import Vectors
 
-# Texts of one run of the head: between two runs, shorter requests go first.
-TEXTS_PER_RUN = 4
+# Windows of one run of the head, most texts have one: between two runs, shorter requests go first.
+WINDOWS_PER_RUN = 4
 
 
 def _do_not_rest() -> None:
@@ -24,8 +27,9 @@ def _do_not_rest() -> None:
 class Prediction:
     """Scores of one text, in the order of the manifest's labels, and counts of its words.
 
-    `known` and `unknown` count the tokens that the sequence could use, `used` its positions that
-    are not padding, and `cut` the tokens that were cut off. A token that was cut off is not looked
+    `known` and `unknown` count the tokens that the sequence could use, or the windows of a long
+    text together, `used` those that take a position, each once, and `cut` the tokens that were cut
+    off. A token that was cut off is not looked
     up, so it counts as neither known nor unknown.
     """
 
@@ -99,13 +103,24 @@ class Predictor:
     ) -> list[Prediction]:
         words = usable_words(self._encoder, texts, lookup, max_unknown, self._rest)
         predictions: list[Prediction] = []
-        for start in range(0, len(texts), TEXTS_PER_RUN):
+        # Without windows, four texts of one window each share a run.
+        for start in range(0, len(texts), WINDOWS_PER_RUN):
+            part = slice(start, start + WINDOWS_PER_RUN)
             self._rest()
-            part = slice(start, start + TEXTS_PER_RUN)
-            encoded = self._encoder.encode(words.tokens[part], words.rows)
-            scores = self._head.run(encoded.inputs)
-            predictions += (
-                Prediction(tuple(map(float, row)), *counts, cut)
-                for row, counts, cut in zip(scores, encoded.counts, words.cut[part], strict=True)
-            )
+            chosen = [self._encoder.choose(tokens, words.rows) for tokens in words.tokens[part]]
+            scores = self._run([window for one in chosen for window in one.windows])
+            for one, cut in zip(chosen, words.cut[part], strict=True):
+                own, scores = np.split(scores, [len(one.windows)])
+                pooled = self._encoder.pool(own)
+                predictions.append(Prediction(tuple(map(float, pooled)), *one.counts, cut))
         return predictions
+
+    def _run(self, windows: Sequence[Sequence[bytes]]) -> NDArray[np.float32]:
+        """Scores of windows, float32 windows x labels, a few in each run."""
+        scores = []
+        for start in range(0, len(windows), WINDOWS_PER_RUN):
+            if start:
+                self._rest()
+            inputs = self._encoder.tensors(windows[start : start + WINDOWS_PER_RUN])
+            scores.append(self._head.run(inputs))
+        return np.concatenate(scores)

@@ -1,8 +1,9 @@
-"""Which tokens of a text its sequence can use, found with few and small lookups.
+"""Which tokens of a text its sequence or windows can use, found with few and small lookups.
 
 Keras drops unknown words before it cuts a sequence, so without an `oov_token` it takes lookups to
 know where a long text is cut: they start at the end that is kept, and stop when the sequence is
-full. A text of any length costs what its sequence holds, and not what it is made of.
+full, or all windows that the model has of a long text are. A text of any length costs what these
+hold, and not what it is made of.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def usable_words(
         rest()
         open_texts.append(_OpenText(encoder, encoder.rules.tokens(text)))
     pending = open_texts
-    size = encoder.length
+    size = encoder.capacity
     while pending:
         words.look_up(word for text in pending for word in text.widen(size))
         pending = [text for text in pending if not text.count(words.rows)]
@@ -112,7 +113,7 @@ class _OpenText:
 
     def __init__(self, encoder: TextEncoder, tokens: list[str]) -> None:
         self.tokens = tokens
-        self._length = encoder.length
+        self._capacity = encoder.capacity
         self._from_end = encoder.truncating == "pre"
         # With a row for unknown words every token takes a position.
         self._unknown_counts = encoder.unknown_row is not None
@@ -130,11 +131,11 @@ class _OpenText:
 
     def count(self, rows: dict[str, bytes]) -> bool:
         """Count the tokens that were read; whether no more are needed."""
-        while self._counted < self._read and self._used < self._length:
+        while self._counted < self._read and self._used < self._capacity:
             token = self.tokens[-1 - self._counted if self._from_end else self._counted]
             self._used += self._unknown_counts or token in rows
             self._counted += 1
-        return self._used == self._length or self._read == len(self.tokens)
+        return self._used == self._capacity or self._read == len(self.tokens)
 
     def usable(self) -> Sequence[str]:
         """The tokens up to the one that fills the sequence, or all of them."""

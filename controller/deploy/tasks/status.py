@@ -134,6 +134,11 @@ def release_lines(report: Mapping[str, Any]) -> Iterator[str]:
     confirmed = report["confirmed"]
     since = f" since {utc(confirmed['at'])}" if confirmed else ""
     yield f"confirmed: {describe(confirmed)}{since}"
+    for entry in report["models"]:
+        if entry["live"] and "normalization" in entry:  # toxctl of 0.1 says nothing of it
+            most = entry["windows"]
+            read = f"read in up to {most} windows" if most else "cut at the sequence length"
+            yield f"texts: normalization {entry['normalization']}, {read}"
     previous = (confirmed or {}).get("previous")
     if previous:
         yield f"previous: {describe(previous)} (fab rollback)"

@@ -2,11 +2,12 @@
 
 import struct
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from tox_com_det.model.encode import Encoded, TextEncoder, WordCounts
+from tox_com_det.model.encode import TextEncoder, WordCounts
 from tox_com_det.model.tokenizer import TokenizerRules
 
 ROWS = {"you": [1.0, 1.5], "are": [2.0, 2.5], "great": [3.0, 3.5], "work": [4.0, 4.5]}
@@ -28,9 +29,16 @@ def encoder(**changes):
     return replace(plain, **changes)
 
 
+class Encoded(NamedTuple):
+    inputs: dict
+    counts: list
+
+
 def encode(one, *texts, dtype="<f4") -> Encoded:
     rows = {word: stored(values, dtype) for word, values in ROWS.items()}
-    return one.encode(one.tokens(texts), rows)
+    chosen = [one.choose(tokens, rows) for tokens in one.tokens(texts)]
+    inputs = one.tensors([window for found in chosen for window in found.windows])
+    return Encoded(inputs, [found.counts for found in chosen])
 
 
 PAD = [0.25, 0.5]
@@ -76,7 +84,7 @@ def test_float16_rows_become_float32():
 def test_indices_have_no_dimension():
     one = encoder(dtype="index", padding_row=struct.pack("<i", 0))
     rows = {"you": struct.pack("<i", 7), "are": struct.pack("<i", 9)}
-    inputs = one.inputs(["you are", ""], rows)
+    inputs = one.tensors([[rows["you"], rows["are"]], []])
     assert inputs.keys() == {"indices"}
     assert inputs["indices"].dtype == np.int32
     assert inputs["indices"].tolist() == [[0, 7, 9], [0, 0, 0]]
@@ -101,7 +109,8 @@ def test_encoder_of_a_manifest_takes_its_rules(bundle):
     bundle.masked = True
     one = TextEncoder.from_manifest(bundle.load(), masked=True)
     rows = {word: row for word, _, row in bundle.rows()}
-    inputs = one.inputs(["You are GREAT!", ""], rows)
+    tokens = one.tokens(["You are GREAT!", ""])
+    inputs = one.tensors([one.choose(found, rows).windows[0] for found in tokens])
     assert inputs["vectors"].shape == (2, bundle.length, bundle.dimension)
     assert inputs["vectors"][0, -1].tolist() == bundle.vectors["great"].tolist()
     assert inputs["vectors"][1].tolist() == [bundle.padding.tolist()] * bundle.length

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
 import pytest
 from fake_server import FakeServer
@@ -64,6 +66,21 @@ def test_status_lists_releases_the_newest_first(filled: FakeServer) -> None:
     assert "pinned" not in two
     assert report["uploads"] == {"files": 1, "bytes": 5}
     assert report["free_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "step"),
+    [({"normalization": "unicode"}, "unicode"), ({"lower": True}, "keras"), (None, "keras")],
+)
+def test_status_says_how_a_model_normalizes_texts(
+    filled: FakeServer, tokenizer: Any, step: str
+) -> None:
+    path = filled.models["two"].path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "tokenizer": tokenizer}))
+    two = filled.json("status").result["models"][0]
+    assert (two["name"], two["normalization"]) == ("two", step)
+    assert ("normalization unicode" in filled.run("status").stdout) == (step == "unicode")
 
 
 def test_quick_status_asks_no_slot_and_measures_nothing(serving: FakeServer) -> None:

@@ -101,6 +101,15 @@ def test_status_shows_what_is_live_and_installed_and_the_last_deploys(
     assert "last deploys: none\n" in out
 
 
+def test_normalization_of_the_live_model_is_shown() -> None:
+    live = good.entry("model", NEW, live=True, normalization="unicode", windows=16)
+    old = good.entry("model", good.OLD, normalization="keras")
+    assert "texts: normalization unicode, read in up to 16 windows\n" in report_lines(
+        models=[live, old]
+    )
+    assert "texts:" not in report_lines(models=[good.entry("model", NEW, live=True), old])
+
+
 def test_service_that_does_not_answer_is_reported(
     server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,13 +151,34 @@ def test_oov_token_has_a_special_row(make, tmp_path, word_index):
     assert answers["qzxvkj wqpfzj"] != answers["?!"]  # two unknown words are not padding
 
 
+def test_normalization_is_in_the_manifest_and_in_the_golden_outputs(make, out, lines):
+    tricks = {"texts": ["you\u00a0are\u2014an \u201cidiot\u201d"]}
+    plain = make(**tricks).manifest
+    assert "normalization" not in json.loads((out / "manifest.json").read_text())["tokenizer"]
+    lines.clear()
+    manifest = make(normalization="unicode", **tricks).manifest
+    stored = json.loads((out / "manifest.json").read_text())
+    assert stored["tokenizer"]["normalization"] == manifest.tokenizer.normalization == "unicode"
+    assert manifest.model_version != plain.model_version
+    assert "texts are normalized first: unicode" in lines
+    scores = [
+        {case.text: case.scores for case in one.golden_outputs.cases} for one in (plain, manifest)
+    ]
+    hidden = tricks["texts"][0]
+    assert scores[0][hidden] == scores[0]["?!"]  # no known word
+    assert scores[1][hidden] == scores[1]["you are an idiot"]
+    assert all(scores[0][text] == scores[1][text] for text in DEFAULT_TEXTS)
+
+
 def test_command_line_builds_and_recognizes_unchanged_inputs(author_same, word_index, out, capsys):
     arguments = ["--h5", author_same.path, "--word-index", word_index, "--out", out]
     arguments = [*map(str, arguments), "--labels", ",".join(LABELS), "--name", "cli"]
+    arguments += ["--normalization", "unicode"]
     assert main(arguments) == 0
     assert "built model" in capsys.readouterr().out
     assert main(arguments) == 0
     assert "unchanged" in capsys.readouterr().out
-    assert Manifest.load(out / "manifest.json").name == "cli"
+    built = Manifest.load(out / "manifest.json")
+    assert (built.name, built.tokenizer.normalization) == ("cli", "unicode")
     assert main(["--layers"]) == 0
     assert "Conv1D" in capsys.readouterr().out.split()

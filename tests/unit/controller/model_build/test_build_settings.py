@@ -16,6 +16,11 @@ def test_defaults_are_those_of_keras():
     assert settings.filters == DEFAULT_FILTERS
 
 
+def test_normalization_is_part_of_the_tokenizer():
+    settings = make_settings("test", {"normalization": "unicode"})
+    assert settings.tokenizer() == TokenizerRules(normalization="unicode")
+
+
 def test_later_sources_override():
     settings = make_settings("test", {"num_words": 5, "name": "a"}, {"num_words": 9})
     assert (settings.num_words, settings.name) == (9, "a")
@@ -37,6 +42,8 @@ def test_later_sources_override():
         ("split", ""),
         ("oov_token", ""),
         ("truncating", "PRE"),
+        ("normalization", "NFKC"),
+        ("normalization", None),
         ("name", "a" * 41),
         ("nmae", "a"),
     ],

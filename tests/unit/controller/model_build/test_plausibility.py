@@ -78,6 +78,15 @@ def test_words_with_capitals_name_the_setting(
     assert '"lower": false in model.json' in message
 
 
+def test_words_that_the_normalization_changes_name_it(
+    make: Make, out: Path, tmp_path: Path, word_index: Path, lines: list[str]
+) -> None:
+    words = {f"\u201c{word}": n for word, n in json.loads(word_index.read_text()).items()}
+    index = written(tmp_path / "quoted.json", words)
+    message = stopped(make, out, "can never occur", lines, words=index, normalization="unicode")
+    assert 'leave out "normalization": "unicode"' in message
+
+
 def test_words_for_a_tokenizer_of_characters_name_the_setting(
     make: Make, out: Path, lines: list[str]
 ) -> None:
