@@ -36,7 +36,7 @@ class Teacher:
                 max_features=150_000,
                 token_pattern=r"\S+",  # noqa: S106 (no password: what a token is)
                 dtype=np.float32,
-            ).fit(texts),
+            ),
             TfidfVectorizer(
                 analyzer="char_wb",
                 sublinear_tf=True,
@@ -44,12 +44,14 @@ class Teacher:
                 min_df=3,
                 max_features=200_000,
                 dtype=np.float32,
-            ).fit(texts),
+            ),
         ]
         self._targets, self._say = targets, say
-        self._rows = self._of(texts)
+        found = [one.fit_transform(texts) for one in self._features]
+        self._rows = scipy.sparse.hstack(found).tocsr()
+        say(f"linear model: {self._rows.shape[1]} features of {len(texts)} texts")
         self._models = [_fit(self._rows, target) for target in targets.T]
-        say(f"linear model fitted to {len(texts)} texts, {self._rows.shape[1]} features")
+        say("linear model fitted")
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Scores, float32 [texts, labels]."""

@@ -31,7 +31,7 @@ KEPT = {
     "model.h5": "toxic_comment_detector.h5",
     **{name: name for name in ("word_index.json", "model.json", "reference.json", "metrics.json")},
 }
-RECIPE = replace(Recipe(), name="sample-1", seed=20190122, epochs=4, drawn=20_000, windows=16)
+RECIPE = replace(Recipe(), name="sample-1", seed=20190122, epochs=4, drawn=20_000)
 # Of the made-up sentences, and of the vocabulary with the hidden forms of its words.
 SENTENCES, MOST_WORDS = 3_000, 78_000
 # Of a target, the part that the teacher gives.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from controller.model_train.recipe import Recipe
 from tox_com_det.model.tokenizer import pad_sequence
+from tox_com_det.model.windows import Windows
 
 __all__ = ["Indices", "fixed", "indices_of", "tokens_of", "windows_of"]
 
@@ -33,14 +34,11 @@ def indices_of(tokens: Iterable[Sequence[str]], word_index: Mapping[str, int]) -
 
 def windows_of(text: Indices, recipe: Recipe) -> list[Indices]:
     """The parts of a text that are scored; of a short one, itself."""
-    length, most = recipe.length, recipe.windows
-    longest = length + (most - 1) * recipe.stride
-    if len(text) > longest:
-        text = text[-longest:] if recipe.truncating == "pre" else text[:longest]
-    if len(text) <= length:
-        return [text]
-    starts = [*range(0, len(text) - length, recipe.stride), len(text) - length]
-    return [text[start : start + length] for start in starts]
+    windows = Windows(recipe.windows, recipe.stride)
+    most = windows.capacity(recipe.length)
+    kept = text[-most:] if recipe.truncating == "pre" else text[:most]
+    starts = windows.starts(len(kept), recipe.length)
+    return [kept[start : start + recipe.length] for start in starts]
 
 
 def fixed(indices: Sequence[Indices], recipe: Recipe) -> NDArray[np.int32]:

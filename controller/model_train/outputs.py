@@ -84,6 +84,7 @@ def write_settings(
     directory: Path, name: str, labels: Sequence[str], languages: Sequence[str], recipe: Recipe
 ) -> None:
     """Write what an .h5 does not contain: `fab build-model` finds it beside the .h5."""
+    windows = {"windows": recipe.windows, "stride": recipe.stride}
     _write_json(
         directory / SETTINGS_FILE,
         {
@@ -95,6 +96,7 @@ def write_settings(
             "truncating": recipe.truncating,
             "filters": recipe.filters,
             "normalization": recipe.normalization,
+            **(windows if recipe.windows > 1 else {}),
         },
     )
 

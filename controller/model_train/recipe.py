@@ -52,7 +52,8 @@ class Recipe:
         average: how much of the mean of the weights stays at a step; this mean is what is kept.
         drawn: how many texts of `Parts.pool` an epoch has.
         windows, stride: most parts of a longer text that are scored, each of them `length` words,
-            and the words between the beginnings of two; the text's score is the highest.
+            and the words between the beginnings of two; the text's score is the highest. One
+            window is a text that is cut, as Keras does.
         seed: of every random choice.
         change_tokens: applied in their order to each training text, in each epoch.
         name: of this recipe; with hooks, change it when they change, because resuming goes by it.
@@ -82,7 +83,7 @@ class Recipe:
     frozen_epochs: int = 0
     average: float = 0.999
     drawn: int = 0
-    windows: int = 1
+    windows: int = 16
     stride: int = 75
     seed: int = 1
     change_tokens: tuple[ChangeTokens, ...] = field(default=(), repr=False)

@@ -110,7 +110,8 @@ def train(job: Job, recipe: Recipe, say: Say = print) -> dict[str, Any]:
     texts = [*DEFAULT_TEXTS, *job.texts]
     outputs.write_words(job.out, vocabulary)
     outputs.write_settings(job.out, job.name, job.labels, job.languages, recipe)
-    scores = export.score(model, texts, vocabulary, recipe)
+    # Keras cuts long texts, and so do the scores that build-model compares with its own.
+    scores = export.score(model, texts, vocabulary, replace(recipe, windows=1))
     outputs.write_reference(job.out, export.keras_version(), texts, scores)
     outputs.write_comments(job.out / outputs.HELD_OUT_FILE, job.parts.held_out, job.labels)
     export.save(model, job.out / outputs.H5_FILE, half)

@@ -175,11 +175,7 @@ def test_a_run_of_the_head_has_few_windows_and_others_go_first_between_two():
     one._head.run = recorded
     one.predict([" ".join(KNOWN * 9)] * 3 + ["you"])
     assert one._head.batches == [WINDOWS_PER_RUN] * 12 + [1]
-    assert all(
-        before == "rest"
-        for before, event in itertools.pairwise(events)
-        if event == "run"
-    )
+    assert all(before == "rest" for before, event in itertools.pairwise(events) if event == "run")
 
 
 def test_texts_without_windows_share_runs_as_before():

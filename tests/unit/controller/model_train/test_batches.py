@@ -53,12 +53,19 @@ def test_epochs_differ_and_repeat_with_their_seed() -> None:
 @pytest.mark.parametrize(("side", "first"), [("pre", 41), ("post", 1)])
 @pytest.mark.parametrize("padding", ["pre", "post"])
 def test_scored_texts_are_cut_as_the_service_cuts_them(side, first, padding) -> None:
-    recipe = replace(RECIPE, truncating=side, padding=padding)
+    recipe = replace(RECIPE, truncating=side, padding=padding, windows=1)
     (batch,) = scoring_batches([np.arange(1, 61, dtype=np.int32), np.full(1, 7, np.int32)], recipe)
     assert batch.rows.tolist() == [1, 0]
     assert batch.indices[1].tolist() == list(range(first, first + 20))
     assert batch.indices[0, -1 if padding == "pre" else 0] == 7
     assert batch.indices[0].sum() == 7
+
+
+def test_each_window_of_a_text_is_scored() -> None:
+    recipe = replace(RECIPE, windows=3, stride=15)
+    (batch,) = scoring_batches([np.arange(1, 61, dtype=np.int32), np.full(1, 7, np.int32)], recipe)
+    assert sorted(batch.rows.tolist()) == [0, 0, 0, 1]
+    assert sorted(batch.indices[batch.rows == 0, 0].tolist()) == [11, 26, 41]
 
 
 def test_words_are_dropped_by_the_share_but_never_all() -> None:

@@ -17,9 +17,9 @@ from made_up import write_comments, write_vectors
 
 from controller.model_train import convert_wink
 from controller.model_train.data import Comments, read_comments
-from controller.model_train.encoding import fixed, indices_of, tokens_of
+from controller.model_train.encoding import fixed, indices_of, tokens_of, windows_of
 from controller.model_train.errors import TrainError
-from controller.model_train.examples import every_word, make_examples
+from controller.model_train.examples import Examples, every_word, make_examples
 from controller.model_train.recipe import Recipe, usual_epochs
 from controller.model_train.split import part
 from controller.model_train.vectors import WordVectors, load_vectors
@@ -123,18 +123,84 @@ def test_texts_become_sequences_as_the_service_makes_them(sides, expected) -> No
     assert fixed(indices_of(tokens, index), recipe).tolist() == expected
 
 
-def test_examples_know_the_words_that_changes_make(tmp_path: Path) -> None:
+def examples_of(tmp_path: Path, recipe: Recipe, **more) -> Examples:
+    """Examples of 400 made-up comments."""
     comments, _ = read_comments(write_comments(tmp_path / "made.csv"), say=lambda line: None)
-    parts = part(comments, 1)
-    recipe = Recipe(words=100, change_texts=(lambda random, text: f"never {text}",))
+    parts = replace(part(comments, 1), **more)
     path = write_vectors(tmp_path / "glove.txt")
     vectors = load_vectors(path, every_word(parts, recipe), 100, possible, say=lambda line: None)
-    examples = make_examples(parts, vectors, recipe)
-    assert "never" in examples.learned
-    assert "thanks" not in examples.learned
-    assert "thanks" in examples.vocabulary.words
+    return make_examples(parts, vectors, recipe)
+
+
+def few(*texts: str) -> Comments:
+    size = len(texts)
+    return Comments([*texts], np.full((size, 2), 0.5, np.float32), np.full(size, 0.5, np.float32))
+
+
+def test_only_words_of_the_comments_are_trained(tmp_path: Path) -> None:
+    examples = examples_of(tmp_path, Recipe(words=100))
+    assert "never" not in examples.learned
+    assert "never" in examples.vocabulary.words
     assert examples.calibration.texts == examples.validation.texts
     assert max(one.max() for one in examples.training.indices) < examples.vocabulary.learned
+
+
+def never(random: np.random.Generator, tokens: list[str]) -> list[str]:
+    return [*tokens, "never"]
+
+
+def test_hooks_change_the_training_comments_alone(tmp_path: Path) -> None:
+    recipe = Recipe(words=100, change_tokens=(never, never))
+    examples = examples_of(tmp_path, recipe, unchanged=few("you are"))
+    rows = examples.rows(recipe, np.random.default_rng(1))
+    assert rows.tolist() == list(range(319))
+    texts = list(examples.texts(rows, recipe, np.random.default_rng(1)))
+    word = examples.learned["never"]
+    assert all(text[-2:].tolist() == [word, word] for text in texts[:318])
+    assert texts[318].tolist() == [examples.learned["you"], examples.learned["are"]]
+
+
+def test_epochs_draw_other_texts_of_the_pool(tmp_path: Path) -> None:
+    recipe = Recipe(words=100, drawn=5)
+    examples = examples_of(tmp_path, recipe, pool=few(*(f"you {one}" for one in range(50))))
+    assert examples.size(recipe) == 323
+    first, second = (examples.rows(recipe, np.random.default_rng(one)) for one in (1, 2))
+    assert first[:318].tolist() == second[:318].tolist() == list(range(318))
+    assert first[318:].tolist() != second[318:].tolist()
+    assert examples.size(replace(recipe, drawn=90)) == 368
+
+
+def test_pool_is_made_of_the_vocabulary(tmp_path: Path) -> None:
+    vectors = vectors_of("the", "idiot", "rare")
+    parts = part(few(*(f"the idiot {one}" for one in range(20))), 1)
+    examples = make_examples(parts, vectors, RECIPE, lambda words: few(" ".join(words)))
+    assert examples.training.texts[-1] == "idiot the rare"
+    assert examples.training.indices[-1].tolist() == [1, 2, 3]
+
+
+def test_copies_have_the_rows_of_other_words() -> None:
+    vocabulary = choose_words(Counter({"idiot": 2}), set(), vectors_of("the", "idiot"), RECIPE)
+    copies = {"id1ot": "idiot", "the": "idiot", "x": "unknown", "idi0t": "idiot", "1diot": "idiot"}
+    more = vocabulary.with_copies(copies, 4)
+    assert more.words == ["idiot", "the", "id1ot", "idi0t"]
+    assert more.rows[3:].tolist() == [more.rows[1].tolist()] * 2
+
+
+@pytest.mark.parametrize(
+    ("side", "words", "expected"),
+    [
+        ("pre", 4, [(1, 4)]),
+        ("pre", 5, [(1, 4), (2, 5)]),
+        ("pre", 9, [(1, 4), (4, 7), (6, 9)]),
+        ("pre", 30, [(21, 24), (24, 27), (27, 30)]),
+        ("post", 30, [(1, 4), (4, 7), (7, 10)]),
+    ],
+)
+def test_windows_are_those_of_the_service(side, words: int, expected) -> None:
+    recipe = replace(RECIPE, truncating=side, windows=3, stride=3)
+    found = windows_of(np.arange(1, words + 1, dtype=np.int32), recipe)
+    assert [(one[0], one[-1]) for one in found] == expected
+    assert {len(one) for one in found} == {4}
 
 
 def test_calibration_comments_of_their_own_are_used() -> None:
