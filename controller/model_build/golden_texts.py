@@ -17,6 +17,8 @@ _LONG_POLITE = (
     "thank you for the careful edit to this article and for the sources that you have added"
 )
 
+_INSULT = "What the hell is this shit? You're a fucking moron."
+
 DEFAULT_TEXTS: tuple[str, ...] = (
     "idiot",
     "stupid",
@@ -26,7 +28,7 @@ DEFAULT_TEXTS: tuple[str, ...] = (
     "YOU ARE AN IDIOT!!! Go away, and never come back.",
     "I will kill you if you touch my page again",
     "The article needs a source for the second paragraph; could you add one?",
-    "What the hell is this shit? You're a fucking moron.",
+    _INSULT,
     "COCKSUCKER BEFORE YOU PISS AROUND ON MY WORK",
     "qzxvkj wqpfzj",
     "?!",
@@ -35,15 +37,16 @@ DEFAULT_TEXTS: tuple[str, ...] = (
     " ".join([_LONG_POLITE] * 8) + " idiot",
 )
 
-# The service refuses longer texts, unless its settings say otherwise; half of what it accepts.
+_LEAD = " ".join([_LONG_POLITE] * 2)
+# A service refuses texts of more than 20,000 characters, unless its settings say otherwise.
 _MOST_CHARACTERS = 10_000
 
 
 def long_texts(known: Callable[[str], int], words: int) -> list[str]:
-    """An insult before, and one within, at least `words` polite words that the model knows.
+    """An insult near the start of, and one amid, at least `words` polite words that are known.
 
-    For models that read long texts in windows. None where the model knows no polite word, or where
-    the texts would be longer than a service accepts.
+    For models that read long texts in windows: a reader that cuts them scores these otherwise.
+    None where the model knows no polite word, or where a service would refuse their length.
 
     Args:
         known: words of a text that take a position of the sequence.
@@ -51,5 +54,5 @@ def long_texts(known: Callable[[str], int], words: int) -> list[str]:
     """
     each = known(_LONG_POLITE)
     half = " ".join([_LONG_POLITE] * -(-words // (2 * max(1, each))))
-    texts = [f"idiot {half} {half}", f"{half} idiot {half}"]
+    texts = [f"{_LEAD} {_INSULT} {half} {half}", f"{half} {_INSULT} {half}"]
     return texts if each and len(texts[0]) <= _MOST_CHARACTERS else []
