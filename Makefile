@@ -1,6 +1,6 @@
 # The commands of this project. Each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade test-train sample-model lint lock
+.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade test-train sample-model model-card lint lock
 
 BIN := .venv/bin
 SCENARIO ?= default
@@ -46,6 +46,9 @@ test-train: venv ## train models of made-up comments, killed and resumed (1.6 GB
 sample-model: venv ## train the sample model anew (DATA=directory VECTORS=file, an hour)
 	@scripts/venv-training && PYTHONPATH=.:app:server .venv-training/bin/python -m sample_model.train \
 		--data $(DATA) --vectors $(VECTORS) --out build/sample_model --install
+
+model-card: venv ## measure the sample model and write its card (DATA=directory)
+	@PYTHONPATH=. $(BIN)/python -m sample_model.card --data $(DATA)
 
 lint: venv ## check format, types, shell, spelling, YAML and roles (LINTERS="ruff mypy")
 	$(BIN)/python scripts/lint.py $(LINTERS)

@@ -22,6 +22,7 @@ from controller.model_train.vocabulary import Vocabulary
 __all__ = [
     "H5_FILE",
     "HELD_OUT_FILE",
+    "WORDS_FILE",
     "check_directory",
     "write_comments",
     "write_metrics",

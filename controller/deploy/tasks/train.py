@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,16 +163,26 @@ def _go_on(directory: Path, reason: str) -> str:
 
 
 def write_results(directory: Path) -> None:
-    """Build the model once, to check it against Keras, and write its card.
+    """Build the model once, to check it against Keras, and write its card from the bundle.
 
-    Raises DeployError: the builder refuses it.
+    Raises DeployError: the builder refuses it, or the comments that were held out are missing.
     """
     from controller.model_build.build import build
     from controller.model_build.errors import BuildError
+    from controller.model_card.card import CardInput, write_card
+    from controller.model_card.scorer import Scorer
+    from controller.model_train.data import read_comments
+    from controller.model_train.errors import TrainError
+    from controller.model_train.outputs import H5_FILE, HELD_OUT_FILE, WORDS_FILE
 
-    model = directory / "model.h5"
+    model = directory / H5_FILE
     try:
-        build(model, directory / "word_index.json", directory / "bundle", say=lambda line: None)
-    except BuildError as error:
+        with tempfile.TemporaryDirectory() as work:
+            bundle = Path(work, "bundle")
+            build(model, directory / WORDS_FILE, bundle, say=_not)
+            scorer = Scorer(bundle)
+        comments, _ = read_comments(directory / HELD_OUT_FILE, scorer.labels, say=_not)
+        write_card(directory / "CARD.md", scorer, CardInput({"Held out": comments}), say=print)
+    except (BuildError, TrainError) as error:
         raise DeployError(str(error)) from None
     print(f"next: fab build-model --h5 {shlex.quote(str(model))} deploy-model")

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from controller.model_card.markdown import put
 from controller.model_train.errors import TrainError
 
 PROJECT = Path(__file__).parents[4]
@@ -151,3 +152,20 @@ def test_pool_puts_words_in_proportion_to_the_teachers_scores(sample) -> None:
     assert made.targets[:, 0].mean() > 0.9
     assert not any("the " in text or "x1234" in text for text in made.texts)
     assert {len(text.split()) for text in made.texts[1:]} <= {2, 3, 4}
+
+
+def test_card_of_the_sample_has_a_place_for_its_figures(sample) -> None:
+    text = (PROJECT / "sample_model" / "card_text.md").read_text(encoding="utf-8")
+    assert "### new" in put(text, ["### new"], "card_text.md")
+    assert "Content note" in text
+    assert "CC BY-SA 3.0" in text
+    names = [name for name, _ in sample("tricks").TRICKS]
+    assert len(names) == len(set(names)) == 18
+
+
+def test_card_of_a_model_of_another_program_is_refused(sample, tmp_path, monkeypatch) -> None:
+    card = sample("card")
+    monkeypatch.setattr(card, "HERE", tmp_path)
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(TrainError, match="of another program: run `make sample-model`"):
+        card.metrics()
