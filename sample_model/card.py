@@ -25,9 +25,11 @@ from controller.model_card.scorer import Scorer
 from controller.model_train.data import Comments
 from controller.model_train.errors import TrainError
 from sample_model.corpus import KEPT_NATURAL, part_sources, read_sources
+from sample_model.tricks import Score, as_the_author, score_tricks
 
 HERE = Path(__file__).resolve().parent
 MADLIBS = "bias_madlibs_small.csv.gz"
+INSULT = "you are an idiot"
 CARD, TEXT = HERE / "MODEL_CARD.md", HERE / "card_text.md"
 
 
@@ -99,18 +101,21 @@ def trained(scorer: Scorer) -> list[str]:
 
 def tricks(scorer: Scorer) -> list[str]:
     """Ways to hide an insult: with which score each passes."""
-    from sample_model.tricks import TRICKS
 
-    names, texts = zip(*TRICKS, strict=True)
-    scores = scorer.score(texts, "tricks")[:, 0]
-    rows = [[name, number(float(score))] for name, score in zip(names, scores, strict=True)]
-    label = scorer.labels[0]
+    def toxicity(of: Scorer) -> Score:
+        return lambda texts: of.score(texts, "tricks")[:, 0].tolist()
+
+    before = scorer.with_manifest(as_the_author(scorer.manifest))
+    scores = score_tricks(INSULT, toxicity(before), toxicity(scorer))
+    rows = [[one.name, number(one.before), number(one.after)] for one in scores]
     return [
         "### Ways to hide an insult",
         "",
-        f"`{label}` of one insult that is written in other ways.",
+        f"`{scorer.labels[0]}` of {INSULT!r}, written in ways that hide it "
+        "(`sample_model/tricks.py`), with Keras' rules alone (before) and with this model's "
+        "normalization and windows (after).",
         "",
-        *table(("trick", "score"), rows),
+        *table(("trick", "before", "after"), rows),
     ]
 
 

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_LONG_POLITE = (
-    "thank you for the careful edit to this article and for the sources that you have added"
-)
+POLITE = "thank you for the careful edit to this article and for the sources that you have added"
 
 _INSULT = "What the hell is this shit? You're a fucking moron."
 
@@ -33,11 +31,11 @@ DEFAULT_TEXTS: tuple[str, ...] = (
     "qzxvkj wqpfzj",
     "?!",
     # Longer than the sequence length, with the insult first and then last: shows which end is cut.
-    "idiot " + " ".join([_LONG_POLITE] * 8),
-    " ".join([_LONG_POLITE] * 8) + " idiot",
+    "idiot " + " ".join([POLITE] * 8),
+    " ".join([POLITE] * 8) + " idiot",
 )
 
-_LEAD = " ".join([_LONG_POLITE] * 2)
+_LEAD = " ".join([POLITE] * 2)
 # A service refuses texts of more than 20,000 characters, unless its settings say otherwise.
 _MOST_CHARACTERS = 10_000
 
@@ -52,7 +50,7 @@ def long_texts(known: Callable[[str], int], words: int) -> list[str]:
         known: words of a text that take a position of the sequence.
         words: polite words that the texts have at least.
     """
-    each = known(_LONG_POLITE)
-    half = " ".join([_LONG_POLITE] * -(-words // (2 * max(1, each))))
+    each = known(POLITE)
+    half = " ".join([POLITE] * -(-words // (2 * max(1, each))))
     texts = [f"{_LEAD} {_INSULT} {half} {half}", f"{half} {_INSULT} {half}"]
     return texts if each and len(texts[0]) <= _MOST_CHARACTERS else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -66,7 +67,15 @@ class Scorer:
             raise TrainError(f"{bundle}: {error}: build it with `fab build-model`") from None
         self._head_bytes, self._dump_bytes, self._words = len(content), dump.bytes, len(rows)
         vectors = Vectors(_Rows(rows), self.manifest.tokenizer, len(rows))
+        self._head, self._vectors = head, vectors
         self._predictor = Predictor(self.manifest, head, vectors)
+
+    def with_manifest(self, manifest: Manifest) -> Scorer:
+        """The same head and vectors with other rules for texts."""
+        other = copy.copy(self)
+        other.manifest = manifest
+        other._predictor = Predictor(manifest, self._head, self._vectors)
+        return other
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -29,7 +29,16 @@ def manifest() -> dict[str, Any]:
     import tempfile
 
     with tempfile.TemporaryDirectory() as directory:
-        one = TinyBundle(tokenizer={"normalization": "unicode"})
+        windows = {"most": 4, "stride": 2, "pooling": "max"}
+        one = TinyBundle(
+            tokenizer={"normalization": "unicode"},
+            more={
+                "sequence": {
+                    **{"length": 6, "padding": "pre", "truncating": "pre"},
+                    "windows": windows,
+                }
+            },
+        )
         written = one.write(Path(directory) / "bundle")
         return json.loads((written / "manifest.json").read_text())
 
@@ -98,3 +107,4 @@ def test_any_manifest_has_a_collection_or_none(value: Any) -> None:
     assert found is None or isinstance(found, str)
     assert not math.isnan(len(found or ""))
     assert isinstance(on_server.normalization_of(value), str)
+    assert isinstance(on_server.windows_of(value), int | None)

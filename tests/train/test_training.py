@@ -15,6 +15,7 @@ from made_up import write_comments, write_vectors
 
 from controller.deploy.tasks import train as task
 from controller.model_build.build import build
+from controller.model_build.golden_texts import DEFAULT_TEXTS
 from controller.model_train.data import read_comments
 from controller.model_train.metrics import roc_auc
 from controller.model_train.state import STATE_FILE
@@ -105,7 +106,9 @@ def test_model_is_built_and_scores_as_keras_does(trained: Path, tmp_path: Path) 
     assert manifest.labels == ("toxic", "threat")
     assert manifest.tokenizer.normalization == "unicode"
     assert manifest.dead_positions == ()
-    assert all(case.reference is not None for case in manifest.golden_outputs.cases)
+    compared = [case.text for case in manifest.golden_outputs.cases if case.reference is not None]
+    # Keras has no windows, so texts of several are compared cut.
+    assert compared == [text for text in DEFAULT_TEXTS if len(text.split()) < 100]
     assert manifest.golden_outputs.reference_max_difference <= 1e-5
 
 
@@ -121,7 +124,9 @@ def test_fab_train_writes_the_model_and_its_card(
     out = tmp_path / "my model"
     task.train(data=inputs[1], vectors=inputs[3], out=str(out), epochs=9, labels="toxic")
     lines = capfd.readouterr().out.splitlines()
-    assert lines[-1] == f"next: fab build-model --h5 '{out}/model.h5' deploy-model"
+    assert (
+        lines[-1] == f"next: fab build-model --h5 '{out}/model.h5' restore-embeddings deploy-model"
+    )
     card = (out / "CARD.md").read_text()
     assert "| toxic | 60 |" in card
     comments, labels = read_comments(out / "held_out.csv")

@@ -18,7 +18,8 @@ from typing import Literal, get_args
 Normalization = Literal["keras", "unicode"]
 NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 
-# Straight quotes for curly ones, primes, accents that stand alone, modifier letters, guillemets.
+# Straight quotes for curly ones, primes, accents that stand alone, modifier letters, guillemets:
+# before NFKC, which would make a blank and a mark of an acute accent.
 _QUOTES = {
     **dict.fromkeys(map(ord, "‘’‚‛′‵ʼʹʻˈ´＇｀՚ꞌ"), "'"),  # noqa: RUF001 (meant)
     **dict.fromkeys(map(ord, "“”„‟″‶«»〝〞＂"), '"'),  # noqa: RUF001 (meant)

@@ -29,8 +29,7 @@ class Prediction:
 
     `known` and `unknown` count the tokens that the sequence could use, or the windows of a long
     text together, `used` those that take a position, each once, and `cut` the tokens that were cut
-    off. A token that was cut off is not looked
-    up, so it counts as neither known nor unknown.
+    off. A token that was cut off is not looked up, so it counts as neither known nor unknown.
     """
 
     scores: tuple[float, ...]

@@ -37,8 +37,8 @@ HELP = {
 
 
 def train(
-    data: str,
-    vectors: str,
+    data: str | None = None,
+    vectors: str | None = None,
     out: str | None = None,
     member: str | None = None,
     labels: str | None = None,
@@ -54,7 +54,11 @@ def train(
 ) -> None:
     """Train a model on labelled comments of your own, here, and write a card of its figures."""
     directory = user_path(out, MODEL)
-    files = {"data": absolute(data), "vectors": absolute(vectors)}
+    files: dict[str, Path] = {}
+    for option, typed in (("data", data), ("vectors", vectors)):
+        if typed is None:
+            raise DeployError(f"--{option} is missing: see `fab --help train`")
+        files[option] = absolute(typed)
     for option, path in files.items():
         problem = file_problem(path)
         if problem:
@@ -185,4 +189,4 @@ def write_results(directory: Path) -> None:
         write_card(directory / "CARD.md", scorer, CardInput({"Held out": comments}), say=print)
     except (BuildError, TrainError) as error:
         raise DeployError(str(error)) from None
-    print(f"next: fab build-model --h5 {shlex.quote(str(model))} deploy-model")
+    print(f"next: fab build-model --h5 {shlex.quote(str(model))} restore-embeddings deploy-model")

@@ -69,6 +69,25 @@ def test_status_lists_releases_the_newest_first(filled: FakeServer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sequence", "most"),
+    [
+        ({"length": 9, "windows": {"most": 16, "stride": 4, "pooling": "max"}}, 16),
+        ({"length": 9}, None),
+        ({"windows": 3}, None),
+        (None, None),
+    ],
+)
+def test_status_says_in_how_many_windows_a_model_reads_texts(
+    filled: FakeServer, sequence: Any, most: int | None
+) -> None:
+    path = filled.models["two"].path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "sequence": sequence}))
+    assert filled.json("status").result["models"][0]["windows"] == most
+    assert ("up to 16 windows" in filled.run("status").stdout) == (most == 16)
+
+
+@pytest.mark.parametrize(
     ("tokenizer", "step"),
     [({"normalization": "unicode"}, "unicode"), ({"lower": True}, "keras"), (None, "keras")],
 )

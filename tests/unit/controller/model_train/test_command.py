@@ -110,6 +110,13 @@ def test_missing_file_is_named_with_its_option(checkout: StandIn, files, option:
         task.train(**files)
 
 
+@pytest.mark.parametrize("option", ["data", "vectors"])
+def test_option_that_is_missing_is_named(checkout: StandIn, files, option: str) -> None:
+    del files[option]
+    with pytest.raises(DeployError, match=f"^--{option} is missing: see `fab --help train`$"):
+        task.train(**files)
+
+
 def test_wrong_comments_are_refused_before_the_environment_is_made(checkout, files) -> None:
     checkout.script("scripts/venv-training", f"touch {checkout.root}/made")
     with pytest.raises(DeployError, match=r"no column c for --labels: it has toxic, threat"):
