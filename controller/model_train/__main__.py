@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 trained, 1 for an error, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _train(options)
     except TrainError as error:
@@ -100,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _train(options: argparse.Namespace) -> int:

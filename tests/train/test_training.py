@@ -107,15 +107,16 @@ def test_model_is_built_and_scores_as_keras_does(trained: Path, tmp_path: Path) 
     assert manifest.tokenizer.normalization == "unicode"
     assert manifest.dead_positions == ()
     compared = [case.text for case in manifest.golden_outputs.cases if case.reference is not None]
-    # Keras has no windows, so texts of several are compared cut.
-    assert compared == [text for text in DEFAULT_TEXTS if len(text.split()) < 100]
+    # The further ones are read in windows, which Keras does not have.
+    assert compared == list(DEFAULT_TEXTS)
     assert manifest.golden_outputs.reference_max_difference <= 1e-5
 
 
 def test_model_learned_what_the_comments_say(trained: Path) -> None:
     figures = json.loads((trained / "metrics.json").read_text())
     assert figures["epochs"][figures["best_epoch"] - 1]["auc"] > 0.95
-    assert sum(figures["comments"].values()) == 600
+    parts = figures["comments"]
+    assert parts["training"] + parts["validation"] + parts["held_out"] == 600
 
 
 def test_fab_train_writes_the_model_and_its_card(

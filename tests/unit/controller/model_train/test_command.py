@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from made_up import write_comments, write_vectors
@@ -16,6 +19,8 @@ from made_up import write_comments, write_vectors
 from controller.deploy.errors import DeployError
 from controller.deploy.tasks import train as task
 from controller.model_train.__main__ import main
+from controller.model_train.errors import TrainError
+from controller.model_train.recipe import Recipe
 from controller.model_train.state import STATE_FILE
 
 PROJECT = Path(__file__).parents[4]
@@ -180,3 +185,77 @@ def test_modules_without_keras_need_no_package_of_the_controller(module: str) ->
     assert {"bson", "onnx", "onnxruntime", "fabric", "matplotlib"} & set(
         done.stdout.split()
     ) == set()
+
+
+def test_trained_model_is_built_and_has_a_card(tmp_path: Path, capsys) -> None:
+    sample, out = PROJECT / "sample_model", tmp_path / "my model"
+    out.mkdir()
+    shutil.copyfile(sample / "toxic_comment_detector.h5", out / "model.h5")
+    for name in ("word_index.json", "model.json", "reference.json"):
+        shutil.copyfile(sample / name, out / name)
+    labels = json.loads((sample / "model.json").read_text())["labels"]
+    rows = [f"{text},{','.join([value] * 6)}" for text, value in
+            (("you idiot", "1"), ("thanks", "0")) * 2]  # fmt: skip
+    rows = [f"{number} {row}" for number, row in enumerate(rows)]
+    (out / "held_out.csv").write_text("\n".join([f"comment_text,{','.join(labels)}", *rows]))
+    task.write_results(out)
+    assert "| toxic | 4 | 2 | 1.000" in (out / "CARD.md").read_text()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"next: fab build-model --h5 '{out}/model.h5' restore-embeddings deploy-model"
+    (out / "held_out.csv").unlink()
+    with pytest.raises(DeployError, match=r"held_out\.csv: No such file"):
+        task.write_results(out)
+    (out / "model.h5").write_bytes(b"no model")
+    with pytest.raises(DeployError, match=r"model\.h5"):
+        task.write_results(out)
+
+
+class FakeRun(ModuleType):
+    """In place of the module that imports Keras: what it is asked to train, or what it raises."""
+
+    def __init__(self, problem: BaseException | None = None) -> None:
+        super().__init__("controller.model_train.run")
+        self.problem, self.job, self.recipe = problem, {}, Recipe()
+
+    def Job(self, **given: object) -> dict:
+        return given
+
+    def train(self, job: dict, recipe: Recipe, say: object) -> None:
+        self.job, self.recipe = job, recipe
+        if self.problem is not None:
+            raise self.problem
+
+
+def trained_with(files, monkeypatch, *more: str, problem: BaseException | None = None):
+    run = FakeRun(problem)
+    monkeypatch.setitem(sys.modules, run.__name__, run)
+    return main([*words(files), *more]), run
+
+
+def test_command_line_becomes_a_job(files, monkeypatch) -> None:
+    code, run = trained_with(
+        files, monkeypatch, "--labels", "threat,toxic", "--language", "en,de", "--seed", "3",
+        "--length", "300", "--vocabulary", "999", "--resume",
+    )  # fmt: skip
+    assert code == 0
+    assert (run.job["labels"], run.job["languages"]) == (("threat", "toxic"), ("en", "de"))
+    assert run.job["resume"]
+    assert len(run.job["parts"].training) == 318
+    recipe = run.recipe
+    assert (recipe.seed, recipe.length, recipe.train_length, recipe.words) == (3, 300, 300, 999)
+    assert recipe.epochs == 40
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "error"),
+    [
+        (TrainError("no words"), 1, "error: no words\n"),
+        (OSError(28, "No space left on device", "x"), 1, "error: x: No space left on device: "),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_end_of_a_training_is_one_line(files, monkeypatch, capsys, problem, code, error) -> None:
+    assert trained_with(files, monkeypatch, problem=problem)[0] == code
+    found = capsys.readouterr().err
+    assert found.startswith(error)
+    assert found.count("\n") == (1 if error else 0)
