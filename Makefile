@@ -1,6 +1,6 @@
 # The commands of this project. Each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade lint lock
+.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade test-train sample-model model-card lint lock
 
 BIN := .venv/bin
 SCENARIO ?= default
@@ -39,6 +39,16 @@ test-upgrade: ## upgrade a server of version 0.1.0 under load, in a container of
 
 test-faults: ## inject real faults under load, in a container of its own (half an hour)
 	@scripts/test-faults
+
+test-train: venv ## train models of made-up comments, killed and resumed (1.6 GB of Keras, once)
+	@scripts/venv-training && $(BIN)/pytest tests/train
+
+sample-model: venv ## train the sample model anew (DATA=directory VECTORS=file, an hour)
+	@scripts/venv-training && PYTHONPATH=.:app:server .venv-training/bin/python -m sample_model.train \
+		--data $(DATA) --vectors $(VECTORS) --out build/sample_model --install
+
+model-card: venv ## measure the sample model and write its card (DATA=directory)
+	@PYTHONPATH=. $(BIN)/python -m sample_model.card --data $(DATA)
 
 lint: venv ## check format, types, shell, spelling, YAML and roles (LINTERS="ruff mypy")
 	$(BIN)/python scripts/lint.py $(LINTERS)

@@ -30,6 +30,7 @@ collect_scores = laptop_task(tasks.collect_scores.collect_scores, **tasks.collec
 fit_scores = laptop_task(tasks.fit_scores.fit_scores, **tasks.fit_scores.HELP)
 remove_score_maps = laptop_task(tasks.fit_scores.remove_score_maps, **tasks.fit_scores.REMOVE_HELP)
 tune_thresholds = laptop_task(tasks.tune_thresholds.tune_thresholds, **tasks.tune_thresholds.HELP)
+train = laptop_task(tasks.train.train, **tasks.train.HELP)
 
 
 @server_task(bundle=BUNDLE_HELP)

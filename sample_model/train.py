@@ -1,177 +1,131 @@
-"""Train the sample model: the layers of the article's author on a small public data set.
+"""Train the sample model: `make sample-model DATA=directory VECTORS=file`.
 
-Needs TensorFlow/Keras 2.15, which nothing else in the project does. From the repository:
-
-    python3.11 -m venv /tmp/keras
-    /tmp/keras/bin/pip install --require-hashes -r requirements/training.txt
-    PYTHONPATH=app /tmp/keras/bin/python -m sample_model.train \
-        --data jigsaw_train.csv --tweets labeled_data.csv --vectors glove.6B.50d.txt \
-        --out sample_model
-
-Writes toxic_comment_detector.h5 (legacy Keras format, no optimizer), word_index.json (the plain
-form `{word: index}`), model.json (what the .h5 does not contain), reference.json (Keras' own scores
-for the texts of the golden outputs) and metrics.json (ROC-AUC per label).
-
-Every random choice depends on `--seed`. The held-out split is not used for the word index,
-training, early stopping or the choice between variants.
+The directory holds the files of `corpus` (labels CC0, comments of Wikipedia's talk pages CC BY-SA
+3.0) and of `pool` (MIT). The vectors are those of GloVe 6B with 100 dimensions, PDDL 1.0. What is
+special about this model is in this directory; everything else is `controller.model_train`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import time
+import shutil
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
 import numpy as np
-import tensorflow as tf
 
-from controller.model_build.golden_texts import DEFAULT_TEXTS
-from sample_model.corpus import LABELS, Corpus, read_comments, read_tweets, split
-from sample_model.fitting import VARIANTS, Examples, label_aucs, train
-from sample_model.network import Network
-from sample_model.words import fit_tokenizer, read_vectors, sequences
+from controller.model_train.encoding import tokens_of
+from controller.model_train.errors import TrainError
+from controller.model_train.recipe import Recipe
+from controller.model_train.split import Parts
+from sample_model.corpus import LABELS, empty_texts, part_sources, read_sources
+from sample_model.identity import insert_term, made_up_sentences, swap_terms
+from sample_model.pool import TWEETS, make_pool, read_tweets
+from sample_model.spelling import SpellOut, hidden_forms, telling_words
 
-SOURCES = """public sources:
-  --data     train.csv of the Jigsaw Toxic Comment Classification Challenge (or a part of it)
-             https://www.kaggle.com/c/jigsaw-toxic-comment-classification-challenge/data
-             labels CC0, comments (Wikipedia talk pages) CC BY-SA 3.0
-  --tweets   labeled_data.csv of Davidson et al. 2017, MIT
-             https://github.com/t-davidson/hate-speech-and-offensive-language/tree/master/data
-  --vectors  glove.6B.50d.txt of Pennington et al. 2014, PDDL
-             https://nlp.stanford.edu/projects/glove/
-"""
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a readable JSON file."""
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+HERE = Path(__file__).resolve().parent
+# The files of a trained model that are in the repository, by their names there.
+KEPT = {
+    "model.h5": "toxic_comment_detector.h5",
+    **{name: name for name in ("word_index.json", "model.json", "reference.json", "metrics.json")},
+}
+RECIPE = replace(Recipe(), name="sample-1", seed=20190122, epochs=4, drawn=20_000)
+# Of the made-up sentences, and of the vocabulary with the hidden forms of its words.
+SENTENCES, MOST_WORDS = 3_000, 78_000
+# Of a target, the part that the teacher gives.
+TAUGHT = 0.5
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of the command line; without tweets only variant "none" is trained."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m sample_model.train",
-        description="Train the sample model (needs requirements/training.txt).",
-        epilog=SOURCES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=(__doc__ or "").partition("\n")[0],
     )
-    parser.add_argument("--data", type=Path, required=True, help="Jigsaw comments (.csv)")
-    parser.add_argument("--tweets", type=Path, help="Davidson's tweets (.csv)")
-    parser.add_argument("--vectors", type=Path, required=True, help="GloVe text, 50 dimensions")
-    parser.add_argument("--out", type=Path, required=True, help="directory for the results")
+    parser.add_argument("--data", type=Path, required=True, help="directory of the comments")
+    parser.add_argument("--vectors", type=Path, required=True, help="GloVe, 100 dimensions")
+    parser.add_argument("--member", help="the file to read from a .zip that holds several")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the model")
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=RECIPE.seed, help="default: %(default)s")
+    parser.add_argument("--resume", action="store_true", help="go on after an interruption")
     parser.add_argument(
-        "--variant",
-        choices=(*VARIANTS, "best"),
-        default="best",
-        help="use of the tweets; best: train all, keep the best on validation (default)",
+        "--install", action="store_true", help=f"then copy the model to {HERE.name}/"
     )
-    parser.add_argument("--seed", type=int, default=20190122)
-    options = parser.parse_args(arguments)
-    if options.tweets is None:
-        if options.variant not in ("none", "best"):
-            parser.error(f"--variant {options.variant} needs --tweets")
-        options.variant = "none"
-    return options
+    return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, and write the model and its measurements."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the model into a directory; errors are one line. Returns the exit code."""
     options = parse_arguments(arguments)
-    started = time.monotonic()
-    tf.config.experimental.enable_op_determinism()
-    corpus = read_comments(options.data)
-    parts = [corpus.take(rows) for rows in split(corpus.targets, options.seed)]
-    labelled, validation, held_out = parts
-    comments = labelled.with_empty_texts()
-    tweets = read_tweets(options.tweets) if options.tweets else None
+    try:
+        run(options)
+    except TrainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: run it again with --resume", file=sys.stderr)
+        return 130
+    return 0
 
-    tokenizer = fit_tokenizer(comments.texts + (tweets.texts if tweets else []))
 
-    def examples(part: Corpus) -> Examples:
-        return Examples(sequences(tokenizer, part.texts), part.targets)
+def run(options: argparse.Namespace) -> None:
+    """Train the model. Raises TrainError: see `controller.model_train.run.train`."""
+    # Imported here: Keras and scikit-learn, which take seconds.
+    from controller.model_train.run import Job, train
+    from sample_model.teacher import Teacher
 
-    glove = read_vectors(options.vectors, tokenizer.word_index, tokenizer.num_words)
-    known = int(np.isfinite(glove[:, 0]).sum())
-    print(
-        f"{len(labelled.texts)} comments for training, {len(validation.texts)} for validation, "
-        f"{len(held_out.texts)} held out; {len(tweets.texts) if tweets else 0} tweets; "
-        f"{tokenizer.num_words - 1} words, {known} with GloVe rows"
+    recipe = replace(RECIPE, epochs=options.epochs, seed=options.seed)
+    parts = part_sources(read_sources(options.data), recipe.seed)
+    tokens = tokens_of(recipe, parts.training.texts)
+    toxic = parts.training.targets[:, 0] > 0.5
+    words = telling_words(tokens, toxic)
+    teacher = Teacher([" ".join(one) for one in tokens], parts.training.targets, _say)
+    tweets = tokens_of(recipe, read_tweets(options.data / TWEETS))
+    train(
+        Job(
+            parts=taught(parts, teacher.score_own(recipe.seed), recipe.seed),
+            labels=LABELS,
+            vectors=options.vectors,
+            member=options.member,
+            out=options.out,
+            name="sample",
+            resume=options.resume,
+            make_pool=lambda known: make_pool(recipe.seed, tweets, tokens, known, teacher.score),
+            copies=hidden_forms(words),
+            most_words=MOST_WORDS,
+        ),
+        replace(recipe, change_tokens=(swap_terms, insert_term, SpellOut(words))),
+        _say,
     )
-    results: dict[str, tuple[Network, float]] = {}
-    for variant in VARIANTS if options.variant == "best" else [options.variant]:
-        print(f"variant {variant}:", flush=True)
-        results[variant] = train(
-            variant,
-            glove,
-            examples(comments),
-            examples(tweets) if tweets else None,
-            examples(validation),
-            options.seed,
-        )
-    chosen = max(results, key=lambda variant: results[variant][1])
-    model = results[chosen][0].plain()
-
-    texts = list(DEFAULT_TEXTS)
-    scores = model.predict(sequences(tokenizer, texts), verbose=0)
-    write_model(options.out, model, tokenizer, texts, scores)
-    aucs = label_aucs(held_out.targets, model.predict(examples(held_out).tokens, verbose=0))
-    metrics = {
-        "variant": chosen,
-        "validation_mean_auc": {name: result[1] for name, result in results.items()},
-        "comments": {
-            "training": len(labelled.texts),
-            "validation": len(validation.texts),
-            "held_out": len(held_out.texts),
-        },
-        "tweets": len(tweets.texts) if tweets else 0,
-        "words": tokenizer.num_words - 1,
-        "glove_rows": known,
-        "positives_training": positives(labelled),
-        "positives_held_out": positives(held_out),
-        "held_out_auc": aucs,
-        "held_out_mean_auc": float(np.nanmean(list(aucs.values()))),
-        "seed": options.seed,
-    }
-    write_json(options.out / "metrics.json", metrics)
-    print(json.dumps(metrics, indent=1))
-    for text, row in zip(texts, scores, strict=True):
-        print(" ".join(f"{score:.3f}" for score in row), text[:60])
-    print(f"done in {time.monotonic() - started:.0f} s")
+    if options.install:
+        install(options.out)
 
 
-def positives(corpus: Corpus) -> dict[str, int]:
-    """Number of positive texts of each label."""
-    return dict(zip(LABELS, map(int, corpus.targets.sum(axis=0)), strict=True))
-
-
-def write_model(out: Path, model: Any, tokenizer: Any, texts: list[str], scores: Any) -> None:
-    """Write the inputs of `build-model`: model, word index, settings and Keras' scores."""
-    out.mkdir(parents=True, exist_ok=True)
-    model.save(out / "toxic_comment_detector.h5", save_format="h5", include_optimizer=False)
-    write_json(out / "word_index.json", tokenizer.word_index)
-    write_json(
-        out / "model.json",
-        {
-            "name": "sample",
-            "labels": LABELS,
-            "num_words": tokenizer.num_words,
-            "embedding_name": "sample50",
-            "padding": "pre",
-            "truncating": "pre",
-        },
+def taught(parts: Parts, scores: np.ndarray, seed: int) -> Parts:
+    """The parts with targets between the labels and the teacher's scores, and made-up sentences."""
+    training = parts.training
+    targets = (1 - TAUGHT) * training.targets + TAUGHT * scores
+    sentences = made_up_sentences(np.random.default_rng(seed), SENTENCES)
+    return replace(
+        parts,
+        training=replace(training, targets=targets.astype(np.float32)),
+        unchanged=sentences.joined(empty_texts()),
     )
-    write_json(
-        out / "reference.json",
-        {"keras": keras.__version__, "texts": texts, "scores": scores.astype(float).tolist()},
-    )
+
+
+def install(trained: Path) -> None:
+    """Copy a trained model over the one of the repository."""
+    for name, kept in KEPT.items():
+        shutil.copyfile(trained / name, HERE / kept)
+    print(f"copied to {HERE}: run make model-card")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,7 +23,7 @@ SHEBANG = re.compile(
 TEMPLATE = ".j2"
 # Left out where Git cannot list the files, for example in an unpacked archive.
 GENERATED = {".ansible", ".git", ".mypy_cache", ".nanode", ".pytest_cache", ".ruff_cache", ".venv"}
-GENERATED |= {"__pycache__", "build"}
+GENERATED |= {".venv-training", "__pycache__", "build"}
 
 
 def project_files(root: Path = PROJECT) -> list[Path]:

@@ -17,9 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-import bson
 import numpy as np
-from bson.errors import BSONError
 
 from controller.model_build.errors import BuildError, one_line
 from controller.model_build.vector_text import ROW_TYPE, check_row, read_text
@@ -133,6 +131,10 @@ def read_articles_dump(stream: BinaryIO, path: Path) -> Iterator[WordVector]:
     Raises:
         BuildError: not BSON, or documents of another form.
     """
+    # Imported here: the environment in which models are trained has no PyMongo.
+    import bson
+    from bson.errors import BSONError
+
     count = 0
     try:
         for document in bson.decode_file_iter(stream):

@@ -16,6 +16,7 @@ from controller.deploy.tasks import (
     rollback,
     status,
     suggestions,
+    train,
     tune_thresholds,
     unlock,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "rollback",
     "status",
     "suggestions",
+    "train",
     "tune_thresholds",
     "unlock",
 ]

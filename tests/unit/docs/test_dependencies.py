@@ -33,6 +33,7 @@ def explained(heading: str) -> set[str]:
     ("heading", "lists"),
     [
         ("On the laptop", ("requirements/controller.in",)),
+        ("For training", ("requirements/training.in",)),
         (
             "On the server",
             tuple(f"app/requirements/{name}.in" for name in ("app", "debian12", "el9", "el7")),

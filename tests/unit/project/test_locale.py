@@ -11,7 +11,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
-SCRIPTS = ("lock", "serve", "test", "test-faults", "test-upgrade", "up", "venv")
+SCRIPTS = ("lock", "serve", "test", "test-faults", "test-upgrade", "up", "venv", "venv-training")
 
 
 @pytest.fixture(

@@ -46,10 +46,13 @@ TASKS = [
     "rollback",
     "status",
     "test-model",
+    "train",
     "tune-thresholds",
     "unlock",
 ]
-LAPTOP_TASKS = {"build-model", "collect-scores", "dump-embeddings", "remove-score-maps"}
+LAPTOP_TASKS = {
+    *("build-model", "collect-scores", "dump-embeddings", "remove-score-maps", "train"),
+}
 
 
 # For each test: invoke hands out the help of an option only once.

@@ -1,0 +1,261 @@
+"""The command line of a training, and `fab train` with a stand-in for the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from made_up import write_comments, write_vectors
+
+from controller.deploy.errors import DeployError
+from controller.deploy.tasks import train as task
+from controller.model_train.__main__ import main
+from controller.model_train.errors import TrainError
+from controller.model_train.recipe import Recipe
+from controller.model_train.state import STATE_FILE
+
+PROJECT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    return {
+        "data": str(write_comments(tmp_path / "made.csv")),
+        "vectors": str(write_vectors(tmp_path / "glove.txt")),
+        "out": str(tmp_path / "out"),
+    }
+
+
+def words(files: dict[str, str]) -> list[str]:
+    return [word for name, value in files.items() for word in (f"--{name}", value)]
+
+
+def test_wrong_comments_are_one_line_before_keras_is_imported(files, tmp_path, capsys) -> None:
+    (tmp_path / "made.csv").write_text("comment_text,toxic\nx,1\n")
+    assert main(words(files)) == 1
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'made.csv'}: 1 comments are too few, at least 100 are needed (some "
+        "thousands for a model of use): label more\n"
+    )
+    assert "keras" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--name", "My Model"), ("--epochs", "0"), ("--vocabulary", "many")]
+)
+def test_wrong_options_are_refused(files, option: str, value: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main([*words(files), option, value])
+    assert f"argument {option}: {value!r} is not " in capsys.readouterr().err
+
+
+class StandIn:
+    """A checkout whose .venv-training has a program that records how it is called."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        (root / "scripts").mkdir()
+        self.script("scripts/venv-training", "exit 0")
+        self.python = root / "venv" / "bin" / "python"
+        self.python.parent.mkdir(parents=True)
+        monkeypatch.setattr(task, "ROOT", root)
+        monkeypatch.setattr(task, "ENVIRONMENT", root / "venv")
+        monkeypatch.setattr(task, "write_results", lambda directory: None)
+
+    def script(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def training(self, text: str) -> None:
+        self.script("venv/bin/python", f'printf "%s\\n" "$@" >{self.root}/words\n{text}')
+
+    @property
+    def called_with(self) -> list[str]:
+        return (self.root / "words").read_text().splitlines()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch) -> StandIn:
+    (tmp_path / "checkout").mkdir()
+    return StandIn(tmp_path / "checkout", monkeypatch)
+
+
+def test_options_reach_the_training(checkout: StandIn, files) -> None:
+    checkout.training("exit 0")
+    task.train(**files, labels="toxic", seed=7, resume=True)
+    assert checkout.called_with == [
+        *("-m", "controller.model_train"),
+        *words(files),
+        *("--labels", "toxic", "--seed", "7", "--resume"),
+    ]
+
+
+def test_dry_run_reads_the_comments_and_starts_nothing(checkout: StandIn, files, capsys) -> None:
+    task.train(**files, dry_run=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{files['data']}: 400 comments, labels toxic, threat"
+    assert lines[1].startswith(f"would train with --data {files['data']} --vectors")
+    assert not (checkout.root / "words").exists()
+
+
+@pytest.mark.parametrize("option", ["data", "vectors"])
+def test_missing_file_is_named_with_its_option(checkout: StandIn, files, option: str) -> None:
+    Path(files[option]).unlink()
+    with pytest.raises(DeployError, match=f"does not exist: set it with --{option}$"):
+        task.train(**files)
+
+
+@pytest.mark.parametrize("option", ["data", "vectors"])
+def test_option_that_is_missing_is_named(checkout: StandIn, files, option: str) -> None:
+    del files[option]
+    with pytest.raises(DeployError, match=f"^--{option} is missing: see `fab --help train`$"):
+        task.train(**files)
+
+
+def test_wrong_comments_are_refused_before_the_environment_is_made(checkout, files) -> None:
+    checkout.script("scripts/venv-training", f"touch {checkout.root}/made")
+    with pytest.raises(DeployError, match=r"no column c for --labels: it has toxic, threat"):
+        task.train(**files, labels="c")
+    assert not (checkout.root / "made").exists()
+
+
+def test_environment_that_cannot_be_made_ends_the_task(checkout: StandIn, files) -> None:
+    checkout.script("scripts/venv-training", "exit 1")
+    with pytest.raises(DeployError, match="the environment with Keras cannot be made"):
+        task.train(**files)
+
+
+def test_error_of_the_training_is_the_one_of_the_task(checkout: StandIn, files) -> None:
+    checkout.training("echo noise >&2; echo 'error: glove.txt: no words' >&2; exit 1")
+    with pytest.raises(DeployError, match=r"^glove\.txt: no words$"):
+        task.train(**files)
+
+
+def test_crash_of_the_training_shows_its_output(checkout: StandIn, files) -> None:
+    checkout.training("echo Traceback >&2; exit 3")
+    with pytest.raises(DeployError, match="ended with code 3 before the first epoch") as caught:
+        task.train(**files)
+    assert caught.value.details == "Traceback\n"
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_interrupted_training_is_ended_and_can_go_on(checkout: StandIn, files, done: bool) -> None:
+    """Ctrl-C ends the training as well, and the message has the command that goes on."""
+    state = Path(files["out"]) / STATE_FILE
+    began = checkout.root / "began"
+    save = f"mkdir -p {state.parent}; touch {state};" if done else ""
+    checkout.training(
+        f"trap 'touch {checkout.root}/ended; exit 130' TERM\n{save} touch {began}\n"
+        "while :; do sleep 0.05; done"
+    )
+
+    def interrupt() -> None:
+        while not began.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(DeployError) as caught:
+        task.train(**files)
+    assert (checkout.root / "ended").exists()
+    assert str(caught.value) == (
+        "interrupted: the epochs that are done are kept: rerun `fab train --resume`"
+        if done
+        else "interrupted before the first epoch was done: rerun `fab train`"
+    )
+
+
+@pytest.mark.parametrize("module", ["data", "batches", "metrics", "calibration", "state"])
+def test_modules_without_keras_need_no_package_of_the_controller(module: str) -> None:
+    """The environment with Keras has NumPy and rich, nothing else of the controller's."""
+    code = f"import sys, controller.model_train.{module}; print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603 (own code)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
+    assert {"bson", "onnx", "onnxruntime", "fabric", "matplotlib"} & set(
+        done.stdout.split()
+    ) == set()
+
+
+def test_trained_model_is_built_and_has_a_card(tmp_path: Path, capsys) -> None:
+    sample, out = PROJECT / "sample_model", tmp_path / "my model"
+    out.mkdir()
+    shutil.copyfile(sample / "toxic_comment_detector.h5", out / "model.h5")
+    for name in ("word_index.json", "model.json", "reference.json"):
+        shutil.copyfile(sample / name, out / name)
+    labels = json.loads((sample / "model.json").read_text())["labels"]
+    rows = [f"{text},{','.join([value] * 6)}" for text, value in
+            (("you idiot", "1"), ("thanks", "0")) * 2]  # fmt: skip
+    rows = [f"{number} {row}" for number, row in enumerate(rows)]
+    (out / "held_out.csv").write_text("\n".join([f"comment_text,{','.join(labels)}", *rows]))
+    task.write_results(out)
+    assert "| toxic | 4 | 2 | 1.000" in (out / "CARD.md").read_text()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"next: fab build-model --h5 '{out}/model.h5' restore-embeddings deploy-model"
+    (out / "held_out.csv").unlink()
+    with pytest.raises(DeployError, match=r"held_out\.csv: No such file"):
+        task.write_results(out)
+    (out / "model.h5").write_bytes(b"no model")
+    with pytest.raises(DeployError, match=r"model\.h5"):
+        task.write_results(out)
+
+
+class FakeRun(ModuleType):
+    """In place of the module that imports Keras: what it is asked to train, or what it raises."""
+
+    def __init__(self, problem: BaseException | None = None) -> None:
+        super().__init__("controller.model_train.run")
+        self.problem, self.job, self.recipe = problem, {}, Recipe()
+
+    def Job(self, **given: object) -> dict:
+        return given
+
+    def train(self, job: dict, recipe: Recipe, say: object) -> None:
+        self.job, self.recipe = job, recipe
+        if self.problem is not None:
+            raise self.problem
+
+
+def trained_with(files, monkeypatch, *more: str, problem: BaseException | None = None):
+    run = FakeRun(problem)
+    monkeypatch.setitem(sys.modules, run.__name__, run)
+    return main([*words(files), *more]), run
+
+
+def test_command_line_becomes_a_job(files, monkeypatch) -> None:
+    code, run = trained_with(
+        files, monkeypatch, "--labels", "threat,toxic", "--language", "en,de", "--seed", "3",
+        "--length", "300", "--vocabulary", "999", "--resume",
+    )  # fmt: skip
+    assert code == 0
+    assert (run.job["labels"], run.job["languages"]) == (("threat", "toxic"), ("en", "de"))
+    assert run.job["resume"]
+    assert len(run.job["parts"].training) == 318
+    recipe = run.recipe
+    assert (recipe.seed, recipe.length, recipe.train_length, recipe.words) == (3, 300, 300, 999)
+    assert recipe.epochs == 40
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "error"),
+    [
+        (TrainError("no words"), 1, "error: no words\n"),
+        (OSError(28, "No space left on device", "x"), 1, "error: x: No space left on device: "),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_end_of_a_training_is_one_line(files, monkeypatch, capsys, problem, code, error) -> None:
+    assert trained_with(files, monkeypatch, problem=problem)[0] == code
+    found = capsys.readouterr().err
+    assert found.startswith(error)
+    assert found.count("\n") == (1 if error else 0)
