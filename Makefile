@@ -43,12 +43,15 @@ test-faults: ## inject real faults under load, in a container of its own (half a
 test-train: venv ## train models of made-up comments, killed and resumed (1.6 GB of Keras, once)
 	@scripts/venv-training && $(BIN)/pytest tests/train
 
-sample-model: venv ## train the sample model anew (DATA=directory VECTORS=file, an hour)
+sample-model: venv ## train the sample model anew (DATA=directory VECTORS=file, a quarter of an hour)
 	@scripts/venv-training && PYTHONPATH=.:app:server .venv-training/bin/python -m sample_model.train \
 		--data $(DATA) --vectors $(VECTORS) --out build/sample_model --install
 
 model-card: venv ## measure the sample model and write its card (DATA=directory)
 	@PYTHONPATH=. $(BIN)/python -m sample_model.card --data $(DATA)
+
+model-full: ## serve the sample model with every word of a vector file (VECTORS=file) from the local Nanode
+	@scripts/model-full "$(VECTORS)"
 
 lint: venv ## check format, types, shell, spelling, YAML and roles (LINTERS="ruff mypy")
 	$(BIN)/python scripts/lint.py $(LINTERS)

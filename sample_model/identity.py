@@ -11,14 +11,14 @@ import numpy as np
 from controller.model_train.data import Comments
 from sample_model.corpus import LABELS
 
-__all__ = ["TERMS", "insert_term", "made_up_sentences", "swap_terms"]
+__all__ = ["TERMS", "insert_term", "made_up_sentences", "swap_terms", "words_of"]
 
 
-def _words(text: str, separator: str | None = None) -> tuple[str, ...]:
+def words_of(text: str, separator: str | None = None) -> tuple[str, ...]:
     return tuple(one.strip() for one in text.split(separator))
 
 
-TERMS = _words(
+TERMS = words_of(
     """gay, lesbian, bisexual, transgender, trans, queer, lgbt, lgbtq, homosexual, straight,
     heterosexual, male, female, nonbinary, african, african american, black, white, european,
     hispanic, latino, latina, latinx, mexican, canadian, american, asian, indian, middle eastern,
@@ -30,21 +30,21 @@ TERMS = _words(
 )
 _SINGLE = tuple(term for term in TERMS if " " not in term)
 _KNOWN = frozenset(_SINGLE)
-_NOUNS = _words(
+_NOUNS = words_of(
     """person man woman guy girl friend neighbor colleague student teacher people family writer
     editor citizen kid"""
 )
-_NAMES = _words(
+_NAMES = words_of(
     """anna tom maria john david sara ahmed wei fatima juan olga pierre lucy kofi emma noah priya
     yuki omar nina paul ivan ben leila"""
 )
-_KIND = _words(
+_KIND = words_of(
     """kind nice wonderful great good friendly gentle honest smart clever lovely brilliant decent
     thoughtful helpful generous proud happy polite respectful talented warm caring brave creative
     funny loyal patient sweet charming amazing excellent fine interesting reliable cheerful calm
     modest careful famous"""
 )
-_UNKIND = _words(
+_UNKIND = words_of(
     """stupid dumb idiotic disgusting filthy ugly pathetic worthless moronic nasty vile rotten
     terrible horrible shitty fucking retarded ignorant lazy crappy sick evil dirty repulsive lousy
     miserable hateful despicable awful trashy damn bloody useless brainless gross insane cruel

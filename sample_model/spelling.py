@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.model_train.vocabulary import count_words
+from sample_model.identity import words_of
 
-__all__ = ["SpellOut", "hidden_forms", "telling_words"]
+__all__ = ["SpellOut", "compounds", "hidden_forms", "telling_words"]
 
 _LEAST_LOG_ODDS, _LEAST_TEXTS, _LEAST_LETTERS, _MOST_WORDS = 1.2, 8, 4, 600
 _SPELLED_OUT = 0.03
@@ -24,6 +25,17 @@ _VOWELS = "aeiou"
 _REPEATS = (3, 4, 5)
 # The words that tell most; of others, letters are not repeated more than twice.
 _REPEATED_WORDS = 250
+# Words that are written together with others, and what stands before and behind them.
+_STEMS, _PAIRED, _LONGEST_STEM = 100, 30, 7
+_BEHIND = words_of(
+    """s es er ers ing in ed y ie ies ish ness tard tards face faces head heads hole
+    holes hat hats bag bags wit you u off up on me him her it them this that load
+    storm lover boy boys girl brain fest ville job man o a z ya yall inc wiki"""
+)
+_BEFORE = words_of(
+    """mother mutha mutherf dumb stupid ugly fat big dip cluster mind bull horse mega
+    super total little sonofa sonova you ur the a my un"""
+)
 
 
 def telling_words(tokens: Sequence[Sequence[str]], toxic: NDArray[np.bool_]) -> list[str]:
@@ -69,6 +81,19 @@ def hidden_forms(words: Sequence[str]) -> dict[str, str]:
                 found.setdefault(form, word)
     own = set(words)
     return {form: word for form, word in found.items() if form not in own}
+
+
+def compounds(words: Sequence[str]) -> dict[str, str]:
+    """Words written together with others, with the word that each is of."""
+    stems = [word for word in words if len(word) <= _LONGEST_STEM][:_STEMS]
+    found: dict[str, str] = {}
+    for stem in stems:
+        for form in (*(stem + part for part in _BEHIND), *(part + stem for part in _BEFORE)):
+            found.setdefault(form, stem)
+    for first in stems[:_PAIRED]:
+        for second in stems[:_PAIRED]:
+            found.setdefault(first + second, first)
+    return {form: word for form, word in found.items() if form not in set(words)}
 
 
 def _forms(word: str, repeated: bool) -> Iterator[str]:

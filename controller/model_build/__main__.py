@@ -76,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--windows",
         type=int,
-        help=f"read a text longer than the sequence in up to so many windows, 2 to {MOST_WINDOWS} "
-        "(default: cut it, as Keras does)",
+        help=f"read a text longer than the sequence in up to so many windows, at most "
+        f"{MOST_WINDOWS} (default: 1, which cuts it as Keras does)",
     )
     parser.add_argument(
         "--stride",

@@ -38,7 +38,7 @@ def windows_of(settings: Settings, length: int) -> Windows | None:
     Raises:
         BuildError: the stride is longer than a window, so that no window has the words between.
     """
-    if settings.windows is None:
+    if settings.windows in (None, 1):
         return None
     stride = settings.stride if settings.stride is not None else max(1, length * 3 // 4)
     if stride > length:

@@ -29,7 +29,7 @@ _TOKENIZER_FIELDS = (
 _RANGES = {
     "length": (1, 100_000),
     "num_words": (1, 2**31 - 1),
-    "windows": (2, MOST_WINDOWS),
+    "windows": (1, MOST_WINDOWS),
     "stride": (1, 100_000),
 }
 _NAMES = {"name": r"[a-z0-9_-]{1,40}", "embedding_name": r"[a-z0-9_]{1,40}"}
@@ -46,7 +46,7 @@ class Settings:
         embedding_name: start of the name of the database's collection.
         length: the sequence length, for a model that does not state it.
         windows: in how many windows a text with more words than `length` is read at most; None
-            cuts it, as Keras does.
+            or 1 cuts it, as Keras does.
         stride: words from one window to the next; None is three quarters of the length.
         pooling: what the windows' scores become for each label; None is `max`.
         mode: word vectors in MongoDB (`split`) or in the head (`whole`).

@@ -22,7 +22,8 @@ BUILD_HELP = {
     "length": "maxlen of pad_sequences, if the model leaves it open",
     "padding": "side that is filled with zeros: pre (default) or post",
     "truncating": "side that is cut off: pre (default) or post",
-    "windows": "read a text longer than the sequence in up to so many windows (default: cut it)",
+    "windows": "read a text longer than the sequence in up to so many windows (default: 1, which "
+    "cuts it)",
     "stride": "words from one window to the next (default: three quarters of the length)",
     "pooling": "of the windows' scores, for each label: max (default) or mean",
     "oov_token": "as given to Keras' Tokenizer",

@@ -198,7 +198,7 @@ def test_bundle_that_scores_every_text_alike_is_refused_before_any_server_is_ask
     inventory = ["--inventory", "/dev/null"]
     done = fab("deploy-model", "--bundle", str(bundle), *inventory, *option)
     assert done.returncode == 1
-    assert "gives all 14 golden texts the same scores" in done.stderr
+    assert "gives all 16 golden texts the same scores" in done.stderr
     assert f"run `fab build-model --out {bundle}` with the model's --h5" in done.stderr
     assert done.stderr.count("\n") == 1
 

@@ -98,7 +98,7 @@ def test_before_and_after_of_a_built_bundle_differ_by_its_rules_alone(tmp_path):
     h5, index = SAMPLE / "toxic_comment_detector.h5", SAMPLE / "word_index.json"
     options = {"normalization": "unicode", "windows": 16}
     build(h5, index, tmp_path / "own", say=lambda line: None, **options)
-    build(h5, index, tmp_path / "author", say=lambda line: None, normalization="keras")
+    build(h5, index, tmp_path / "author", say=lambda line: None, normalization="keras", windows=1)
     own, author = predictor(tmp_path / "own"), predictor(tmp_path / "author")
     manifest = own.manifest
     vectors = Vectors(DumpRows(tmp_path / "own", manifest), manifest.tokenizer, 100)

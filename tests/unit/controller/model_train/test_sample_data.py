@@ -128,6 +128,14 @@ def test_hidden_forms_are_those_of_the_card(sample) -> None:
     assert "idiott" not in forms
 
 
+def test_words_written_together_with_a_rude_one_are_known(sample) -> None:
+    forms = sample("spelling").compounds(["idiot", "fuck", "fucked"])
+    for form, of in (("fuckhead", "fuck"), ("uglyidiot", "idiot"), ("idiotfuck", "idiot")):
+        assert forms[form] == of
+    assert "fucked" not in forms  # has a row of its own
+    assert not set(forms) & {"head", "ugly"}
+
+
 def test_tweets_contain_no_user_names_and_links(sample, tmp_path: Path) -> None:
     pool = sample("pool")
     path = tmp_path / "tweets.csv"
