@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import re
 import secrets
 import socket
 import threading
@@ -166,6 +167,39 @@ def everywhere(host, words: Secrets) -> str:
     return found.stdout
 
 
+# Appended to the service's code: an error that nobody expected, whose message is the comment.
+FAILURE = """
+_predict = Predictor.predict
+
+
+def _fail(self, texts, *arguments, **named):
+    if any("canary" in text for text in texts):
+        raise RuntimeError(" ".join(texts))
+    return _predict(self, texts, *arguments, **named)
+
+
+Predictor.predict = _fail
+"""
+
+
+@contextlib.contextmanager
+def failing(host, server, unit: str) -> Iterator[None]:
+    """The live slot answers comments with a canary with 500."""
+    process = host.check_output("systemctl show --property MainPID --value %s", unit)
+    command = host.check_output(f"tr '\\0' '\\n' < /proc/{process}/cmdline | head -n 1")
+    (release,) = re.findall(rf"{server['releases_dir']}/[^/]+", command)
+    module = f"{release}/tox_com_det/model/predictor.py"
+    kept = f"{server['releases_dir']}/predictor.py"
+    host.check_output("cp --preserve %s %s", module, kept)
+    try:
+        host.check_output("printf '%%s' %s >> %s", FAILURE, module)
+        host.check_output("systemctl restart %s", unit)
+        yield
+    finally:
+        host.check_output("mv %s %s", kept, module)
+        host.check_output("systemctl restart %s", unit)
+
+
 @pytest.fixture
 def planted(host, words: Secrets) -> Iterator[list[str]]:
     """Files with the control, on a disk and in memory, and a line of the journal."""
@@ -239,7 +273,7 @@ def _send_everything(host, server, sender, database, unit) -> None:
 
 
 def _break_the_service(host, server, sender, database, unit) -> None:
-    """503 of nginx and of the service, slow requests, a slot that hangs and one that dies."""
+    """500 and 503, slow requests, a slot that hangs and one that dies."""
     http, url, words = sender.http, sender.url, sender.words
     link = server["live_link"]
     assert host.run(f"mv {link} {link}.kept").rc == 0
@@ -252,6 +286,11 @@ def _break_the_service(host, server, sender, database, unit) -> None:
         assert 503 in sender.every_kind(words.google_key)
     finally:
         assert host.run("systemctl start %s", database).rc == 0
+    until(lambda: serves(http, url))
+    with failing(host, server, unit):
+        until(lambda: serves(http, url))
+        assert 500 in sender.every_kind(words.google_key)
+        assert 500 in sender.every_kind(words.true_key, 30_000)
     until(lambda: serves(http, url))
     # Their bodies wait in nginx; some clients go away, the others are answered slowly.
     assert host.run("systemctl kill --signal STOP %s", unit).rc == 0
