@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -148,6 +149,15 @@ def test_crash_of_the_training_shows_its_output(checkout: StandIn, files) -> Non
     assert caught.value.details == "Traceback\n"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt; a shell that starts tests in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("done", [False, True])
 def test_interrupted_training_is_ended_and_can_go_on(checkout: StandIn, files, done: bool) -> None:
     """Ctrl-C ends the training as well, and the message has the command that goes on."""
@@ -164,7 +174,7 @@ def test_interrupted_training_is_ended_and_can_go_on(checkout: StandIn, files, d
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(DeployError) as caught:
         task.train(**files)
     assert (checkout.root / "ended").exists()
