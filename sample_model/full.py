@@ -3,8 +3,8 @@
     python -m sample_model.full --vectors glove.6B.100d.txt --out build/model-full
 
 The network stays as it is. Its embedding gets a row for each word of the file that has none yet, as
-the file has it, so that words which no comment of the training had are known as well. Rows are
-copied one by one: the matrix is never in memory.
+the file has it, so that words which no comment of the training had are known as well. The file's
+rows are copied some thousand at a time: only the model's own matrix is in memory.
 """
 
 from __future__ import annotations

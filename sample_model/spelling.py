@@ -93,7 +93,8 @@ def compounds(words: Sequence[str]) -> dict[str, str]:
     for first in stems[:_PAIRED]:
         for second in stems[:_PAIRED]:
             found.setdefault(first + second, first)
-    return {form: word for form, word in found.items() if form not in set(words)}
+    own = set(words)
+    return {form: word for form, word in found.items() if form not in own}
 
 
 def _forms(word: str, repeated: bool) -> Iterator[str]:
