@@ -1,6 +1,6 @@
 # The commands of this project. Each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade test-train sample-model model-card lint lock
+.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade test-train sample-model model-card lint lock bench-serving
 
 BIN := .venv/bin
 SCENARIO ?= default
@@ -13,7 +13,7 @@ endif
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
 
-venv: ## create the controller's environment in .venv
+venv: ## create the controller's environment in .venv (CORE=2.16 for CentOS 7)
 	@scripts/venv
 
 up: ## create a local Nanode, provision it and deploy the sample model
@@ -53,11 +53,15 @@ model-card: venv ## measure the sample model and write its card (DATA=directory)
 model-full: ## serve the sample model with every word of a vector file (VECTORS=file) from the local Nanode
 	@scripts/model-full "$(VECTORS)"
 
+bench-serving: venv ## measure serving beside other ways, and write docs/performance.md (OPTIONS="--dry-run --rounds 3 ours litserve")
+	$(BIN)/python -m bench.serving $(OPTIONS)
+
 lint: venv ## check format, types, shell, spelling, YAML and roles (LINTERS="ruff mypy")
 	$(BIN)/python scripts/lint.py $(LINTERS)
 
-docs: venv ## generate the roles' READMEs from their specifications
+docs: venv ## generate the roles' READMEs from their specifications, and the table of layers
 	$(BIN)/python scripts/role_readmes.py
+	$(BIN)/python scripts/layer_table.py
 
 lock: venv ## compile the hash-locked lists of packages
 	scripts/lock

@@ -22,8 +22,11 @@ from controller.utf8 import use_utf8
 use_utf8()
 
 BUNDLE_HELP = f"bundle directory (default: {BUNDLE.relative_to(ROOT)})"
+SNAPSHOT_HELP = "identifier of the backup, as in `fab backups` (default: the newest)"
+OF_HELP = "another server whose backups are in the same repository, by its backup_name"
 
 build_model = laptop_task(tasks.build_model.build_model, **tasks.build_model.BUILD_HELP)
+inspect_model = laptop_task(tasks.build_model.inspect_model, **tasks.build_model.INSPECT_HELP)
 dump_embeddings = laptop_task(tasks.build_model.dump_embeddings, **tasks.build_model.DUMP_HELP)
 
 collect_scores = laptop_task(tasks.collect_scores.collect_scores, **tasks.collect_scores.HELP)
@@ -31,6 +34,9 @@ fit_scores = laptop_task(tasks.fit_scores.fit_scores, **tasks.fit_scores.HELP)
 remove_score_maps = laptop_task(tasks.fit_scores.remove_score_maps, **tasks.fit_scores.REMOVE_HELP)
 tune_thresholds = laptop_task(tasks.tune_thresholds.tune_thresholds, **tasks.tune_thresholds.HELP)
 train = laptop_task(tasks.train.train, **tasks.train.HELP)
+create_server = laptop_task(tasks.servers.create_server, **tasks.servers.CREATE_HELP)
+servers = laptop_task(tasks.servers.servers, **tasks.servers.LIST_HELP)
+destroy_server = laptop_task(tasks.servers.destroy_server, **tasks.servers.DESTROY_HELP)
 
 
 @server_task(bundle=BUNDLE_HELP)
@@ -116,6 +122,30 @@ def clear_suggestions(yes: bool = False) -> Action:
 
 
 @server_task()
+def backup() -> Action:
+    """Back the server up now: database, models, key hashes, certificates, configuration."""
+    return tasks.backup.backup
+
+
+@server_task(of=OF_HELP)
+def backups(of: str | None = None) -> Action:
+    """List the complete backups of the server, the newest first."""
+    return partial(tasks.backup.backups, of=of)
+
+
+@server_task(snapshot=SNAPSHOT_HELP, of=OF_HELP)
+def restore(snapshot: str | None = None, of: str | None = None) -> Action:
+    """Restore a backup, and switch to its model without losing a request."""
+    return partial(tasks.backup.restore, snapshot=snapshot, of=of)
+
+
+@server_task("restore-drill", snapshot=SNAPSHOT_HELP)
+def restore_drill(snapshot: str | None = None) -> Action:
+    """Prove that a backup can be restored, beside what is live, and say how long it took."""
+    return partial(tasks.backup.drill, snapshot=snapshot)
+
+
+@server_task()
 def unlock() -> Action:
     """Release the deploy lock of an attempt whose laptop is gone, and show who held it."""
     return tasks.unlock.unlock
@@ -163,6 +193,12 @@ def check_model(
 def status(verify: bool = False) -> Action:
     """Show what is live and installed, health, memory, disk, lock and the last deploys."""
     return partial(tasks.status.status, verify=verify)
+
+
+@server_task(json="print one JSON object a server: its name, and what is wrong with what to type")
+def doctor(json: bool = False) -> Action:
+    """Say in one page what is wrong and what to type; exit code 1 if something is."""
+    return partial(tasks.doctor.doctor, as_json=json)
 
 
 @server_task(lines="how many lines (default: 50)", follow="print new lines until Ctrl-C (one host)")

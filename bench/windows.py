@@ -13,18 +13,15 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-import bson
-
 from controller.model_build.build import build
+from controller.model_build.dump_rows import DumpRows
 from tox_com_det.http.turns import Turns
 from tox_com_det.model.bundle import read_head, read_manifest
 from tox_com_det.model.head import Head
-from tox_com_det.model.manifest import Manifest
 from tox_com_det.model.predictor import Predictor
-from tox_com_det.store.documents import Row, parse_row
 from tox_com_det.store.vectors import Vectors
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample_model"
@@ -45,21 +42,6 @@ POLITE = [
     "add",
     "one",
 ]
-
-
-class DumpRows:
-    """The rows of a bundle's dump, in memory."""
-
-    def __init__(self, bundle: Path, manifest: Manifest) -> None:
-        embedding = manifest.embedding
-        path = bundle / "dump" / embedding.database / f"{embedding.collection}.bson"
-        with path.open("rb") as file:
-            rows = [parse_row(one, embedding) for one in bson.decode_file_iter(file)]
-        self._rows = {row.word: row for row in rows}
-
-    def find(self, words: Iterable[str]) -> list[Row]:
-        """Rows of the known words."""
-        return [self._rows[word] for word in words if word in self._rows]
 
 
 def text_of(windows: int) -> str:
@@ -120,7 +102,7 @@ def main() -> None:
         h5, words = SAMPLE / "toxic_comment_detector.h5", SAMPLE / "word_index.json"
         build(h5, words, bundle, windows=MOST, stride=STRIDE, say=lambda line: None)
         manifest = read_manifest(bundle)
-        vectors = Vectors(DumpRows(bundle, manifest), manifest.tokenizer, 20_000)
+        vectors = Vectors(DumpRows(bundle, manifest.embedding), manifest.tokenizer, 20_000)
         head = Head(read_head(bundle, manifest), manifest)
         predictor = Predictor(manifest, head, vectors, turns.rest)
     print("| windows of the text | words | ms: p50 | p95 | p99 |\n|---|---|---|---|---|")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 ATTEMPTS = 200
 BACKLOG = 100
+# The kernel answers on loopback at once; a port that leads to a dead container never answers.
+CONNECT_SECONDS = 5
 _LAST = 65535
 
 
@@ -17,16 +20,38 @@ class PortError(Exception):
 
 
 def problem(port: int) -> str | None:
-    """Why this process cannot listen on a loopback port ("is in use"); None if it can."""
+    """Why this process cannot serve on a loopback port ("is in use"); None if it can.
+
+    A port that nobody listens on can still lead elsewhere: a container engine that was killed
+    leaves the rules that forward its containers' ports.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
+            probe.listen(1)
         except PermissionError:
             return "is reserved for root"
         except OSError:
             return "is in use"
+        if not _reaches(probe):
+            return "is forwarded elsewhere by this machine's firewall"
     return None
+
+
+def _reaches(listener: socket.socket) -> bool:
+    """Whether a connection to the listener's address arrives at the listener."""
+    with socket.socket() as client:
+        # Closed by a reset: the port is not left in TIME_WAIT for who listens on it next.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.settimeout(CONNECT_SECONDS)
+        listener.settimeout(CONNECT_SECONDS)
+        try:
+            client.connect(listener.getsockname())
+            with listener.accept()[0] as accepted:
+                return bool(accepted.getpeername() == client.getsockname())
+        except OSError:
+            return False
 
 
 def requested_or_free(variable: str, requested: str | None, preferred: int) -> int:
@@ -83,7 +108,7 @@ def first_free(
 
 
 def any_free() -> int:
-    """A free port, chosen by the system."""
+    """A free port, chosen by the system; another process may take it before it is listened on."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

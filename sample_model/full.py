@@ -26,7 +26,7 @@ from controller.model_build.vector_files import open_vectors, read_vectors
 from controller.model_build.vector_text import ROW_TYPE
 
 HERE = Path(__file__).resolve().parent
-MODEL, WORD_INDEX, SETTINGS = "toxic_comment_detector.h5", "word_index.json", "model.json"
+MODEL, WORD_INDEX, SETTINGS = "toxic_comment_detector.h5", "word_index.json", "build_settings.json"
 REFERENCE = "reference.json"
 NAME = "sample-full"
 EMBEDDING_NAME = "sample_full"

@@ -29,7 +29,10 @@ HERE = Path(__file__).resolve().parent
 # The files of a trained model that are in the repository, by their names there.
 KEPT = {
     "model.h5": "toxic_comment_detector.h5",
-    **{name: name for name in ("word_index.json", "model.json", "reference.json", "metrics.json")},
+    **{
+        name: name
+        for name in ("word_index.json", "build_settings.json", "reference.json", "metrics.json")
+    },
 }
 RECIPE = replace(
     Recipe(), name="sample-2", seed=20190122, epochs=8, kernels=160, words=62_000, drawn=20_000

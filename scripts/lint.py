@@ -87,6 +87,10 @@ class Linters:
         """The roles' READMEs match their specifications."""
         return self._run("python", "scripts/role_readmes.py", "--check")
 
+    def layer_table(self) -> bool:
+        """The table of layers in docs/models.md matches the recorded models."""
+        return self._run("python", "scripts/layer_table.py", "--check")
+
     def _run(self, program: str, *arguments: str, **environment: str) -> bool:
         done = subprocess.run(  # noqa: S603 (words of this file and names of files, no shell)
             [BIN / program, *arguments],
@@ -103,6 +107,7 @@ NAMES: dict[str, Callable[[Linters], bool]] = {
     "codespell": Linters.codespell,
     "yamllint": Linters.yamllint,
     "role-readmes": Linters.role_readmes,
+    "layer-table": Linters.layer_table,
     "mypy": Linters.mypy,
     "ansible-lint": Linters.ansible_lint,
 }

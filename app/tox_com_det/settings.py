@@ -20,6 +20,7 @@ THREADS = "SLOT_THREADS"
 MAX_UNKNOWN_WORDS = "SLOT_MAX_UNKNOWN_WORDS"
 KEYS_FILE = "SLOT_KEYS_FILE"
 REQUIRE_KEY = "SLOT_REQUIRE_KEY"
+FACTS_FILE = "SLOT_FACTS_FILE"
 
 _DEFAULTS: dict[str, str | None] = {
     "MODEL": None,
@@ -56,6 +57,7 @@ class Settings:
         perspective: of the Perspective API.
         keys_file: file with the hashes of the API keys, which need not exist; None: there are none.
         require_key: whether a request without a valid key is refused.
+        facts_file: what toxctl writes for the metrics (`metrics.facts`); None: there is nothing.
     """
 
     model: Path
@@ -71,6 +73,7 @@ class Settings:
     perspective: PerspectiveSettings = field(default_factory=PerspectiveSettings)
     keys_file: Path | None = None
     require_key: bool = False
+    facts_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -111,6 +114,7 @@ class Settings:
             perspective=perspective,
             keys_file=_path(environment, KEYS_FILE),
             require_key=_flag(environment, REQUIRE_KEY),
+            facts_file=_path(environment, FACTS_FILE),
         )
 
 

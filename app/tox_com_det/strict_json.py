@@ -19,7 +19,7 @@ def loads(text: str) -> Any:
     """
     if text.startswith("\ufeff"):
         raise json.JSONDecodeError("a byte order mark (BOM) is not part of JSON", text, 0)
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_int=_integer)
+    return _DECODER.decode(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -39,3 +39,7 @@ def _integer(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
         raise ValueError(f"a number has {len(digits)} digits, the limit is {_MOST_DIGITS}")
     return int(digits)
+
+
+# Made once: `json.loads` with such functions makes one for every text.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_int=_integer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -23,7 +24,11 @@ def _load() -> Flask:
     sys.setswitchinterval(_SWITCH_SECONDS)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
     try:
-        return create_app(Settings.from_environment(os.environ))
+        app = create_app(Settings.from_environment(os.environ))
+        # What has been loaded stays: no request shall wait while all of it is looked through.
+        gc.collect()
+        gc.freeze()
+        return app
     except (BundleError, HeadError, ManifestError, SettingsError) as error:
         logging.getLogger("tox_com_det").critical("cannot start: %s", error)
         # A known cause is one line; a stack trace would hide it.

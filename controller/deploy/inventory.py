@@ -42,10 +42,16 @@ ASKED = {
     "common_args": "ansible_ssh_common_args | default('')",
     "extra_args": "ansible_ssh_extra_args | default('')",
     "hooks_dir": "deploy_hooks_dir | default('')",
+    # What the firewall lets in (role firewalld), for `fab doctor`.
+    "firewall": "{'services': firewalld_services | default(['http', 'https']), "
+    "'ports': firewalld_extra_ports | default([])}",
     # As role preflight asks; facts of a cache are not names that a user typed.
     "names": "hostvars[inventory_hostname] | list | difference(ansible_facts | default({}) | list)",
     "own_names": "preflight_own_variables | default([])",
 }
+
+
+NO_TEXTS = ("place", "firewall", "names", "own_names")
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Host:
     `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
     `keys`: of ~/.ssh/config, where the inventory has no key file. `alias`: the name for ssh, where
     it is not the address. `proxy`: the command whose input and output are the connection.
+    `firewall`: the `services` and `ports` that the inventory opens.
     """
 
     name: str
@@ -70,6 +77,7 @@ class Host:
     alias: str = ""
     agent: str | None = None
     proxy: str | None = None
+    firewall: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[Host]:
@@ -201,7 +209,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
             raise vault_error(where, words)
         raise DeployError(f"the variables of host {name} in {where} cannot be evaluated: {words}")
     values = json.loads(message) if isinstance(message, str) else message
-    texts = {key: ASKED[key] for key in ASKED if key not in ("place", "names", "own_names")}
+    texts = {key: ASKED[key] for key in ASKED if key not in NO_TEXTS}
     refuse_no_texts(name, values, texts, where)
     refuse_unknown(name, values["names"], values["own_names"], where)
     alias, port = str(values["address"] or "").strip(), str(values["port"])
@@ -239,6 +247,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         alias=alias if alias != ssh.address or ssh.proxy else "",
         agent=ssh.agent,
         proxy=ssh.proxy,
+        firewall=values["firewall"],
     )
     return int(values["place"]), host
 

@@ -9,13 +9,15 @@ from controller.deploy.errors import DeployError
 from controller.deploy.paths import SAMPLE_MODEL, absolute
 from controller.model_build.errors import IS_DIRECTORY, BuildError, file_problem
 
-__all__ = ["build_bundle", "model_files", "write_dump"]
+__all__ = ["build_bundle", "inspect_file", "model_files", "write_dump"]
 
 WORD_INDEX = "word_index.json"
 
 
-def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path]:
+def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path | None]:
     """Return the .h5 and its word index: the sample model's if none is given.
+
+    The word index is None if none is given and none is beside the model, which may hold its words.
 
     Raises DeployError: no such file.
     """
@@ -28,7 +30,10 @@ def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path]:
         model = found[0]
     else:
         model = absolute(h5)
-    index = absolute(word_index) if word_index else model.parent / WORD_INDEX
+    beside = model.parent / WORD_INDEX
+    index = absolute(word_index) if word_index else beside
+    if h5 is not None and word_index is None and not beside.exists() and model.is_file():
+        return model, None  # the builder says if it holds no words
     for path, option in ((model, "--h5"), (index, "--word-index")):
         problem = file_problem(path)
         if problem:
@@ -53,7 +58,8 @@ def build_bundle(
     model, index = model_files(h5, word_index)
     if dry_run:
         state = "replacing the bundle in it" if out.exists() else "which does not exist yet"
-        print(f"dry run of build-model: would build {model} with {index} ({as_typed(options)})")
+        words = index or "the words in it"
+        print(f"dry run of build-model: would build {model} with {words} ({as_typed(options)})")
         print(f"into {out}, {state}; nothing is built if nothing has changed since")
         return
     # Imported here: h5py and onnx take a second, which no other task should wait for.
@@ -63,6 +69,29 @@ def build_bundle(
         build(model, index, out, **options)
     except BuildError as error:
         raise DeployError(str(error)) from None
+
+
+def inspect_file(
+    file: str, word_index: str | None, architecture: str | None, dry_run: bool = False
+) -> None:
+    """Print what a file is; DeployError if nothing can be built of it."""
+    path = absolute(file)
+    if file.startswith("-") and not path.exists():
+        # invoke takes an option that it does not know for the file's name.
+        raise DeployError(f"there is no option {file}: see `fab --help inspect-model`")
+    if dry_run:
+        print(f"dry run of inspect-model: would read {path}; it never changes anything")
+        return
+    from controller.model_build.inspect_file import inspect
+
+    words, given = (absolute(one) if one else None for one in (word_index, architecture))
+    try:
+        report = inspect(path, word_index=words, architecture=given)
+    except BuildError as error:
+        raise DeployError(str(error)) from None
+    print("\n".join(report.text(path)))
+    if not report.fits:
+        raise DeployError(f"{path} does not fit: {report.obstacles[0]}")
 
 
 def write_dump(source: str | None, out: Path, dry_run: bool = False, **options: Any) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import requests
-from requests.adapters import HTTPAdapter
+from typing import TYPE_CHECKING
 
 from controller.deploy.errors import DeployError
 from tox_com_det.model.manifest import GoldenOutputs
 from toxctl.golden import largest_difference, mismatch
+
+# Imported where it is used: it takes 8 MB, which a build of a model has no use for.
+if TYPE_CHECKING:
+    import requests
 
 __all__ = [
     "ARTICLE_EXAMPLE",
@@ -62,17 +63,6 @@ def read_key(path: Path) -> str:
     return words[0]
 
 
-class _Pinned(HTTPAdapter):
-    """Accepts one certificate, by its SHA-256, whoever signed it and whatever its names are."""
-
-    def __init__(self, sha256: str) -> None:
-        self._sha256 = sha256
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, assert_fingerprint=self._sha256, **options)
-
-
 def ask(url: str, text: str, pin: str | None = None, key: str | None = None) -> Scores:
     """POST one text to `<url>/predict`.
 
@@ -86,6 +76,8 @@ def ask(url: str, text: str, pin: str | None = None, key: str | None = None) -> 
         KeyRefused: a valid key is required.
         DeployError: the answer has no scores.
     """
+    import requests
+
     address = f"{url}/predict"
     try:
         response = _post(address, text, pin, key)
@@ -105,6 +97,8 @@ def ask(url: str, text: str, pin: str | None = None, key: str | None = None) -> 
 
 
 def _post(address: str, text: str, pin: str | None, key: str | None) -> requests.Response:
+    import requests
+
     headers = {"X-Api-Key": key} if key else {}
     with open_session(address, pin) as session:
         try:
@@ -123,10 +117,14 @@ def open_session(address: str, pin: str | None = None) -> requests.Session:
 
     A proxy in the laptop's environment must not come between it and a server on loopback.
     """
+    import requests
+
+    from controller.deploy.pinned import Pinned
+
     session = requests.Session()
     session.trust_env = not address.startswith(("http://127.", "http://localhost", "http://[::1"))
     if pin:
-        session.mount("https://", _Pinned(pin))
+        session.mount("https://", Pinned(pin))
         session.trust_env = session.verify = False  # the fingerprint is verified instead
     return session
 

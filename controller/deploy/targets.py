@@ -1,7 +1,7 @@
 """The systems the app can run on, as pip names them.
 
-A lock app/requirements/<target>.txt belongs to each. The wheels must fit CPython 3.11 and the glibc
-of the target: manylinux_2_X wheels load on glibc 2.X and newer.
+A lock app/requirements/<target>.txt belongs to each. The wheels must fit the interpreter and the
+glibc of the target: manylinux_2_X wheels load on glibc 2.X and newer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ class Target:
 
 
 TARGETS = {
-    item.name: item for item in (Target("debian12", 36), Target("el9", 34), Target("el7", 17))
+    item.name: item
+    for item in (
+        Target("debian13", 41, python="3.13"),
+        Target("debian12", 36),
+        Target("el9", 34),
+        Target("el7", 17),
+    )
 }
 
 

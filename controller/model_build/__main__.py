@@ -12,6 +12,7 @@ from types import FrameType
 from controller.model_build.build import build
 from controller.model_build.convert import supported_layers
 from controller.model_build.errors import BuildError
+from controller.model_build.inspect_file import inspect
 from tox_com_det.model.normalization import NORMALIZATIONS
 from tox_com_det.model.windows import MOST_WINDOWS, POOLINGS
 
@@ -20,7 +21,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m controller.model_build",
         description="Turn a Keras text classifier and its word index into a bundle for the server.",
-        epilog="--layers alone lists the supported Keras layers.",
+        epilog="--layers alone lists the supported Keras layers; --inspect FILE says whether a "
+        "file fits, and builds nothing.",
     )
     parser.add_argument("--h5", type=Path, required=True, help="Keras model: .h5 or .keras")
     parser.add_argument(
@@ -29,9 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--word-index",
         type=Path,
-        required=True,
         help="{word: index}, tokenizer.to_json(), CSV or TSV, one word per line, or the "
-        "Tokenizer's pickle",
+        "Tokenizer's pickle; left out where the model's TextVectorization holds its words",
     )
     parser.add_argument(
         "--out",
@@ -40,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         help="directory of the bundle (default: %(default)s)",
     )
     parser.add_argument(
-        "--settings", type=Path, help="settings as JSON (default: model.json beside the .h5)"
+        "--settings",
+        type=Path,
+        help="settings as JSON (default: build_settings.json beside the .h5)",
     )
     parser.add_argument(
         "--reference",
@@ -65,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         help="split: word vectors in MongoDB (default); whole: word vectors in the head",
     )
     parser.add_argument("--dtype", choices=("float32", "float16"), help="of the vectors in MongoDB")
-    parser.add_argument("--padding", choices=("pre", "post"), help="side that is padded")
-    parser.add_argument("--truncating", choices=("pre", "post"), help="side that is cut")
+    parser.add_argument("--padding", choices=("pre", "post"), help="as in pad_sequences")
+    parser.add_argument("--truncating", choices=("pre", "post"), help="as in pad_sequences")
     parser.add_argument(
         "--normalization",
         choices=NORMALIZATIONS,
@@ -88,8 +91,18 @@ def _parser() -> argparse.ArgumentParser:
         "--pooling", choices=POOLINGS, help="of the windows' scores, for each label (default: max)"
     )
     parser.add_argument("--oov-token", help="as given to Keras' Tokenizer")
+    parser.add_argument(
+        "--no-oov-token",
+        action="store_true",
+        help="the Tokenizer had none: unknown words are dropped",
+    )
     parser.add_argument("--name", help="name of the model, [a-z0-9_-]")
     parser.add_argument("--embedding-name", help="start of the collection's name, [a-z0-9_]")
+    parser.add_argument(
+        "--sample",
+        type=Path,
+        help="comments, one per line or a CSV: the metrics tell how their scores are distributed",
+    )
     parser.add_argument("--force", action="store_true", help="build even if nothing changed")
     parser.add_argument(
         "--accept-unusual",
@@ -97,6 +110,25 @@ def _parser() -> argparse.ArgumentParser:
         help="only warn where word index, matrix or golden outputs do not look like a model's",
     )
     return parser
+
+
+def _inspect(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m controller.model_build",
+        description="Say whether a file fits, what would be assumed, and what to type next.",
+    )
+    parser.add_argument("--inspect", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--architecture", type=Path, help="as for a build")
+    parser.add_argument("--word-index", type=Path, help="as for a build")
+    options = vars(parser.parse_args(arguments))
+    path = options.pop("inspect")
+    try:
+        report = inspect(path, **options)
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(report.text(path)))
+    return 0 if report.fits else 1
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
@@ -113,6 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if list(arguments) == ["--layers"]:
         print("\n".join(supported_layers()))
         return 0
+    if any(one.partition("=")[0] == "--inspect" for one in arguments):
+        return _inspect(arguments)
     options = vars(_parser().parse_args(arguments))
     previous = signal.signal(signal.SIGTERM, _terminated)
     try:

@@ -89,10 +89,16 @@ def read_network(architecture: Mapping[str, Any]) -> Network:
         KeyError, TypeError, IndexError, AttributeError, ValueError: not in a form that Keras
             writes.
     """
-    if architecture["class_name"] not in NESTED:
+    kind = architecture["class_name"]
+    if kind == "Tokenizer":
         raise BuildError(
-            f"this is a {architecture['class_name']} model; only Sequential and Functional models "
-            "are supported: save it as one of these"
+            "this is a Tokenizer, not a model: give it as --word-index, and the model with --h5"
+        )
+    if kind not in NESTED:
+        raise BuildError(
+            f"this is a {kind} model, a class of its own whose layers are in Python code and not "
+            "in the file; only Sequential and Functional models are supported: rebuild it as one "
+            "of these, with the same layers and weights, and save that"
         )
     return _network(architecture["class_name"], architecture["config"], "", ())
 
@@ -110,14 +116,23 @@ def _network(kind: str, config: Any, prefix: str, path: tuple[str, ...]) -> Netw
 
 def _layer(entry: Mapping[str, Any], number: int, prefix: str, path: tuple[str, ...]) -> Layer:
     kind, config = entry["class_name"], entry["config"]
-    # The list form of a nested Sequential of Keras 2.1 has its name beside it, or none.
-    name = config["name"] if isinstance(config, dict) else entry.get("name", f"{kind}_{number}")
+    # The list form of a nested Sequential of Keras 2.1 has its name beside it, or none, and so has
+    # a class without get_config.
+    name = config.get("name") if isinstance(config, dict) else None
+    name = name or entry.get("name") or f"{kind}_{number}"
     if not (isinstance(kind, str) and isinstance(name, str)):
         raise TypeError(f"layer {number} has the class {kind!r} and the name {name!r}")
     position = f"{prefix}{number}"
     registered = entry.get("registered_name")
     if registered not in (None, kind):
         raise UnsupportedLayer(position, kind, name, f"it is a custom class, {registered}")
+    if isinstance(config, dict) and "name" not in config and kind not in NESTED:
+        raise UnsupportedLayer(
+            position,
+            kind,
+            name,
+            "it is a custom class without get_config, so the file says nothing of what it computes",
+        )
     path = (*path, name)
     network = _network(kind, config, f"{position}.", path) if kind in NESTED else None
     return Layer(position, kind, name, config if isinstance(config, dict) else {}, path, network)
@@ -135,10 +150,8 @@ def _sequential(layers: list[Layer]) -> Network:
 
 def _functional(layers: dict[str, Layer], config: Mapping[str, Any]) -> Network:
     nodes = {
-        entry["config"]["name"] if isinstance(entry["config"], dict) else entry["name"]: [
-            _node(node) for node in entry["inbound_nodes"]
-        ]
-        for entry in config["layers"]
+        layer.name: [_node(node) for node in entry["inbound_nodes"]]
+        for layer, entry in zip(layers.values(), config["layers"], strict=True)
     }
     outputs = _ends(config["output_layers"])
     first = _first_calls(nodes, outputs)
@@ -195,7 +208,9 @@ def _node(node: Any) -> tuple[tuple[Source, ...], Source | None, dict[str, Any]]
     if isinstance(node, Mapping):  # Keras 3
         sources = tuple(_tensors(node["args"]))
         options = {key: value for key, value in node["kwargs"].items() if value is not None}
-        mask = next(iter(_tensors(options.pop("mask", None))), None)
+        # A list has a mask for each of several inputs; it stays an argument, which is refused.
+        given = None if isinstance(options.get("mask"), list) else options.pop("mask", None)
+        mask = next(iter(_tensors(given)), None)
         constants = [one for one in node["args"] if not list(_tensors(one)) and one is not None]
         return sources, mask, options | ({"constants": constants} if constants else {})
     if node and isinstance(node[0], str):  # an operator of TensorFlow: one bare entry

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from controller.model_build.consistency import label_names, sequence_length, windows_of
-from controller.model_build.dead_positions import (
-    IndexTexts,
-    Texts,
-    VectorTexts,
-    find_dead_positions,
+from controller.model_build.consistency import (
+    TRIAL_LENGTH,
+    label_names,
+    label_question,
+    length_question,
+    sequence_length,
+    windows_of,
 )
+from controller.model_build.dead_positions import Found, describe_sample, find_dead_positions
 from controller.model_build.describe import describe_dump, describe_model
 from controller.model_build.dump import DATABASE, Dump, check_space, write_dump
 from controller.model_build.errors import BuildError
 from controller.model_build.golden_outputs import Embedded, golden_outputs
-from controller.model_build.head import Head, build_head, with_metadata
+from controller.model_build.head import Head, build_head, stated_length, with_metadata
 from controller.model_build.keras_file import as_keras_writes
 from controller.model_build.keras_model import KerasModel
+from controller.model_build.origins import KEY, MODEL, Origins, recorded, summary
 from controller.model_build.plausibility import (
     Unusual,
     check_rows,
     check_scores,
     check_trained,
 )
+from controller.model_build.random_texts import IndexTexts, Texts, VectorTexts
 from controller.model_build.reference import read_reference
-from controller.model_build.rows import NUMBER_BYTES, Rows, StoredRows, open_rows
+from controller.model_build.rows import NUMBER_BYTES, StoredRows, open_rows
 from controller.model_build.score_maps import manifest_text
-from controller.model_build.scoring import open_session
 from controller.model_build.settings import Settings
+from controller.model_build.sides import settle_sides
 from controller.model_build.vocabulary import Vocabulary
 from controller.progress import step_progress
 from tox_com_det.model.bundle import MANIFEST_FILE
@@ -59,6 +63,8 @@ class Plan:
         chosen: the words of the database.
         unknown: row of the out-of-vocabulary token, None without one.
         settings: settings of the build.
+        origins: where each of them comes from.
+        questions: what must be stated before anything is built, one line each.
         reference: file with Keras' scores, None without one.
         tools: versions of the programs that take part, by name.
         unusual: takes what is unusual about the model.
@@ -68,6 +74,8 @@ class Plan:
     chosen: Vocabulary
     unknown: int | None
     settings: Settings
+    origins: Origins
+    questions: tuple[str, ...]
     reference: Path | None
     tools: Mapping[str, str]
     unusual: Unusual
@@ -82,10 +90,23 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
     model, settings, chosen = plan.model, plan.settings, plan.chosen
     reachable = int(max(chosen.indices.max(), plan.unknown or 0)) + 1
     with as_keras_writes(model.path):
-        length = sequence_length(model, settings)
-        windows_of(settings, length)  # refuses a stride before the long part
-        head = build_head(model, length, mode=settings.mode, rows=reachable)
-    labels = label_names(model, settings, head.labels)
+        known, stated = sequence_length(model, settings), stated_length(model)
+        length = TRIAL_LENGTH if known is None else known
+        if known is not None:
+            windows_of(settings, length)  # refuses a stride before the long part
+        try:
+            head = build_head(model, length, mode=settings.mode, rows=reachable)
+        except BuildError:
+            if known is None:  # the length that is tried may be the reason
+                ask(model.path, [*plan.questions, length_question()])
+            raise
+    for line in head.remarks:
+        say(line)
+    origins = plan.origins.with_origin(MODEL, "length") if stated else plan.origins
+    questions = [*plan.questions, *filter(None, [label_question(settings, head.labels)])]
+    if known is None:
+        questions.append(length_question())
+    labels = label_names(model, settings, head.labels) if settings.labels else ()
     check_trained(model, plan.unusual)
     dtype = "index" if settings.mode == "whole" else settings.dtype
     for line in describe_model(model, head, chosen, settings):
@@ -99,10 +120,17 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         special = embedded.special_rows()
         check_rows(chosen, rows, plan.unusual)
         reference = read_reference(plan.reference, head.labels) if plan.reference else None
+        if known is None and reference is not None:
+            ask(model.path, questions)  # the sides are told by its scores, at the true length
+        sides = settle_sides(head, settings, origins, embedded, reference)
+        ask(model.path, [*questions, *filter(None, [sides.question])])
+        settings = sides.settings
+        lines = summary(settings, sides.origins, length)
+        for line in ("settings:", *(f"  {line}" for line in (*lines, *sides.notes))):
+            say(line)
         outputs = golden_outputs(head, labels, settings, embedded, reference, plan.unusual)
         check_scores([case["scores"] for case in outputs["cases"]], plan.unusual)
-        probe = open_session(head.probe.SerializeToString())
-        dead = find_dead_positions(probe, _random_texts(head, rows, chosen), length)
+        found = _dead_positions(head, _random_texts(head, embedded), say)
         with step_progress("word vectors", len(chosen), say) as step:
             documents = (
                 (word, number, None if dtype == "index" else stored[number])
@@ -130,8 +158,8 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         },
         "golden_outputs": outputs,
         "architecture": model.architecture,
-        "dead_positions": dead,
-        "built_with": dict(plan.tools),
+        "dead_positions": found.dead,
+        "built_with": {**plan.tools, KEY: recorded(lines)},
         "languages": list(settings.languages),
     }
     content["model_version"] = content_version(content)
@@ -144,6 +172,19 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         ) from error
     (work / MANIFEST_FILE).write_text(manifest_text(manifest), encoding="utf-8")
     return manifest
+
+
+def ask(path: Path, questions: Sequence[str]) -> None:
+    """Stop with what must be stated, all of it in one line.
+
+    Raises:
+        BuildError: there is a question.
+    """
+    if not questions:
+        return
+    numbered = [f"({number}) {one}" for number, one in enumerate(questions, start=1)]
+    listed = "; ".join(numbered) if len(questions) > 1 else questions[0]
+    raise BuildError(f"{path}: {listed}")
 
 
 def _text_rules(settings: Settings, length: int) -> dict[str, Any]:
@@ -164,6 +205,7 @@ def _text_rules(settings: Settings, length: int) -> dict[str, Any]:
             "char_level": settings.char_level,
             "oov_token": settings.oov_token,
             "normalization": settings.normalization,
+            "style": settings.style,
         },
     }
 
@@ -178,14 +220,23 @@ def _collection(dump: Dump) -> dict[str, Any]:
     }
 
 
-def _random_texts(head: Head, rows: Rows, chosen: Vocabulary) -> Texts:
+def _dead_positions(head: Head, texts: Texts, say: Callable[[str], None]) -> Found:
+    with step_progress("positions", head.length, say) as step:
+        found = find_dead_positions(head.probe, texts, head.length, step)
+    line = describe_sample(found, head.length)
+    if line:
+        say(line)
+    return found
+
+
+def _random_texts(head: Head, embedded: Embedded) -> Texts:
+    """Texts of words and, where the head takes vectors, of the rows that belong to no word."""
+    indices = embedded.chosen.indices
     if head.mode == "whole":
-        return IndexTexts(head.length, chosen.indices)
-    return VectorTexts(head.length, head.dimension, _spread(rows, chosen), head.masked)
-
-
-def _spread(rows: Rows, chosen: Vocabulary) -> float:
-    """Standard deviation of the embedding's numbers, over a sample of its rows."""
-    step = max(1, len(chosen) // _SAMPLED_ROWS)
-    sample = b"".join(rows[int(index)] for index in chosen.indices[::step])
-    return float(np.frombuffer(sample, "<f4").astype(np.float64).std())
+        return IndexTexts(head.length, indices)
+    step = max(1, len(indices) // _SAMPLED_ROWS)
+    numbers = [0, *([] if embedded.unknown is None else [embedded.unknown]), *indices[::step]]
+    rows = b"".join(embedded.exact[int(number)] for number in numbers)
+    return VectorTexts(
+        head.length, np.frombuffer(rows, "<f4").reshape(len(numbers), head.dimension), head.masked
+    )

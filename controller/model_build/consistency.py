@@ -10,12 +10,15 @@ from controller.model_build.settings import Settings, how_to_give
 from controller.model_build.word_index import WordIndex
 from tox_com_det.model.windows import Windows
 
+# Of a head that is only tried, where the length is still to be asked for.
+TRIAL_LENGTH = 100
 
-def sequence_length(model: KerasModel, settings: Settings) -> int:
-    """The sequence length, which the model or the settings state.
+
+def sequence_length(model: KerasModel, settings: Settings) -> int | None:
+    """The sequence length, which the model or the settings state; None where neither does.
 
     Raises:
-        BuildError: neither states it, or they contradict each other.
+        BuildError: they contradict each other.
     """
     stated, given = stated_length(model), settings.length
     if stated is not None and given is not None and stated != given:
@@ -23,13 +26,15 @@ def sequence_length(model: KerasModel, settings: Settings) -> int:
             f"length is {given}, but the model in {model.path} takes {stated} tokens: "
             f"leave it out, or give {how_to_give('length', stated)}"
         )
-    length = stated if stated is not None else given
-    if length is None:
-        raise BuildError(
-            f"{model.path}: the model does not state its sequence length: give the maxlen of "
-            f"pad_sequences, {how_to_give('length')}"
-        )
-    return length
+    return stated if stated is not None else given
+
+
+def length_question() -> str:
+    """What to ask where nothing states the sequence length."""
+    return (
+        "the model does not state its sequence length: give the maxlen of pad_sequences, "
+        f"{how_to_give('length', 100)}"
+    )
 
 
 def windows_of(settings: Settings, length: int) -> Windows | None:
@@ -49,11 +54,41 @@ def windows_of(settings: Settings, length: int) -> Windows | None:
     return Windows(settings.windows, stride, settings.pooling or "max")
 
 
+def check_ends(model: KerasModel) -> None:
+    """Refuse a model that reads or gives more than one thing, which nothing else says so clearly.
+
+    Raises:
+        BuildError: several inputs or outputs, or no layers.
+    """
+    network = model.network
+    if not network.calls:
+        raise BuildError(f"{model.path}: the model has no layers: save the trained model")
+    for ends, what, rest in (
+        (network.inputs, "inputs", "one input of word indices"),
+        (network.outputs, "outputs", "one output of scores"),
+    ):
+        if len(ends) > 1:
+            names = ", ".join(_end(model, name) for name, _, _ in ends)
+            raise BuildError(
+                f"{model.path}: the model has {len(ends)} {what} ({names}); only models with "
+                f"{rest} are supported"
+            )
+
+
+def _end(model: KerasModel, name: str) -> str:
+    """An input or output by its name, an input with its shape."""
+    for layer in model.layers:
+        shape = layer.config.get("batch_shape") or layer.config.get("batch_input_shape")
+        if layer.name == name and layer.class_name == "InputLayer" and shape:
+            return f"{name!r} {' x '.join('any' if one is None else str(one) for one in shape[1:])}"
+    return repr(name)
+
+
 def embedding_rows(model: KerasModel) -> int:
     """Number of rows that every Embedding of the model has, by its configuration.
 
     Raises:
-        UnsupportedLayer: the model has no Embedding.
+        BuildError: the model has no Embedding.
     """
     rows = [
         whole_number(layer, "input_dim")
@@ -61,24 +96,50 @@ def embedding_rows(model: KerasModel) -> int:
         if layer.class_name == "Embedding"
     ]
     if not rows:
-        first = next(model.network.leaves(), None)
-        if first is None:
-            raise BuildError(f"{model.path}: the model has no layers: save the trained model")
-        raise first.unsupported("the model has no Embedding; its first layer must be one")
+        raise BuildError(
+            f"{model.path}: the model has no Embedding layer: {_reads(model)}; only text "
+            "classifiers whose first layer is an Embedding of word indices are supported"
+        )
     return min(rows)
+
+
+def _reads(model: KerasModel) -> str:
+    """What a model without an Embedding takes for one text."""
+    for layer in model.network.leaves():
+        if layer.class_name == "TextVectorization":
+            return "its TextVectorization makes counts, not word indices"
+        shape = layer.config.get("batch_shape") or layer.config.get("batch_input_shape")
+        if layer.config.get("dtype") == "string":
+            continue
+        if isinstance(shape, list) and len(shape) == 2 and shape[1] is not None:
+            return f"it takes {shape[1]} numbers for a text, such as counts, TF-IDF or an encoding"
+        if isinstance(shape, list) and len(shape) > 2:
+            sizes = " x ".join("any" if one is None else str(one) for one in shape[1:])
+            return f"it takes {sizes} numbers, such as ready-made word vectors or a picture"
+    return "it takes numbers, not words"
+
+
+def label_question(settings: Settings, size: int) -> str | None:
+    """What to ask where nobody names the `size` scores of the model; None where somebody does."""
+    if settings.labels:
+        return None
+    if size == 1:
+        return (
+            "the model returns a score, but a Keras model does not name it: give a name, "
+            f"{how_to_give('labels', 'toxic')}"
+        )
+    return (
+        f"the model returns {size} scores, but a Keras model does not name them: give {size} "
+        f"names, {how_to_give('labels', 'toxic,insult,...')}"
+    )
 
 
 def label_names(model: KerasModel, settings: Settings, size: int) -> tuple[str, ...]:
     """Names of the scores, one for each of the `size` scores of the model.
 
     Raises:
-        BuildError: no names, or another number of them.
+        BuildError: another number of names.
     """
-    if not settings.labels:
-        raise BuildError(
-            f"{model.path}: the model returns {size} scores, but a Keras model does not name them: "
-            f"give {size} names, {how_to_give('labels', 'toxic,insult,...')}"
-        )
     if len(settings.labels) != size:
         raise BuildError(
             f"{len(settings.labels)} labels {list(settings.labels)}, but the model in "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from controller.model_build.consistency import windows_of
 from controller.model_build.dead_positions import warning
@@ -75,5 +75,19 @@ def describe_dump(dump: Dump, dtype: str) -> str:
 def warnings_of(manifest: Manifest) -> tuple[str, ...]:
     """Warnings about the model of a bundle."""
     sequence = manifest.sequence
-    line = warning(manifest.dead_positions, sequence.length, sequence.padding)
+    layers = list(_classes(manifest.architecture))
+    line = warning(manifest.dead_positions, sequence.length, sequence.padding, layers)
     return () if line is None else (line,)
+
+
+def _classes(architecture: object) -> Iterator[str]:
+    """Keras classes in an architecture, those of nested models and wrapped layers as well."""
+    if isinstance(architecture, Mapping):
+        name = architecture.get("class_name")
+        if isinstance(name, str):
+            yield name
+    elif not isinstance(architecture, list):
+        return
+    inside = architecture.values() if isinstance(architecture, Mapping) else architecture
+    for one in inside:
+        yield from _classes(one)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from controller.model_build.downloads import check_input
 from controller.model_build.dump import DATABASE, Dump, check_space, write_dump
 from controller.model_build.errors import BuildError, from_os_error
 from controller.model_build.hdf5 import DataSet
@@ -99,6 +100,9 @@ def dump_embeddings(
         if source.is_dir():
             source = _only_bson(source)
         words = Path(word_index) if word_index is not None else None
+        for path, option in ((source, "--source"), (words, "--word-index")):
+            if path is not None:
+                check_input(path, option)
         with replacing(out, DATABASE) as work:
             if not _is_model(source):
                 dump = _dump_file(source, work, words, settings, member, rounding, unusual)

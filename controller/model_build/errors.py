@@ -7,8 +7,8 @@ from pathlib import Path
 IS_DIRECTORY = "is a directory, not a file"
 
 
-# Of a message; a longer one quotes a value that nobody would read to its end.
-_START, _END = 700, 300
+# Of a message: four questions fit; a longer one quotes a value that nobody reads to its end.
+_START, _END = 1100, 300
 
 
 class BuildError(Exception):

@@ -14,7 +14,8 @@ from controller.model_build.consistency import windows_of
 from controller.model_build.errors import BuildError
 from controller.model_build.golden_texts import DEFAULT_TEXTS, long_texts
 from controller.model_build.head import Head
-from controller.model_build.plausibility import Unusual, check_known
+from controller.model_build.own_texts import draw_texts, spread_out
+from controller.model_build.plausibility import Unusual, check_known, describe_spread
 from controller.model_build.reference import Reference
 from controller.model_build.rows import Rows, StoredRows
 from controller.model_build.scoring import open_session, run
@@ -27,6 +28,8 @@ from toxctl.golden import largest_difference
 TOLERANCE = 1e-4
 # What a build accepts between Keras and the converted head.
 REFERENCE_TOLERANCE = 1e-5
+# Up to here a difference is one of rounding: another word moves a score by more.
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def golden_outputs(
 ) -> dict[str, Any]:
     """The manifest's golden outputs, computed with the rows as they are stored.
 
-    Where the model has windows, texts of several are among them.
+    Where the model has windows, texts of several are among them. Texts of the model's own words
+    join the fixed ones: of those that are drawn, the ones whose scores are furthest apart.
 
     Rows that are rounded to float16 are first checked unrounded against Keras' scores, since
     rounding may change a score by more than a build accepts.
@@ -87,15 +91,16 @@ def golden_outputs(
         masked=head.masked,
         windows=windows,
     )
-    tokens = encoder.tokens(texts)
-    needed = {token for one in tokens for token in one}
+    own = [one for one in draw_texts(embedded.chosen, rules, head.length) if one not in texts]
+    needed = {token for one in encoder.tokens([*texts, *own]) for token in one}
     numbers = {word: number for word, number in embedded.chosen if word in needed}
     if windows is not None:
         words = head.length + windows.stride
         texts += long_texts(
             lambda line: len(rules.select(rules.tokens(line), numbers, unknown)), words
         )
-        tokens = encoder.tokens(texts)
+    tokens = encoder.tokens(texts)
+    texts += own
     session = open_session(head.proto.SerializeToString())
     kept = {word: embedded.stored[number] for word, number in numbers.items()}
     if settings.dtype == "float32":
@@ -123,7 +128,20 @@ def golden_outputs(
             f"{compared} golden outputs compared with Keras {reference.keras}: largest difference "
             f"{outputs['reference_max_difference']:.1e}"
         )
-    check_known(tokens, numbers, embedded.chosen, unusual)
+    # Texts of the model's own words are known to any word index, also to a wrong one.
+    check_known(tokens, numbers, embedded.chosen, settings, unusual)
+    cases = outputs["cases"]
+    fixed, drawn = cases[: len(cases) - len(own)], cases[len(cases) - len(own) :]
+    chosen = spread_out([case["scores"] for case in drawn])
+    outputs["cases"] = [*fixed, *(drawn[number] for number in chosen)]
+    # Texts without a known word all score alike, in whatever language they are.
+    known = [
+        case for case, one in zip(fixed, tokens, strict=True) if not numbers.keys().isdisjoint(one)
+    ]
+    telling = [*known, *outputs["cases"][len(fixed) :]] or outputs["cases"]
+    line = describe_spread([case["scores"] for case in telling])
+    if line:
+        unusual.say(line)
     return outputs
 
 
@@ -165,13 +183,22 @@ def score_texts(
             if difference > allowed:
                 raise BuildError(
                     f"the head differs from Keras by {difference:.2g} for {text[:60]!r} (at most "
-                    f"{allowed:g} is allowed): check that --reference, --word-index, num_words and "
-                    "padding belong to this model"
+                    f"{allowed:g} is allowed): {_advice(difference)}"
                 )
             largest = max(largest or 0.0, difference)
         reference_scores = None if is_long else expected
         cases.append({"text": text, "scores": scores, "reference": reference_scores})
     return {"tolerance": TOLERANCE, "cases": cases, "reference_max_difference": largest}
+
+
+def _advice(difference: float) -> str:
+    """What to do about a difference from Keras' score."""
+    if difference <= _ROUNDING:
+        return (
+            "so little is rounding, not another model: Keras adds up many positions in float32; "
+            "leave such texts out of --reference"
+        )
+    return "check that --reference, --word-index, num_words and padding belong to this model"
 
 
 def _scores(

@@ -37,7 +37,7 @@ DEFAULT_TEXTS: tuple[str, ...] = (
 
 _LEAD = " ".join([POLITE] * 2)
 # A service refuses texts of more than 20,000 characters, unless its settings say otherwise.
-_MOST_CHARACTERS = 10_000
+MOST_CHARACTERS = 10_000
 
 
 def long_texts(known: Callable[[str], int], words: int) -> list[str]:
@@ -53,4 +53,4 @@ def long_texts(known: Callable[[str], int], words: int) -> list[str]:
     each = known(POLITE)
     half = " ".join([POLITE] * -(-words // (2 * max(1, each))))
     texts = [f"{_LEAD} {_INSULT} {half} {half}", f"{half} {_INSULT} {half}"]
-    return texts if each and len(texts[0]) <= _MOST_CHARACTERS else []
+    return texts if each and len(texts[0]) <= MOST_CHARACTERS else []

@@ -42,6 +42,7 @@ class Head:
         embedding: the layer that was split off, or the first one of a whole head.
         matrix: that layer's matrix.
         masked: whether the graph takes `mask`.
+        remarks: what is to be said about the conversion, one line each.
     """
 
     mode: Mode
@@ -52,6 +53,7 @@ class Head:
     embedding: Layer
     matrix: DataSet
     masked: bool
+    remarks: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -72,9 +74,11 @@ def stated_length(model: KerasModel) -> int | None:
     """
     found: dict[int, Layer] = {}
     for layer in model.network.leaves():
-        if layer.class_name not in ("InputLayer", "Embedding"):
+        if layer.class_name not in ("InputLayer", "Embedding", "TextVectorization"):
             continue
-        stated = layer.config.get("input_length")
+        if layer.config.get("dtype") == "string" and layer.class_name == "InputLayer":
+            continue  # one text
+        stated = layer.config.get("input_length", layer.config.get("output_sequence_length"))
         shapes = [layer.config.get("batch_input_shape"), layer.config.get("batch_shape")]
         lengths = stated if isinstance(stated, list) else [stated]
         lengths = [*lengths, *(shape[1] for shape in shapes if shape and len(shape) == 2)]
@@ -144,6 +148,7 @@ def build_head(
         embedding,
         model.dataset(embedding, "embeddings", shape),
         graph.masked and mode == "split",
+        tuple(graph.remarks),
     )
 
 

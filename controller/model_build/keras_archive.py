@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import struct
 import tempfile
@@ -22,6 +23,8 @@ SIGNATURE = b"PK\x03\x04"
 CONFIG, METADATA = "config.json", "metadata.json"
 _WEIGHTS = "model.weights.h5"
 _MAX_CONFIG_BYTES = 256 * 1024 * 1024
+# On Windows, parts of the name are joined with backslashes.
+_VOCABULARY = re.compile(r"assets[/\\].*vocabulary\.txt", re.DOTALL)
 # A member's own header in a zip: 26 bytes, then the lengths of its name and of its extra field.
 _LOCAL_HEADER = "<26xHH"
 
@@ -35,12 +38,14 @@ class Archive:
         metadata: text of metadata.json, with the version of Keras.
         weights: the HDF5 file with the weights.
         offset: where the HDF5 file begins in the archive, in bytes; 0 if it had to be unpacked.
+        vocabulary: text of the vocabulary of a TextVectorization; None without one.
     """
 
     config: str
     metadata: str
     weights: BinaryIO
     offset: int
+    vocabulary: str | None
 
 
 @contextmanager
@@ -53,6 +58,7 @@ def open_archive(path: Path, raw: BinaryIO) -> Iterator[Archive]:
     try:
         with zipfile.ZipFile(raw) as archive:
             config, metadata = (_member(archive, name) for name in (CONFIG, METADATA))
+            vocabulary = _vocabulary(path, archive)
             weights, offset = _weights(archive, raw)
     except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError) as error:
         raise BuildError(
@@ -60,13 +66,31 @@ def open_archive(path: Path, raw: BinaryIO) -> Iterator[Archive]:
             "model.save('model.keras') and copy the whole file"
         ) from error
     with weights:
-        yield Archive(config, metadata, weights, offset)
+        yield Archive(config, metadata, weights, offset, vocabulary)
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> str:
     if archive.getinfo(name).file_size > _MAX_CONFIG_BYTES:
         raise ValueError(f"{name} is larger than {_MAX_CONFIG_BYTES} bytes")
     return archive.read(name).decode("utf-8")
+
+
+def _vocabulary(path: Path, archive: zipfile.ZipFile) -> str | None:
+    """The one vocabulary among the archive's assets, which it may hold in two places.
+
+    Keras writes it as text of the system: with the line ends of Windows, and in its encoding.
+    """
+    names = [name for name in archive.namelist() if _VOCABULARY.fullmatch(name)]
+    try:
+        texts = {_member(archive, name) for name in names}
+    except UnicodeDecodeError as error:
+        raise BuildError(
+            f"{path}: its vocabulary is not UTF-8 (byte {error.start}), as Keras writes it on "
+            "Windows: save the model again with PYTHONUTF8=1 in the environment"
+        ) from error
+    if len(texts) > 1:
+        raise ValueError(f"it holds {len(texts)} different vocabularies")
+    return "\n".join(re.split("\r\n?|\n", texts.pop())) if texts else None
 
 
 def _weights(archive: zipfile.ZipFile, raw: BinaryIO) -> tuple[BinaryIO, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,10 +19,16 @@ import h5py
 
 from controller.model_build import keras_archive
 from controller.model_build.architecture import Network, read_network
+from controller.model_build.beside import file_kind
+from controller.model_build.downloads import download_problem
 from controller.model_build.errors import BuildError, UnsupportedLayer, file_problem, one_line
+from controller.model_build.foreign_pickles import foreign_pickle
 from controller.model_build.hdf5 import as_text
+from controller.model_build.keras_1 import refuse_keras_1
 from controller.model_build.keras_model import KerasModel
-from controller.model_build.weights import LegacyWeights, NumberedWeights, Weights
+from controller.model_build.kinds import PICKLE, TEXT, foreign, kind_of
+from controller.model_build.numbered_weights import NumberedWeights, is_numbered
+from controller.model_build.weights import LegacyWeights, Weights
 
 
 @contextmanager
@@ -38,10 +45,14 @@ def open_model(path: Path, architecture: Path | None = None) -> Iterator[KerasMo
     """
     problem = file_problem(path)
     if problem:
-        raise BuildError(f"{path} {problem}: name the Keras model with --h5")
-    given = _read_architecture(architecture) if architecture else None
+        what = foreign(path) if path.is_dir() else ""
+        raise BuildError(f"{path} {problem}: {what or 'name the Keras model with --h5'}")
+    problem = download_problem(path)
+    if problem:
+        raise BuildError(f"{path} {problem}")
+    given = read_architecture(architecture) if architecture else None
     with path.open("rb") as raw:
-        if raw.read(4) == keras_archive.SIGNATURE:
+        if raw.read(4) == keras_archive.SIGNATURE and not foreign(path):
             with _open_archive(path, raw, given) as model:
                 yield model
             return
@@ -49,17 +60,46 @@ def open_model(path: Path, architecture: Path | None = None) -> Iterator[KerasMo
         yield _read_hdf5(path, file, given, architecture or path)
 
 
+def has_architecture(path: Path) -> bool:
+    """Whether a model's file has its layers, or is a form that says itself what is missing."""
+    with path.open("rb") as raw:
+        if raw.read(4) == keras_archive.SIGNATURE:
+            return True
+    try:
+        with h5py.File(path, "r") as file:
+            return "model_config" in file.attrs
+    except OSError:
+        return True
+
+
 @contextmanager
 def _open_hdf5(path: Path, source: Path | BinaryIO) -> Iterator[h5py.File]:
     try:
         file = h5py.File(source, "r")
     except OSError as error:
+        what = _not_hdf5(path) if source is path else ""
+        if what:
+            raise BuildError(f"{path} is {what}") from error
         raise BuildError(
             f"{path}: not a readable HDF5 file ({one_line(error)}): "
             "save the model with model.save('model.h5') and copy the whole file"
         ) from error
     with file:
         yield file
+
+
+def _not_hdf5(path: Path) -> str:
+    """What a file is that is no HDF5, with the way out; "" if that cannot be told."""
+    kind = kind_of(path)
+    if kind is PICKLE:
+        what = foreign_pickle(path.read_bytes())
+        return what or "a pickle, not a Keras model: save the model with model.save('model.h5')"
+    if kind is TEXT and file_kind(path) == "architecture":
+        return (
+            "an architecture without weights: give it with --architecture, and the file of "
+            "model.save_weights() with --h5"
+        )
+    return foreign(path)
 
 
 def _read_hdf5(
@@ -87,9 +127,10 @@ def _read_hdf5(
     group = file.get("model_weights", file)
     version = file.attrs.get("keras_version", group.attrs.get("keras_version"))
     version = as_text(version) if version is not None else architecture.get("keras_version")
-    network = _network(stated_in, architecture)
+    refuse_keras_1(path, version, architecture)
+    network = read_network_of(stated_in, architecture)
     weights: Weights
-    if given is not None and "layer_names" not in group.attrs and "layers" in file:
+    if given is not None and "layer_names" not in group.attrs and is_numbered(file):
         weights = NumberedWeights(str(path), network, file)
     else:
         weights = LegacyWeights(str(path), network, group)
@@ -109,10 +150,11 @@ def _open_archive(path: Path, raw: BinaryIO, given: dict[str, Any] | None) -> It
     ):
         architecture = _object(path, keras_archive.CONFIG, archive.config)
         metadata = _object(path, keras_archive.METADATA, archive.metadata)
-        network = _network(path, architecture)
+        network = read_network_of(path, architecture)
         weights = NumberedWeights(str(path), network, file)
         version = metadata.get("keras_version")
-        yield _model(path, network, architecture, version, None, archive.offset, weights)
+        model = _model(path, network, architecture, version, None, archive.offset, weights)
+        yield replace(model, vocabulary=archive.vocabulary)
 
 
 def _model(
@@ -131,7 +173,7 @@ def _model(
     return KerasModel(path, network, architecture, version, offset, weights)
 
 
-def _network(path: Path, architecture: dict[str, Any]) -> Network:
+def read_network_of(path: Path, architecture: dict[str, Any]) -> Network:
     with as_keras_writes(path):
         return read_network(architecture)
 
@@ -166,9 +208,9 @@ def as_keras_writes(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _read_architecture(path: Path) -> dict[str, Any]:
+def read_architecture(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BuildError(
             f"{path}: {error.strerror}: name the JSON of model.to_json() with --architecture"

@@ -25,6 +25,7 @@ class KerasModel:
         architecture: the JSON of `model.to_json()`, with the version of Keras.
         keras_version: version that wrote the file; `unknown` if the file does not state it.
         offset: where the HDF5 part of the file begins, in bytes.
+        vocabulary: text of the vocabulary that a `.keras` archive holds beside its weights.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class KerasModel:
     keras_version: str
     offset: int
     _weights: Weights
+    vocabulary: str | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from controller.model_build.architecture import Layer
-from controller.model_build.graph import Graph, Tensor
+from controller.model_build.graph import Graph, Mask, Tensor
 from controller.model_build.recurrent_passes import GATES, run_pass
 from controller.model_build.registry import (
     check_options,
@@ -46,7 +46,7 @@ def _recurrent(graph: Graph, layer: Layer, x: Tensor) -> Tensor:
         return Tensor(outputs.last, None, units)
     if not backwards:
         return Tensor(outputs.sequence, length, units, mask=x.mask)
-    mask = "the sequence is returned backwards" if x.mask else None
+    mask = Mask(problem="the sequence is returned backwards") if x.mask else None
     return Tensor(_reversed(graph, outputs.sequence), length, units, mask=mask)
 
 

@@ -20,7 +20,7 @@ from onnx import TensorProto
 
 from controller.model_build.activations import HARD_SIGMOID
 from controller.model_build.architecture import Layer
-from controller.model_build.graph import TOKENS, Graph, Tensor
+from controller.model_build.graph import Graph, Mask, Tensor
 from controller.model_build.registry import require, sequence_length, whole_number
 
 GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
@@ -67,14 +67,12 @@ def run_pass(graph: Graph, layer: Layer, x: Tensor, direction: str, backwards: b
     for option in ("return_state", "stateful", "time_major"):
         require(layer, option, False)
     x = graph.channels_last(x)
-    if x.mask not in (None, TOKENS):
-        raise layer.unsupported(f"the mask of its input cannot be computed: {x.mask}")
     units = whole_number(layer, "units")
     prefix = f"{direction}/" if direction else ""
     weights = _weights(graph, layer, x.channels, units, prefix)
     if x.mask is None:
         return _plain(graph, layer, x, weights, units, backwards)
-    return _masked(graph, layer, x, weights, units, backwards)
+    return _masked(graph, layer, x, x.mask, weights, units, backwards)
 
 
 def _plain(
@@ -95,10 +93,16 @@ def _batch_first(graph: Graph, outputs: str) -> str:
 
 
 def _masked(
-    graph: Graph, layer: Layer, x: Tensor, weights: list[str], units: int, backwards: bool
+    graph: Graph,
+    layer: Layer,
+    x: Tensor,
+    mask: Mask,
+    weights: list[str],
+    units: int,
+    backwards: bool,
 ) -> Outputs:
-    length = sequence_length(layer, x)
-    words = graph.node("Cast", [graph.word_positions()], to=TensorProto.INT64)
+    length, valid = sequence_length(layer, x), graph.positions(layer, mask)
+    words = graph.node("Cast", [valid], to=TensorProto.INT64)
     positions = np.arange(length, dtype=np.int64)
     visited = positions[::-1] if backwards else positions
     name = f"const/visited_{'backwards' if backwards else 'forwards'}_{length}"
@@ -131,7 +135,7 @@ def _masked(
     seen = graph.node("Unsqueeze", [seen, graph.number([2], np.int64)])
     sequence = graph.node("GatherND", [rows, seen], batch_dims=1)
     if layer.config.get("zero_output_for_mask"):
-        valid = graph.node("Unsqueeze", [graph.word_positions(), graph.number([2], np.int64)])
+        valid = graph.node("Unsqueeze", [valid, graph.number([2], np.int64)])
         sequence = graph.node("Where", [valid, sequence, zero])
     return Outputs(last, sequence)
 

@@ -29,7 +29,7 @@ def read_reference(path: Path, labels: int) -> Reference:
         BuildError: unreadable, or not in this form with finite scores.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
         texts, scores, keras = data["texts"], data["scores"], data.get("keras", "unknown")
         numbers = np.array(scores, np.float64)
         if not all(isinstance(text, str) for text in texts):

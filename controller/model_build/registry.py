@@ -17,7 +17,7 @@ from controller.model_build.graph import Graph, Tensor
 
 # The third parameter is a Tensor, or for `inputs="many"` a sequence of them.
 Converter = Callable[[Graph, Layer, Any], Tensor]
-Inputs = Literal["values", "indices", "many"]
+Inputs = Literal["values", "indices", "many", "mask", "any"]
 AnyConverter = TypeVar("AnyConverter", bound=Converter)
 
 
@@ -28,14 +28,17 @@ class Entry:
     Attributes:
         convert: the converter.
         options: options of the layer that it takes into account.
-        inputs: what it takes: one value, word indices, or several values.
+        inputs: what it takes: one value, word indices, several values, a mask, or a value or
+            word indices.
         keeps_mask: whether Keras passes the layer's mask on to the next layer.
+        planes: whether it takes values [batch, length, width, channels] as well.
     """
 
     convert: Converter
     options: frozenset[str]
     inputs: Inputs
     keeps_mask: bool
+    planes: bool
 
 
 REGISTRY: dict[str, Entry] = {}
@@ -60,11 +63,12 @@ def converts(
     *,
     inputs: Inputs = "values",
     keeps_mask: bool = False,
+    planes: bool = False,
 ) -> Callable[[AnyConverter], AnyConverter]:
     """Register a converter for a Keras class and the options that it takes into account."""
 
     def register(convert: AnyConverter) -> AnyConverter:
-        REGISTRY[class_name] = Entry(convert, option_names(options), inputs, keeps_mask)
+        REGISTRY[class_name] = Entry(convert, option_names(options), inputs, keeps_mask, planes)
         return convert
 
     return register
@@ -95,6 +99,20 @@ def whole_number(layer: Layer, option: str, default: int | None = None) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise layer.unsupported(f"its option {option} is {layer.config.get(option)!r}")
     return value
+
+
+def pair(layer: Layer, option: str, default: int | None = None) -> tuple[int, int]:
+    """An integer option for each of two axes, which Keras also takes as one number."""
+    value = layer.config.get(option)
+    value = default if value is None else value
+    value = [value, value] if isinstance(value, int) else value
+    if (
+        not isinstance(value, list)
+        or len(value) != 2
+        or not all(isinstance(one, int) and not isinstance(one, bool) and one > 0 for one in value)
+    ):
+        raise layer.unsupported(f"its option {option} is {layer.config.get(option)!r}")
+    return value[0], value[1]
 
 
 def real_number(layer: Layer, option: str, default: float | None = None) -> float:

@@ -13,9 +13,16 @@ import io
 import pickletools
 from typing import Any
 
+from controller.model_build.foreign_pickles import foreign_pickle
+from controller.model_build.numpy_scalars import DTYPES, SCALARS, DType
+
 
 class PickleError(ValueError):
     """The pickle contains something other than a tokenizer's data. One line."""
+
+
+class ForeignPickle(PickleError):
+    """The pickle of another program; the message says what it is and what to do."""
 
 
 _MARK = object()
@@ -35,7 +42,8 @@ _CLASSES: dict[tuple[str, str], type] = {
     **{(module, "Tokenizer"): dict for module in _TOKENIZER_MODULES},
 }
 # Harmless names that only appear as an argument: the factory of a defaultdict.
-_FACTORIES = {("builtins", "int"), ("__builtin__", "int")}
+# Protocol 2 and below write the names of Python 2, where an int is a long.
+_FACTORIES = {(module, name) for module in ("builtins", "__builtin__") for name in ("int", "long")}
 _LITERALS = {
     "NONE": None,
     "NEWTRUE": True,
@@ -43,6 +51,7 @@ _LITERALS = {
 }
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set}
 _NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
+_BYTES = ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8")
 _TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
 _OLD_TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING")
 _IGNORED = ("PROTO", "FRAME", "STOP")
@@ -79,9 +88,12 @@ def read_pickle(raw: bytes) -> Any:
         for opcode, argument, position in pickletools.genops(io.BytesIO(raw)):
             machine.step(opcode.name, argument, position)
         (result,) = machine.stack
-    except PickleError:
-        raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        what = foreign_pickle(raw)
+        if what:
+            raise ForeignPickle(what) from error
+        if isinstance(error, PickleError):
+            raise
         reason = " ".join(str(error).split())[:120]
         raise PickleError(f"the pickle is damaged or cut off: {reason}") from error
     return result
@@ -107,8 +119,10 @@ class _Machine:
             stack.append(_LITERALS[name])
         elif name in _EMPTY:
             stack.append(_EMPTY[name]())
-        elif name in _NUMBERS or name in _TEXTS or name in _OLD_TEXTS:
+        elif name in _NUMBERS or name in _TEXTS or name in _BYTES:
             stack.append(argument)
+        elif name in _OLD_TEXTS:
+            stack.append(_text_of_python_2(argument))
         elif name == "MARK":
             stack.append(_MARK)
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
@@ -155,6 +169,9 @@ class _Machine:
             self._object(stack.pop(), stack.pop())
         elif name == "BUILD":
             state = stack.pop()
+            if isinstance(stack[-1], DType):
+                stack[-1].set_state(state)
+                return
             if not isinstance(state, dict) or not isinstance(stack[-1], dict):
                 raise PickleError(f"an object at byte {position} has no plain attributes")
             stack[-1].update(state)
@@ -169,6 +186,19 @@ class _Machine:
             "_reconstructor",
         ):
             made_by, arguments = arguments[0], ()
+        if made_by.key in DTYPES:
+            self.stack.append(DType(str(arguments[0])))
+            return
+        if made_by.key in SCALARS:
+            kind, raw = arguments
+            self.stack.append(kind.value(raw))
+            return
+        if made_by.key == ("__builtin__", "bytes") and not arguments:
+            self.stack.append(b"")
+            return
+        if made_by.key == ("_codecs", "encode"):  # bytes in a pickle of protocol 2 and below
+            self.stack.append(str(arguments[0]).encode("latin-1"))
+            return
         made = made_by.empty()
         plain = [
             one for one in arguments if not (isinstance(one, _Named) and one.key in _FACTORIES)
@@ -190,3 +220,11 @@ class _Machine:
 
 def _paired(values: list[Any]) -> dict[Any, Any]:
     return dict(zip(values[::2], values[1::2], strict=True))
+
+
+def _text_of_python_2(text: str) -> str:
+    """A `str` of Python 2, whose bytes `pickletools` returns as Latin-1: usually UTF-8."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text

@@ -11,20 +11,22 @@ from typing import Any, Literal
 from controller.model_build.errors import BuildError
 from tox_com_det.model.manifest_reader import DEFAULT_LANGUAGES, LANGUAGE
 from tox_com_det.model.normalization import NORMALIZATIONS, Normalization
-from tox_com_det.model.tokenizer import DEFAULT_FILTERS, TokenizerRules
+from tox_com_det.model.tokenizer import DEFAULT_FILTERS, STYLES, Style, TokenizerRules
 from tox_com_det.model.windows import MOST_WINDOWS, POOLINGS, Pooling
 
+SETTINGS_FILE = "build_settings.json"
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "mode": ("split", "whole"),
     "dtype": ("float32", "float16"),
     "padding": ("pre", "post"),
     "truncating": ("pre", "post"),
     "normalization": NORMALIZATIONS,
+    "style": STYLES,
     "pooling": (None, *POOLINGS),
 }
 _TOKENIZER_FIELDS = (
     *("num_words", "filters", "lower", "split", "char_level", "oov_token"),
-    "normalization",
+    *("normalization", "style"),
 )
 _RANGES = {
     "length": (1, 100_000),
@@ -37,7 +39,7 @@ _NAMES = {"name": r"[a-z0-9_-]{1,40}", "embedding_name": r"[a-z0-9_]{1,40}"}
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a build; the JSON form (`model.json`) has the same keys, none required.
+    """Settings of a build; the JSON form (`build_settings.json`) has the same keys, none required.
 
     Attributes:
         name: name of the model.
@@ -56,6 +58,8 @@ class Settings:
             `num_words` None is no limit.
         normalization: what happens to a text before the tokenizer's rules: nothing (`keras`), or
             `unicode`; the model needs what it was trained with.
+        style: whose rules make tokens of a text: those of Keras' Tokenizer, or of its layer
+            TextVectorization.
         texts: golden outputs in addition to the built-in ones.
     """
 
@@ -78,6 +82,7 @@ class Settings:
     char_level: bool = False
     oov_token: str | None = None
     normalization: Normalization = "keras"
+    style: Style = "tokenizer"
     texts: tuple[str, ...] = field(default=())
 
     def tokenizer(self) -> TokenizerRules:
@@ -85,8 +90,17 @@ class Settings:
         return TokenizerRules(**{name: getattr(self, name) for name in _TOKENIZER_FIELDS})
 
 
-def agree(where: str, index: dict[str, Any], *sources: dict[str, Any]) -> None:
+_KNOWN = {entry.name for entry in fields(Settings)}
+
+
+def agree(
+    where: str, index: dict[str, Any], *sources: dict[str, Any], in_model: bool = False
+) -> None:
     """Refuse a setting that contradicts the tokenizer settings in the word index's file.
+
+    Args:
+        where: the file.
+        in_model: it is the model, whose TextVectorization states them.
 
     Raises:
         BuildError: the first such setting.
@@ -94,26 +108,28 @@ def agree(where: str, index: dict[str, Any], *sources: dict[str, Any]) -> None:
     for source in sources:
         for key, stated in index.items():
             if key in source and source[key] != stated:
+                given = f"{key} is given as {source[key]!r}, but {where} says {stated!r}"
+                if in_model:
+                    raise BuildError(f"{given}, in its TextVectorization: leave out {key}")
                 raise BuildError(
-                    f"{key} is given as {source[key]!r}, but {where} says {stated!r}: the model "
-                    f"needs the tokenizer that it was trained with: leave out {key}, or give the "
-                    "plain word index, {word: index}"
+                    f"{given}: the model needs the tokenizer that it was trained with: leave out "
+                    f"{key}, or give the plain word index, {{word: index}}"
                 )
 
 
 def how_to_give(name: str, value: object = "...") -> str:
-    """How to give a setting, for the end of an error message: as an option or in model.json."""
-    return f"--{name.replace('_', '-')} {value} (or {name!r} in model.json beside the .h5)"
+    """How to give a setting, for the end of an error message: as an option or in its file."""
+    return f"--{name.replace('_', '-')} {value} (or {name!r} in {SETTINGS_FILE} beside the .h5)"
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Keys and values of a `model.json`, checked.
+    """Keys and values of a `build_settings.json`, checked.
 
     Raises:
         BuildError: unreadable, not a JSON object, an unknown key or an invalid value.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BuildError(
             f"{path}: {error.strerror}: name the settings file with --settings"
@@ -122,7 +138,20 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise BuildError(f"{path}: not JSON ({error}): write it again") from error
     if not isinstance(data, dict):
         raise BuildError(f"{path}: not a JSON object")
-    make_settings(str(path), data)
+    if "class_name" in data and "config" in data and data["class_name"] != "Tokenizer":
+        raise BuildError(
+            f"{path}: an architecture of Keras, not the settings of a build: give it with "
+            "--architecture"
+        )
+    try:
+        make_settings(str(path), data)
+    except BuildError as error:
+        if path.name == SETTINGS_FILE or not set(data) - _KNOWN:
+            raise
+        raise BuildError(
+            f"{error}; if this file is somebody else's, write yours as {SETTINGS_FILE} beside the "
+            ".h5, which is then read alone"
+        ) from error
     return data
 
 
@@ -133,13 +162,12 @@ def make_settings(where: str, *sources: dict[str, Any]) -> Settings:
         BuildError: an unknown key or an invalid value.
     """
     settings = Settings()
-    known = {entry.name for entry in fields(Settings)}
     for source in sources:
         for key, value in source.items():
-            if key not in known:
+            if key not in _KNOWN:
                 raise BuildError(
                     f"{where}: unknown setting {key!r}: valid settings are "
-                    f"{', '.join(sorted(known))}"
+                    f"{', '.join(sorted(_KNOWN))}"
                 )
             if key in ("labels", "languages") and isinstance(value, str):
                 value = [one.strip() for one in value.split(",")]
@@ -193,5 +221,10 @@ def _check(where: str, settings: Settings) -> None:
         raise invalid("filters", "text")
     if not _is_text(settings.split) or not settings.split:
         raise invalid("split", "text that is not empty")
+    try:
+        settings.tokenizer()
+    except ValueError as error:
+        raise BuildError(f"{where}: {error}") from error
     if settings.oov_token is not None and not (_is_text(settings.oov_token) and settings.oov_token):
-        raise invalid("oov_token", "text that is not empty")
+        none = f"--no-oov-token (null in {SETTINGS_FILE}) says that there is none"
+        raise invalid("oov_token", f"text that is not empty; {none}")

@@ -20,7 +20,11 @@ from controller.model_build.settings import Settings
 STAMP = ".build.json"
 # Modules outside this package that decide what a bundle contains.
 _APP = Path(tox_com_det.__file__).parent
+_CONTROLLER = Path(__file__).parents[1]
 _SHARED = (
+    _CONTROLLER / "model_card/scorer.py",
+    _CONTROLLER / "scores/texts.py",
+    _APP / "metrics/expected.py",
     _APP / "model/encode.py",
     _APP / "model/manifest.py",
     _APP / "model/normalization.py",
@@ -40,17 +44,19 @@ def sha256(path: Path) -> str:
 def inputs(
     files: Mapping[str, Path | None],
     settings: Settings,
+    origins: Mapping[str, str],
     tools: Mapping[str, str],
     accept_unusual: bool,
 ) -> dict[str, Any]:
     """Hashes of everything that decides what the bundle contains, this code included.
 
-    What the user accepted counts as well: without the option, a build must stop again.
+    What the user stated and accepted counts as well: without the option, a build must stop again.
     """
     code = [*Path(__file__).parent.glob("*.py"), *_SHARED]
     return {
         "files": {name: sha256(path) if path else None for name, path in files.items()},
         "settings": json.loads(json.dumps(asdict(settings))),
+        "origins": dict(origins),
         "code": {path.name: sha256(path) for path in sorted(code)},
         "tools": dict(tools),
         "accept_unusual": accept_unusual,

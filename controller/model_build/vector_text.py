@@ -5,6 +5,7 @@ word2vec's text is the same below a first line `count dimension`.
 
 from __future__ import annotations
 
+import codecs
 import sys
 import warnings
 from collections import deque
@@ -39,6 +40,9 @@ def read_text(stream: BinaryIO, large: bool) -> Iterator[tuple[bytes, bytes]]:
         ValueError, DeprecationWarning: a line is not a word with numbers, or lines are missing.
     """
     first = stream.readline(_CHUNK)
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("the file is UTF-16, not UTF-8: save it as UTF-8")
+    first = first.removeprefix(codecs.BOM_UTF8)
     if not first.strip():
         return
     parts = first.split()

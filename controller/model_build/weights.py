@@ -2,8 +2,8 @@
 
 Legacy `.h5`: a group per top-level layer, whose `weight_names` lists its data sets; those of a
 nested model are one list, first all trainable ones, then the others. `.keras` and `.weights.h5` of
-Keras 3: groups by class name and number, `layers/conv1d_1/vars/0`. Keras itself reads both by
-order; here the short name (`kernel`) must match as well wherever the file states one.
+Keras 3: numbered groups (`numbered_weights`). Keras itself reads both by order; here the short name
+(`kernel`) must match as well wherever the file states one.
 Source: keras/saving/hdf5_format.py (2.x), keras/src/legacy/saving/legacy_h5_format.py and
 keras/src/saving/saving_lib.py (3.x).
 """
@@ -20,8 +20,11 @@ from controller.model_build.architecture import Layer, Network
 from controller.model_build.errors import BuildError
 from controller.model_build.hdf5 import DataSet, as_text
 
-_AGAIN = "save the model again with model.save()"
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+AGAIN = "save the model again with model.save()"
+_NORMALIZATIONS = ("BatchNormalization", "LayerNormalization", "GroupNormalization")
+RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+# Weights that Keras 3 calls otherwise.
+_KERAS_3_NAMES = {"depthwise_kernel": "kernel"}
 
 
 class Weights(Protocol):
@@ -40,19 +43,26 @@ def trainable_names(layer: Layer) -> tuple[list[str], list[str]]:
     """Short names of a layer's weights in Keras' order: the trainable ones, and the others."""
     config, kind = layer.config, layer.class_name
     bias = ["bias"] if config.get("use_bias", True) else []
-    if kind in ("Dense", "Conv1D"):
+    if kind in ("Dense", "Conv1D", "Conv2D"):
         return ["kernel", *bias], []
-    if kind in _RECURRENT:
+    if kind == "SeparableConv1D":
+        return ["depthwise_kernel", "pointwise_kernel", *bias], []
+    if kind == "DepthwiseConv1D":
+        return ["depthwise_kernel", *bias], []
+    if kind == "TimeDistributed":
+        return trainable_names(inner_layer(layer))
+    if kind in RECURRENT:
         return ["kernel", "recurrent_kernel", *bias], []
     if kind == "Bidirectional":
         inner, _ = trainable_names(inner_layer(layer))
         return [f"{one}/{name}" for one in ("forward", "backward") for name in inner], []
-    if kind == "BatchNormalization":
+    if kind in _NORMALIZATIONS:
         affine = [("gamma", "scale"), ("beta", "center")]
-        return (
-            [name for name, option in affine if config.get(option, True)],
-            ["moving_mean", "moving_variance"],
-        )
+        names = [name for name, option in affine if config.get(option, True)]
+        return names, ["moving_mean", "moving_variance"] if kind == "BatchNormalization" else []
+    if kind in ("Attention", "AdditiveAttention"):
+        names = ["scale"] if config.get("use_scale", kind == "AdditiveAttention") else []
+        return names + ["concat_score_weight"] * (config.get("score_mode") == "concat"), []
     if kind == "Embedding":
         return ["embeddings"], []
     if kind == "PReLU":
@@ -92,7 +102,7 @@ class LegacyWeights:
     def _read(self, top: Layer) -> dict[tuple[tuple[str, ...], str], DataSet]:
         what = f"layer {top.position} ({top.class_name} {top.name!r})"
         if top.name not in self._group:
-            raise BuildError(f"{self._where}: no weights for {what}: {_AGAIN}")
+            raise BuildError(f"{self._where}: no weights for {what}: {AGAIN}")
         group = self._group[top.name]
         names = list(names_in(group, "weight_names"))
         needed = list(_in_file_order(top))
@@ -100,7 +110,7 @@ class LegacyWeights:
             short = ", ".join(name for _, name in needed)
             raise BuildError(
                 f"{self._where}: {what} needs {len(needed)} weights ({short}), but the file lists "
-                f"{len(names)}: use the architecture of the same model, or {_AGAIN}"
+                f"{len(names)}: use the architecture of the same model, or {AGAIN}"
             )
         found: dict[tuple[tuple[str, ...], str], DataSet] = {}
         for full_name, (path, name) in zip(names, needed, strict=True):
@@ -110,10 +120,10 @@ class LegacyWeights:
                     f"{self._where}: weight {full_name!r} of layer {top.name!r} is missing: "
                     "the file is damaged, copy or save it again"
                 )
-            if _short(full_name) != name.rpartition("/")[2]:
+            if _short(full_name) not in (name.rpartition("/")[2], _KERAS_3_NAMES.get(name)):
                 raise BuildError(
                     f"{self._where}: weight {full_name!r} of {what} is in the place of {name!r} "
-                    f"of {path[-1]!r}: {_AGAIN}"
+                    f"of {path[-1]!r}: {AGAIN}"
                 )
             found[path, name] = data
         return found
@@ -137,57 +147,6 @@ def _in_file_order(top: Layer) -> Iterator[tuple[tuple[str, ...], str]]:
 def _short(full_name: str) -> str:
     """`dense_1/kernel_1:0` is a kernel."""
     return re.sub(r"(_\d+)?(:0)?$", "", full_name.rpartition("/")[2])
-
-
-class NumberedWeights:
-    """Weights in the numbered groups of `.keras` archives and of Keras 3's `.weights.h5`."""
-
-    def __init__(self, where: str, network: Network, file: h5py.File) -> None:
-        self._where, self._file = where, file
-        self._groups = dict(_numbered(network, ""))
-
-    def of(self, layer: Layer) -> dict[str, DataSet]:
-        """Data sets of a layer by short name.
-
-        Raises:
-            BuildError: the file lacks weights of the layer.
-        """
-        first, second = trainable_names(layer)
-        found: dict[str, DataSet] = {}
-        for number, name in enumerate(first + second):
-            if layer.class_name == "Bidirectional":
-                direction = name.partition("/")[0]
-                place = f"{direction}_layer/cell/vars/{number % (len(first) // 2)}"
-            elif layer.class_name in _RECURRENT:
-                place = f"cell/vars/{number}"
-            else:
-                place = f"vars/{number}"
-            data = self._file.get(f"{self._groups[layer.path]}/{place}")
-            if not isinstance(data, h5py.Dataset):
-                raise BuildError(
-                    f"{self._where}: weight {name!r} of layer {layer.position} "
-                    f"({layer.class_name} {layer.name!r}) is missing: {_AGAIN}"
-                )
-            found[name] = data
-        return found
-
-
-def _numbered(network: Network, prefix: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    used: dict[str, int] = {}
-    for layer in network.layers:
-        kind = layer.class_name if layer.class_name != "Model" else "Functional"
-        name = _snake_case(kind)
-        number = used[name] = used.get(name, -1) + 1
-        group = f"{prefix}layers/{name}" + (f"_{number}" if number else "")
-        if layer.network is None:
-            yield layer.path, group
-        else:
-            yield from _numbered(layer.network, f"{group}/")
-
-
-def _snake_case(name: str) -> str:
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def names_in(group: h5py.Group, attribute: str) -> list[str]:

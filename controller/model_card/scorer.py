@@ -5,21 +5,21 @@ from __future__ import annotations
 import copy
 import statistics
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.model_build.dump_rows import DumpRows
 from controller.model_train.errors import TrainError
 from controller.progress import step_progress
 from tox_com_det.model.bundle import read_head, read_manifest
 from tox_com_det.model.head import Head, HeadError
 from tox_com_det.model.manifest import Manifest, ManifestError
 from tox_com_det.model.predictor import Predictor
-from tox_com_det.store.documents import Row
-from tox_com_det.store.dump import DumpError, find_dump, read_documents, read_row
+from tox_com_det.store.dump import DumpError
 from tox_com_det.store.vectors import Vectors
 
 __all__ = ["Scorer", "Sizes"]
@@ -39,34 +39,25 @@ class Sizes:
     milliseconds: float
 
 
-class _Rows:
-    """The rows of a dump, in place of the database."""
-
-    def __init__(self, rows: dict[str, Row]) -> None:
-        self._rows = rows
-
-    def find(self, words: Collection[str]) -> list[Row]:
-        return [self._rows[word] for word in words if word in self._rows]
-
-
 class Scorer:
     """A bundle that is asked for scores."""
 
-    def __init__(self, bundle: Path) -> None:
-        """Load the bundle. Raises TrainError: it is none, or is damaged."""
+    def __init__(self, bundle: Path, texts: Sequence[str] | None = None) -> None:
+        """Load the bundle, with the rows of the words of `texts` only where they are given.
+
+        Raises TrainError: it is none, or is damaged.
+        """
         try:
             self.manifest: Manifest = read_manifest(bundle)
-            embedding = self.manifest.embedding
-            dump = find_dump(bundle / "dump", embedding)
-            with dump.bson.open("rb") as stream:
-                found = (read_row(one, embedding) for one in read_documents(stream, dump.bson.name))
-                rows = {row.word: row for row in found}
+            tokens = self.manifest.tokenizer.tokens
+            words = None if texts is None else {one for text in texts for one in tokens(text)}
+            rows = DumpRows(bundle, self.manifest.embedding, words)
             content = read_head(bundle, self.manifest)
             head = Head(content, self.manifest)
         except (OSError, ManifestError, HeadError, DumpError) as error:
             raise TrainError(f"{bundle}: {error}: build it with `fab build-model`") from None
-        self._head_bytes, self._dump_bytes, self._words = len(content), dump.bytes, len(rows)
-        vectors = Vectors(_Rows(rows), self.manifest.tokenizer, len(rows))
+        self._head_bytes, self._dump_bytes, self._words = len(content), rows.bytes, len(rows)
+        vectors = Vectors(rows, self.manifest.tokenizer, len(rows))
         self._head, self._vectors = head, vectors
         self._predictor = Predictor(self.manifest, head, vectors)
 

@@ -31,7 +31,7 @@ __all__ = [
     "write_words",
 ]
 
-H5_FILE, WORDS_FILE, SETTINGS_FILE = "model.h5", "word_index.json", "model.json"
+H5_FILE, WORDS_FILE, SETTINGS_FILE = "model.h5", "word_index.json", "build_settings.json"
 REFERENCE_FILE, HELD_OUT_FILE, METRICS_FILE = "reference.json", "held_out.csv", "metrics.json"
 # METRICS_FILE is written last: a directory that has it has everything.
 

@@ -8,17 +8,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from controller.nanode import NanodeError, NoContainerError, centos7
+from controller.nanode import NanodeError, NoContainerError, registry
+from controller.nanode.arch import ARCH
+from controller.nanode.centos7 import CENTOS7
+from controller.nanode.el9 import EL9
 from controller.nanode.engine import Engine, find_engine
 from controller.nanode.host import Host, inspect_host
-from controller.nanode.image import ensure_image
+from controller.nanode.image import SUITES, ensure_image
 from controller.nanode.instance import Files, recorded
-from controller.nanode.lifecycle import create, destroy
+from controller.nanode.lifecycle import create, destroy, require_same_system
 from controller.ports import LOOPBACK
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NO_CONTAINER = 3
-SYSTEMS = ("debian12", "centos7")
+REGISTRY_SYSTEMS = {system.name: system for system in (CENTOS7, EL9, ARCH)}
+SYSTEMS = (*SUITES, *REGISTRY_SYSTEMS)
+SYSTEM_VARIABLE = "NANODE_SYSTEM"
 COMMANDS = {
     "create": "start the local Nanode, or leave it as it is if it is running",
     "url": "print the address of its service",
@@ -67,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--inventory", type=Path, help="inventory file to write")
         if name in ("create", "check"):
             command.add_argument(
-                "--system", choices=SYSTEMS, default=SYSTEMS[0], help="default: %(default)s"
+                "--system", choices=SYSTEMS, help=f"default: {SYSTEM_VARIABLE}, or {SYSTEMS[0]}"
             )
             command.add_argument("--image", help="use this image instead of building one")
         if name == "create":
@@ -90,37 +95,50 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "url":
         print(f"http://{LOOPBACK}:{recorded(files.state).http_port}")
         return
+    system = _system(options)
     host = inspect_host()
     engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
     if options.command == "check":
-        _check(engine, host, options)
+        _check(engine, host, system, options)
     elif options.command == "destroy":
         removed = destroy(engine, name=options.name, files=files)
         print("Removed " + ", ".join(removed) if removed else "Nothing to remove.")
     else:
-        _create(engine, host, files, options)
+        _create(engine, host, files, system, options)
 
 
-def _check(engine: Engine, host: Host, options: argparse.Namespace) -> None:
-    if options.system == "centos7":
-        centos7.require_cgroup_v1(host)
+def _system(options: argparse.Namespace) -> str:
+    """The requested system; destroy asks for none."""
+    system: str = getattr(options, "system", None) or os.environ.get(SYSTEM_VARIABLE) or SYSTEMS[0]
+    if system not in SYSTEMS:
+        raise NanodeError(f"{SYSTEM_VARIABLE}={system}: use one of {', '.join(SYSTEMS)}")
+    return system
+
+
+def _check(engine: Engine, host: Host, system: str, options: argparse.Namespace) -> None:
+    if wanted := REGISTRY_SYSTEMS.get(system):
+        wanted.require_host(host)
         # Standard output is for the answer.
-        centos7.ensure_image(engine, options.image, _say_on_standard_error)
+        registry.ensure_image(wanted, engine, options.image, _say_on_standard_error)
     print(f"Yes, with {engine.name}.")
 
 
-def _create(engine: Engine, host: Host, files: Files, options: argparse.Namespace) -> None:
+def _create(
+    engine: Engine, host: Host, files: Files, system: str, options: argparse.Namespace
+) -> None:
+    require_same_system(files, system)
     capabilities: tuple[str, ...] = ()
-    if options.system == "centos7":
-        centos7.require_cgroup_v1(host)
-        image = centos7.ensure_image(engine, options.image, _say)
-        capabilities = centos7.CAPABILITIES
+    if wanted := REGISTRY_SYSTEMS.get(system):
+        wanted.require_host(host)
+        image = registry.ensure_image(wanted, engine, options.image, _say)
+        capabilities = wanted.capabilities
     else:
-        image = options.image or ensure_image(engine, _say)
+        image = options.image or ensure_image(engine, system, _say)
     create(
         engine,
         host,
         image,
+        system=system,
         name=options.name,
         files=files,
         say=_say,

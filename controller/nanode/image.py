@@ -1,4 +1,4 @@
-"""The image of the local Nanode: Debian 12 with systemd, Python and sshd, cached by its recipe.
+"""The image of the local Nanode: Debian with systemd, Python and sshd, cached by its recipe.
 
 If a registry answers, the image is built on the distribution's own one; otherwise it is built from
 Debian's packages with mmdebstrap. Both have the same packages.
@@ -20,8 +20,8 @@ from controller.nanode.engine import Engine, apt_install
 from controller.nanode.run import last_line, must, run
 
 REPOSITORY = "localhost/tox-com-det-nanode"
-BASE_IMAGE = "docker.io/library/debian:12"
-SUITE = "bookworm"
+# The releases of Debian, and their names in its archive.
+SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 PULL_SECONDS = 60
 PACKAGES = (
     "systemd",
@@ -50,34 +50,47 @@ class Recipe:
     """Everything that decides what is in the image.
 
     Attributes:
+        system: a release of `SUITES`.
         packages: Debian packages in addition to the minimal system.
         authorities: extra certificate authorities, file name and PEM text.
     """
 
+    system: str
     packages: tuple[str, ...]
     authorities: tuple[tuple[str, bytes], ...]
 
+    @property
+    def suite(self) -> str:
+        """The release's name in Debian's archive."""
+        return SUITES[self.system]
+
+    @property
+    def base_image(self) -> str:
+        """The registry's image of the release."""
+        return f"docker.io/library/debian:{self.system.removeprefix('debian')}"
+
     def tag(self) -> str:
         """The image's name, different for every recipe."""
-        digest = hashlib.sha256(repr((SUITE, self.packages, AFTER_INSTALL)).encode())
+        digest = hashlib.sha256(repr((self.suite, self.packages, AFTER_INSTALL)).encode())
         for name, text in self.authorities:
             digest.update(name.encode() + b"\0" + text + b"\0")
-        return f"{REPOSITORY}:debian12-{digest.hexdigest()[:12]}"
+        return f"{REPOSITORY}:{self.system}-{digest.hexdigest()[:12]}"
 
 
-def read_recipe(authorities: Path = EXTRA_AUTHORITIES) -> Recipe:
-    """The recipe for this host."""
+def read_recipe(system: str, authorities: Path = EXTRA_AUTHORITIES) -> Recipe:
+    """The recipe of a release for this host."""
     return Recipe(
+        system,
         PACKAGES,
         tuple((path.name, path.read_bytes()) for path in sorted(authorities.glob("*.crt"))),
     )
 
 
-def containerfile() -> str:
+def containerfile(recipe: Recipe) -> str:
     """The build on top of the registry's image."""
-    packages = " ".join(PACKAGES)
+    packages = " ".join(recipe.packages)
     return (
-        f"FROM {BASE_IMAGE}\n"
+        f"FROM {recipe.base_image}\n"
         "COPY authorities/ /usr/local/share/ca-certificates/\n"
         "RUN apt-get update"
         f" && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {packages}"
@@ -100,22 +113,23 @@ def debootstrap_command(recipe: Recipe, authorities: Path, tarball: Path) -> lis
         f"--include={','.join(recipe.packages)}",
         *hooks,
         f"--customize-hook=chroot \"$1\" sh -c '{AFTER_INSTALL}'",
-        SUITE,
+        recipe.suite,
         str(tarball),
     ]
 
 
-def ensure_image(engine: Engine, say: Callable[[str], None]) -> str:
+def ensure_image(engine: Engine, system: str, say: Callable[[str], None]) -> str:
     """The name of the image, which is built if this host does not have it yet.
 
     Args:
         engine: the container engine.
+        system: a release of `SUITES`.
         say: receives one line per step.
 
     Raises:
         NanodeError: neither a registry nor Debian's packages are available.
     """
-    recipe = read_recipe()
+    recipe = read_recipe(system)
     tag = recipe.tag()
     if run(engine.command("image", "inspect", tag)).returncode == 0:
         return tag
@@ -124,7 +138,7 @@ def ensure_image(engine: Engine, say: Callable[[str], None]) -> str:
         (work / "authorities").mkdir()
         for name, text in recipe.authorities:
             (work / "authorities" / name).write_bytes(text)
-        if _from_registry(engine, tag, work, say):
+        if _from_registry(engine, recipe, tag, work, say):
             return tag
         _from_packages(engine, recipe, tag, work, say)
     return tag
@@ -140,11 +154,13 @@ def pull(engine: Engine, image: str, say: Callable[[str], None]) -> bool:
     return pulled.returncode == 0
 
 
-def _from_registry(engine: Engine, tag: str, work: Path, say: Callable[[str], None]) -> bool:
-    if not pull(engine, BASE_IMAGE, say):
+def _from_registry(
+    engine: Engine, recipe: Recipe, tag: str, work: Path, say: Callable[[str], None]
+) -> bool:
+    if not pull(engine, recipe.base_image, say):
         say("No registry answers.")
         return False
-    (work / "Containerfile").write_text(containerfile())
+    (work / "Containerfile").write_text(containerfile(recipe))
     say("Building the image of the local Nanode on top of it ...")
     command = engine.command("build", "-t", tag, "-f", str(work / "Containerfile"), str(work))
     built = run(command)
@@ -162,7 +178,7 @@ def _from_packages(
     if shutil.which("mmdebstrap") is None:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise NanodeError(
-                f"{BASE_IMAGE} cannot be pulled, and mmdebstrap, which builds an image from "
+                f"{recipe.base_image} cannot be pulled, and mmdebstrap, which builds an image from "
                 "Debian's packages, is not installed: run 'sudo apt-get install mmdebstrap', then "
                 "rerun 'make up'"
             )

@@ -28,12 +28,14 @@ class Instance:
         container: its name in the engine, different for every checkout.
         http_port: loopback TCP port that leads to port 80.
         ssh_port: loopback TCP port that leads to port 22.
+        system: what it runs; records of before name none.
     """
 
     name: str
     container: str
     http_port: int
     ssh_port: int
+    system: str = "debian12"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def create(
     host: Host,
     image: str,
     *,
+    system: str,
     name: str,
     files: Files,
     say: Callable[[str], None],
@@ -47,6 +48,7 @@ def create(
         engine: the container engine.
         host: facts of this host.
         image: name of an image on this host.
+        system: what the image is, for the record.
         name: the host's name in the inventory.
         files: where its files are.
         say: receives one line per step.
@@ -72,7 +74,11 @@ def create(
                 f"{container} cannot be removed",
             )
         instance = Instance(
-            name, container, port("NANODE_HTTP_PORT", 8080), port("NANODE_SSH_PORT", 2222)
+            name,
+            container,
+            port("NANODE_HTTP_PORT", 8080),
+            port("NANODE_SSH_PORT", 2222),
+            system,
         )
         say(f"Starting {container}: systemd as PID 1, 1 GiB of memory ...")
         command = run_command(engine, host, instance, image, files.checkout, volumes, capabilities)
@@ -86,6 +92,20 @@ def create(
     _wait_for_ssh(instance, files)
     say(f"{name} is ready: ssh on {LOOPBACK}:{instance.ssh_port}, http on {instance.http_port}")
     return instance
+
+
+def require_same_system(files: Files, system: str) -> None:
+    """Refuse to go on with a local Nanode that runs another system.
+
+    Raises:
+        NanodeError: there is one; names the commands that replace it.
+    """
+    found = find_recorded(files.state)
+    if found is not None and found.system != system:
+        raise NanodeError(
+            f"{found.name} runs {found.system}, and {system} is requested: remove it with "
+            "'make down' (a scenario's: molecule destroy), then rerun the command"
+        )
 
 
 def destroy(engine: Engine, *, name: str, files: Files) -> list[str]:

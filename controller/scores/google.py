@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from controller.deploy.errors import DeployError
+
+# Imported where it is used: it takes 8 MB, which a build of a model has no use for.
+if TYPE_CHECKING:
+    import requests
 
 __all__ = ["ADDRESS", "Perspective", "Refused", "Unavailable", "read_key"]
 
@@ -55,6 +57,8 @@ class Perspective:
 
     def __init__(self, address: str, key: str) -> None:
         """`address`: without the path, such as `ADDRESS`."""
+        import requests
+
         self._url = address.rstrip("/") + "/v1alpha1/comments:analyze"
         self._address = address
         self._session = requests.Session()
@@ -68,6 +72,8 @@ class Perspective:
             Unavailable: try again later.
             DeployError: no request will succeed: the key, an attribute, the address.
         """
+        import requests
+
         body = {
             "comment": {"text": text},
             "languages": [language],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from controller.deploy.errors import DeployError
 from controller.deploy.predict import open_session
+
+# Imported where it is used: it takes 8 MB, which a build of a model has no use for.
+if TYPE_CHECKING:
+    import requests
 
 __all__ = ["Refused", "Service"]
 
@@ -131,6 +133,8 @@ class Service:
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         """The answer's JSON; asks again, after longer and longer pauses."""
+        import requests
+
         last = ""
         for failures in range(_MOST_FAILURES):
             wait = 2.0**failures
@@ -170,6 +174,8 @@ class Service:
         )
 
     def _send(self, method: str, address: str, body: Mapping[str, Any] | None) -> requests.Response:
+        import requests
+
         try:
             return self._session.request(
                 method,

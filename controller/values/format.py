@@ -35,7 +35,7 @@ def matching(pattern: str, words: str) -> Format:
 
 def optional(one: Format) -> Format:
     """A format or nothing."""
-    return Format(one.words + ', or "" for none', one.accepts, empty=True)
+    return Format(one.words + ', or "" for none', one.accepts, empty=True, quoted=one.quoted)
 
 
 def quoted(one: Format) -> Format:

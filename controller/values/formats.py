@@ -188,6 +188,7 @@ FILE_NAME = matching(
 LOCAL_FILE = matching(r"[^\x00-\x1f\x7f]{1,4096}", "the path of a file")
 SHA256 = matching(r"[0-9A-Fa-f]{64}", "a SHA-256, 64 hexadecimal digits")
 FINGERPRINT = matching(r"[0-9A-F]{40}", "a fingerprint, 40 hexadecimal digits in upper case")
+COMMIT = matching(r"[0-9a-f]{40}", "a Git commit, 40 hexadecimal digits in lower case")
 PACKAGE = matching(
     r"[A-Za-z0-9@/][A-Za-z0-9+._:~@/=^*<>-]{0,254}", "the name of a package, such as htop"
 )
@@ -226,6 +227,30 @@ PEM = Format(
 )
 WHEEL_TARGET = Format(
     f"a platform that wheels are locked for, {' or '.join(sorted(TARGETS))}", TARGETS.__contains__
+)
+# What restic takes, without blanks; an address with a password would be shown, so there is none.
+REPOSITORY = matching(
+    r"/(?!.*/\.\.(?:/|$))[\w./+@,=~-]+"
+    r"|sftp:(?!//)[\w.-]+@[\w.-]+:[\w./+@,=~-]+"
+    r"|sftp://[\w.-]+@[\w.-]+(:[0-9]{1,5})?/[\w./+@,=~-]+"
+    r"|s3:https?://[\w.-]+(:[0-9]{1,5})?/[\w./+=~-]+",
+    "a directory, sftp:user@host:path or s3:https://host/bucket",
+)
+KNOWN_HOST = matching(
+    r"[^\s\x00-\x1f#]+ (ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{40,}={0,3}"
+    r"( [^\x00-\x1f]*)?",
+    "a line as ssh-keyscan prints it, such as backup.example.org ssh-ed25519 AAAA...",
+)
+S3_KEY = quoted(
+    matching(
+        r"[\x21-\x7e]{8,256}", "an access key of S3 in quotes, 8 characters or more, no blanks"
+    )
+)
+LONG_PASSWORD = quoted(
+    matching(r"[^\x00-\x1f\x7f]{12,1024}", "a password in quotes, 12 characters or more")
+)
+CALENDAR = matching(
+    r"[A-Za-z0-9*][A-Za-z0-9*:/.,~ -]{0,127}", 'a time as OnCalendar= takes it, such as "03:31"'
 )
 # The lists of the Perspective API are written with commas and "=" between their parts.
 ATTRIBUTE = matching(r"[A-Z][A-Z0-9_]{0,63}", "an attribute of Perspective, such as TOXICITY")

@@ -10,6 +10,7 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.parsing.yaml.objects import AnsibleVaultEncryptedUnicode
 from ansible.plugins.action import ActionBase
 
+from controller.values.backup import backup_problems
 from controller.values.options import (
     ROLES,
     defaults_of_roles,
@@ -18,6 +19,12 @@ from controller.values.options import (
 )
 from controller.values.problems import problems_of
 from controller.values.tls import tls_problems
+from controller.values.trust import trusted
+
+try:  # from 2.19 on, every value knows where it was written
+    from ansible._internal._datatag._tags import Origin
+except ImportError:
+    Origin = None
 
 SHOWN = 200
 DOCUMENTATION = """
@@ -52,7 +59,7 @@ class ActionModule(ActionBase):
 
     def _lines(self, variables: Mapping[str, Any]) -> Iterator[str]:
         templar = self._templar.copy_with_new_env(
-            available_variables={**defaults_of_roles(), **variables}
+            available_variables={**trusted(defaults_of_roles()), **variables}
         )
         keys = {str(key): key for key in variables}
         tags = variables.get("ansible_run_tags", ["all"])
@@ -73,15 +80,17 @@ class ActionModule(ActionBase):
             for at, words in problems_of(name, value):
                 yield f"{at} {words} ({where})"
         if "tls_mode" in variables and is_of_run("tls_mode", tags):
-            yield from tls_problems(self._tls_options(templar))
+            yield from tls_problems(self._options_of("tls", templar))
+        if "backup_repository" in variables and is_of_run("backup_repository", tags):
+            yield from backup_problems(self._options_of("backup", templar))
 
-    def _tls_options(self, templar: Any) -> dict[str, Any]:
-        """Return the options of role tls, without those that need a server's facts."""
+    def _options_of(self, role: str, templar: Any) -> dict[str, Any]:
+        """Return the options of a role, without those that need a server's facts."""
         found = {}
         for name in options_of_roles():
-            if name.startswith("tls_"):
+            if name.startswith(f"{role}_"):
                 try:
-                    found[name] = plain(templar.template("{{ " + name + " }}"))
+                    found[name] = plain(templar.template(trusted("{{ " + name + " }}")))
                 except AnsibleError:  # reported above
                     continue
         return found
@@ -117,11 +126,20 @@ def reason(error: AnsibleError) -> str | None:
 def place_of(key: Any, value: Any) -> str:
     """Return the file and line in which a variable is set, as far as they are known."""
     for one in (value, key):
-        source, line, _ = getattr(one, "ansible_pos", (None, 0, 0))
+        source, line = written_at(one)
         # A key keeps the place where it was set first, which may be a role's defaults.
         if source and Path(source).is_file() and ROLES not in Path(source).resolve().parents:
             return f"{short(Path(source))}, line {line}"
     return "set in the inventory or with --extra-vars"
+
+
+def written_at(value: Any) -> tuple[str | None, int]:
+    """Return the file and the line of a value; no file where Ansible does not know it."""
+    if Origin is None:
+        source, line, _ = getattr(value, "ansible_pos", (None, 0, 0))
+        return source, line
+    origin = Origin.get_tag(value)
+    return (origin.path, origin.line_num or 0) if origin else (None, 0)
 
 
 def short(path: Path) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toxctl import (
+    backup_alarms,
     certificate_alarms,
     damage,
     files,
@@ -39,6 +40,7 @@ def warnings(config: Config, live: str | None, slots: Mapping[str, Any]) -> list
     return [
         *_nginx(config, live),
         *certificate_alarms.warnings(config),
+        *backup_alarms.warnings(config),
         *_damage(config),
         *_keys(config),
         *_suggestions(slots.get(live or "", {})),

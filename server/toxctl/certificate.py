@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from toxctl import acme, certificate_store, events, files, selfsigned, tls_config
+from toxctl import acme, certificate_store, events, facts, files, selfsigned, tls_config
 from toxctl.certificate_store import Live
 from toxctl.errors import ToxctlError
 from toxctl.tls_config import TlsConfig
@@ -95,7 +96,9 @@ def place(config: TlsConfig, request: Any) -> dict[str, Any]:
 def placeholder(config: TlsConfig) -> dict[str, Any]:
     """Give nginx a self-signed certificate if it has none, so that it can answer challenges."""
     with certificate_store.locked(config):
-        if certificate_store.live(config) is not None:
+        found = certificate_store.live(config)
+        if found is not None:
+            _record(config, found)
             return {"changed": False, **report(config)}
         source = "selfsigned" if config.mode == "selfsigned" else "placeholder"
         return _placed(config, *selfsigned.create(config.names, config.selfsigned_days), source)
@@ -151,5 +154,11 @@ def _still_served(config: TlsConfig) -> str:
 
 
 def _placed(config: TlsConfig, certificate: str, key: str, source: str) -> dict[str, Any]:
-    _, changed = certificate_store.place(config, certificate, key, source)
+    found, changed = certificate_store.place(config, certificate, key, source)
+    _record(config, found)
     return {"changed": changed, **report(config)}
+
+
+def _record(config: TlsConfig, found: Live) -> None:
+    directory = os.path.dirname(config.directory)
+    facts.record(directory, certificate_ends=round(found.certificate.not_after))

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from toxctl import config, events
+from toxctl import backup_verbs, config, events
 from toxctl.errors import Interrupted, ToxctlError
 from toxctl.verbs import CERTIFICATE, VERBS, certificate_verb
 from toxctl.version import __version__
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     _add_keys(add)
     _add_suggestions(add)
     _add_certificate(add)
+    backup_verbs.add_options(add)
     return top
 
 
@@ -47,7 +48,7 @@ def _add_switching(add: Add) -> None:
     status = add("status", "show what is live, the slots and the installed releases")
     status.add_argument("--quick", action="store_true", help="no /readyz, no sizes, no releases")
     status.add_argument("--manifest", action="store_true", help="include the live model's manifest")
-
+    status.add_argument("--health", action="store_true", help="include what `fab doctor` judges")
     status.add_argument(
         "--verify", action="store_true", help="compare the files of all releases; 1 if one differs"
     )

@@ -21,6 +21,7 @@ __all__ = [
     "files_of",
     "normalization_of",
     "path_of",
+    "settings_of",
     "windows_of",
 ]
 
@@ -138,3 +139,10 @@ def windows_of(manifest: Any) -> int | None:
     for key in ("windows", "most"):
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, int) else None
+
+
+def settings_of(manifest: Any) -> str | None:
+    """Return what the build said of its settings and their origins; None from older builds."""
+    built_with = manifest.get("built_with") if isinstance(manifest, dict) else None
+    found = built_with.get("settings") if isinstance(built_with, dict) else None
+    return found if isinstance(found, str) else None

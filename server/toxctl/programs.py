@@ -147,7 +147,7 @@ def module(config: Config, app: str, name: str, *arguments: str) -> list[str]:
 
     Args:
         app: directory of an installed app.
-        name: `collections`, `restore`, `suggestions` or `verify`.
+        name: `backup`, `collections`, `restore`, `suggestions` or `verify`.
     """
     python = os.path.join(app, "venv", "bin", "python")
     # `suggestions` is one level higher, and so are all of them in releases of version 0.1.

@@ -9,7 +9,7 @@ from typing import Any
 
 from toxctl import damage, files, usable
 from toxctl.config import Config
-from toxctl.manifest import collection_of, normalization_of, path_of, windows_of
+from toxctl.manifest import collection_of, normalization_of, path_of, settings_of, windows_of
 from toxctl.protection import Protection
 from toxctl.slots import Slots
 
@@ -102,6 +102,7 @@ def _entry(kind: str, path: str) -> Entry:
         entry["collection"] = collection_of(manifest)
         entry["normalization"] = normalization_of(manifest)
         entry["windows"] = windows_of(manifest)
+        entry["settings"] = settings_of(manifest)
     return entry
 
 

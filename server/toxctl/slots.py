@@ -7,9 +7,10 @@ Two instances of one systemd unit, each with a socket of its own. nginx connects
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, NamedTuple
 
-from toxctl import damage, usable
+from toxctl import damage, facts, usable
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.files import clock, link_target, read_json, write_json
@@ -102,6 +103,7 @@ class Slots:
             previous = before.get("previous") if same or useless else kept
         value = {"slot": slot, **release._asdict(), "at": clock(), "previous": previous}
         write_json(self.confirmed_file, value)
+        facts.record(os.path.dirname(self.config.path), deployed=round(time.time()))
         return value
 
     def forget(self, path: str) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from toxctl import alarms, certificate, memory, releases, systemd, tls_config, verification
+from toxctl import (
+    alarms,
+    backup_state,
+    certificate,
+    health,
+    memory,
+    releases,
+    systemd,
+    tls_config,
+    verification,
+)
 from toxctl.config import Config
 from toxctl.deploy_lock import holder_now
 from toxctl.errors import NotReady
@@ -36,7 +46,11 @@ SHOWN = (
 
 
 def report(
-    config: Config, quick: bool = False, manifest: bool = False, verify: bool = False
+    config: Config,
+    quick: bool = False,
+    manifest: bool = False,
+    verify: bool = False,
+    machine: bool = False,
 ) -> dict[str, Any]:
     """Return the whole report.
 
@@ -44,6 +58,7 @@ def report(
         quick: without /readyz, and without releases, sizes and memory.
         manifest: with the live model's manifest.
         verify: with the files of all releases compared with what was recorded of them.
+        machine: with the facts that `fab doctor` judges.
     """
     slots = Slots(config)
     live, confirmed = slots.live(), slots.confirmed()
@@ -59,6 +74,7 @@ def report(
     }
     tls = tls_config.load(tls_config.beside(config.path))
     found["certificate"] = certificate.report(tls) if tls else None
+    found["backup"] = backup_state.report(config)
     if verify:
         found["verified"] = verification.verify_all(config)
     if not quick:
@@ -72,6 +88,8 @@ def report(
             "memory": memory.report(),
             "warnings": alarms.warnings(config, live, found["slots"]),
         }
+    if machine:
+        found["health"] = health.report(config)
     if manifest:
         release = slots.pinned(live)
         found["manifest"] = read_json(path_of(release.model)) if release else None

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from toxctl import text_of_backups
 from toxctl.files import megabytes
 
 __all__ = [
@@ -38,6 +39,8 @@ def status(found: Result) -> str:
         lines.append(f"{words}: `toxctl recover`, or the next deploy, returns to it")
     if found.get("certificate"):
         lines += certificate({**found["certificate"], "problem": None}).splitlines()
+    if found.get("backup"):
+        lines.append(text_of_backups.status(found["backup"]))
     lines += (_slot(slot, entry, slot == found["live"]) for slot, entry in found["slots"].items())
     if found["lock"]:
         lines.append(f"deploy lock: {_holder(found['lock'])}")

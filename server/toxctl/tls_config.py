@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 from dataclasses import dataclass, fields
 
+from toxctl import settings_file
 from toxctl.errors import ToxctlError
 
 __all__ = ["MODES", "REPAIR", "TlsConfig", "beside", "is_address", "load", "normal"]
@@ -59,7 +59,7 @@ class TlsConfig:
 
 def beside(server_json: str) -> str:
     """Return the path of the tls.json that belongs to a server.json, which need not exist."""
-    return os.path.join(os.path.dirname(os.path.abspath(server_json)), "tls.json")
+    return settings_file.beside(server_json, "tls.json")
 
 
 def load(path: str) -> TlsConfig | None:
@@ -68,16 +68,8 @@ def load(path: str) -> TlsConfig | None:
     Raises:
         ToxctlError: kind `config`; it names the keys that are missing or wrong.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ToxctlError(f"{path} cannot be read ({error}): {REPAIR}", "config") from None
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ToxctlError(f"{path} is not in format {FORMAT}: {REPAIR}", "config")
-    if data.get("mode") == "off":
+    data = settings_file.read(path, FORMAT, REPAIR)
+    if data is None or data.get("mode") == "off":
         return None
     names = [field.name for field in fields(TlsConfig)]
     wrong = [name for name in names if not _is_valid(name, data.get(name))]

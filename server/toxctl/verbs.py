@@ -34,6 +34,7 @@ from toxctl import (
     verify,
 )
 from toxctl.audit import Audit
+from toxctl.backup_verbs import backup_verb
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.recover import recover
@@ -48,7 +49,7 @@ Answer = tuple[dict[str, Any], str]  # the result, and the same as text
 
 
 def _status(config: Config, options: Options) -> Answer:
-    found = status.report(config, options.quick, options.manifest, options.verify)
+    found = status.report(config, options.quick, options.manifest, options.verify, options.health)
     problem = verification.failure(found.get("verified", []))
     if problem:
         events.text(text.status(found))
@@ -212,6 +213,7 @@ def _standard_input() -> Any:
 
 VERBS: dict[str, Callable[[Config, Options], Answer]] = {
     "activate": _activate,
+    "backup": backup_verb,
     "discard": _discard,
     "history": _history,
     "install": _install,

@@ -37,6 +37,7 @@ def verify(
     app_name: str | None = None,
     memory_bytes: int | None = None,
     complete: bool = False,
+    database: str | None = None,
 ) -> dict[str, Any]:
     """Check a model's files, then let the app load it and compare its golden outputs.
 
@@ -45,6 +46,7 @@ def verify(
         app_name: path or name; None for the live app.
         memory_bytes: limit; None for memory_max.
         complete: mark the model as complete if all of that succeeds.
+        database: where its word vectors are; None for the manifest's.
 
     Returns:
         What the app found, and the limit and the free memory in bytes.
@@ -75,7 +77,7 @@ def verify(
             free_bytes=free,
         )
     events.say(f"loading the model with at most {megabytes(limit)} ({megabytes(free)} are free)")
-    answer = _load(config, model, app, limit, free)
+    answer = _load(config, model, app, limit, free, database)
     # Version 0.1 of the app says known_answers.
     count = answer.pop("known_answers", None)
     if complete:
@@ -84,8 +86,11 @@ def verify(
     return {"golden_outputs": count, **answer, "limit_bytes": limit, "free_bytes": free}
 
 
-def _load(config: Config, model: str, app: str, limit: int, free: int) -> dict[str, Any]:
+def _load(
+    config: Config, model: str, app: str, limit: int, free: int, database: str | None
+) -> dict[str, Any]:
     """Let the app verify the model in a scope of its own; return its answer."""
+    elsewhere = ["--database", database] if database else []
     unit = f"tox_com_det-verify-{os.getpid()}.scope"
     command = [
         *("systemd-run", "--scope", "--quiet", f"--unit={unit}"),
@@ -93,7 +98,7 @@ def _load(config: Config, model: str, app: str, limit: int, free: int) -> dict[s
         f"--description=tox_com_det: verify {os.path.basename(model)}",
         *systemd.memory_options(systemd.version(), limit),
         *("sh", "-c", LIMITED, "sh", str(limit)),
-        *programs.module(config, app, "verify", "--model", model),
+        *programs.module(config, app, "verify", "--model", model, *elsewhere),
     ]
     try:
         done = programs.run(command, VERIFY_SECONDS, programs.service_environment(config, app))

@@ -23,7 +23,7 @@ from controller.deploy.paths import SAMPLE_MODEL
 from controller.model_build.dump import DATABASE, write_dump
 from tox_com_det.model.manifest import HEAD_FILE, Manifest, content_version
 
-H5, WORD_INDEX, SETTINGS = "toxic_comment_detector.h5", "word_index.json", "model.json"
+H5, WORD_INDEX, SETTINGS = "toxic_comment_detector.h5", "word_index.json", "build_settings.json"
 HUNGRY_BYTES, HEAVY_BYTES = 600 << 20, 20 << 20
 BIG_WORDS, BIG_DIMENSION = 200_000, 20
 

@@ -25,11 +25,13 @@ GOOD: dict[str, Any] = {
     "common_args": "",
     "extra_args": "",
     "hooks_dir": "",
+    "firewall": {"services": ["http"], "ports": []},
     "names": ["ansible_host"],
     "own_names": [],
 }
-# Of the inventory's own texts; `place` and `names` are Ansible's.
-FUZZED = sorted(set(inventory.ASKED) - {"place", "names"})
+# Of the inventory's own texts; `place` and `names` are Ansible's,
+# and `firewall` is of values that role firewalld checks.
+FUZZED = sorted(set(inventory.ASKED) - {"place", "firewall", "names"})
 
 
 def test_every_variable_that_is_asked_is_fuzzed() -> None:

@@ -25,6 +25,7 @@ FREE = {
     "package_sources_centos_key",
     "package_sources_epel_key",
     "flask_app_mongodb_uri",
+    "backup_password",
     "miniconda_environments",
 }
 

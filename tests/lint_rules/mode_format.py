@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ansiblelint.file_utils import Lintable
-from project_rule import ProjectRule, own_part, tasks_of
+from project_rule import ProjectRule, entry_line, own_part, tasks_of
 
 MODE = re.compile(r"0[0-7]{3}|\{\{.*\}\}")
 
@@ -24,7 +24,7 @@ class ModeFormat(ProjectRule):
         for task in tasks_of(file):
             for value in _values(own_part(task), "mode"):
                 if not isinstance(value, str) or not MODE.fullmatch(value):
-                    yield task["__line__"], f"the mode {value!r} is not four digits in quotes"
+                    yield entry_line(task), f"the mode {value!r} is not four digits in quotes"
 
 
 def _values(value: object, key: str) -> Iterator[object]:

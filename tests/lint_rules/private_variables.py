@@ -7,7 +7,15 @@ from typing import Any
 
 from ansiblelint.constants import ANNOTATION_KEYS
 from ansiblelint.file_utils import Lintable
-from project_rule import ROLE_INCLUDES, ProjectRule, line_of, own_part, role_directory, tasks_of
+from project_rule import (
+    ROLE_INCLUDES,
+    ProjectRule,
+    entry_line,
+    line_of,
+    own_part,
+    role_directory,
+    tasks_of,
+)
 
 SET_FACT = "ansible.builtin.set_fact"
 
@@ -32,7 +40,7 @@ class PrivateVariablePrefix(ProjectRule):
             names = set(file.data) - set(ANNOTATION_KEYS)
             found = [(line_of(file, name), name) for name in names]
         elif file.kind in ("tasks", "handlers"):
-            found = [(task["__line__"], name) for task in tasks_of(file) for name in _set_by(task)]
+            found = [(entry_line(task), name) for task in tasks_of(file) for name in _set_by(task)]
         for line, name in sorted(found):
             if not name.startswith((prefix, "ansible_")):
                 yield line, f"{name} does not begin with {prefix}"

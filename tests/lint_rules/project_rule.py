@@ -14,6 +14,7 @@ from typing import Any
 from ansiblelint.errors import MatchError
 from ansiblelint.file_utils import Lintable
 from ansiblelint.rules import AnsibleLintRule
+from ansiblelint.yaml_utils import get_line_column
 
 # A choice for the whole site: each role that reads it specifies it, so no role's name is in front.
 SITE_WIDE = {"python_provider"}
@@ -67,6 +68,11 @@ def _walk(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield task
         for branch in BRANCHES:
             yield from _walk(task.get(branch) or [])
+
+
+def entry_line(entry: dict[str, Any]) -> int:
+    """Return the line on which a task or a play begins; from 2.19 on, Ansible's words know it."""
+    return int(entry.get("__line__") or get_line_column(next(iter(entry)))[0])
 
 
 def own_part(task: dict[str, Any]) -> dict[str, Any]:

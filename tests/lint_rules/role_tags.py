@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansiblelint.file_utils import Lintable
-from project_rule import ProjectRule, as_list, own_part, project_directory, tasks_of
+from project_rule import (
+    ProjectRule,
+    as_list,
+    entry_line,
+    own_part,
+    project_directory,
+    tasks_of,
+)
 
 # Tags with a meaning of Ansible's own.
 SPECIAL = {"always", "never"}
@@ -29,15 +36,15 @@ class RoleTags(ProjectRule):
         if file.kind == "playbook":
             for play in file.data:
                 tagged.append(play)
-                for entry in play.get("roles") or []:
-                    entry = entry if isinstance(entry, dict) else {"role": entry}
+                for given in play.get("roles") or []:
+                    entry = given if isinstance(given, dict) else {"role": given}
                     tagged.append(entry)
                     if entry["role"] not in _tags(entry):
-                        line = entry.get("__line__", play["__line__"])
+                        line = entry_line(given if isinstance(given, dict) else play)
                         yield line, f"the role {entry['role']} does not have its name as a tag"
         for data in tagged:
             for tag in sorted(set(_tags(data)) - known):
-                yield data["__line__"], f"the tag {tag} is not the name of a role"
+                yield entry_line(data), f"the tag {tag} is not the name of a role"
 
 
 def _tags(data: dict[str, Any]) -> list[str]:

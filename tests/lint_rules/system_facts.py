@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ansiblelint.file_utils import Lintable
 from jinja2 import nodes
 from jinja_expressions import expressions, parse
-from project_rule import ProjectRule, own_part, role_directory, tasks_of
+from project_rule import ProjectRule, entry_line, own_part, role_directory, tasks_of
 
 # Facts that only a test of the system uses; distribution_release may be part of an address.
 NAMED_SYSTEMS = {"distribution", "os_family"}
@@ -32,7 +32,7 @@ class SystemFacts(ProjectRule):
             for task in tasks_of(file):
                 for text, condition in expressions(_without_messages(own_part(task))):
                     for fact in distribution_tests(text, condition):
-                        yield task["__line__"], f"the task tests {fact}; {ADVICE}"
+                        yield entry_line(task), f"the task tests {fact}; {ADVICE}"
 
 
 def distribution_tests(text: str, condition: bool) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 from ansiblelint.file_utils import Lintable
-from project_rule import TEMPLATE, ProjectRule, role_directory, tasks_of
+from project_rule import TEMPLATE, ProjectRule, entry_line, role_directory, tasks_of
 
 HEADER = re.compile(r"\{\{ ansible_managed \| comment(\('\w+'\))? \}\}$")
 # An XML declaration or the interpreter of a script has to be the first line.
@@ -55,7 +55,7 @@ class TemplateValidation(ProjectRule):
             arguments = task.get(TEMPLATE)
             if not isinstance(arguments, dict):
                 continue
-            line = task["__line__"]
+            line = entry_line(task)
             if "validate" not in arguments:
                 if not NO_CHECKER.search(_comment_above(file, line)):
                     yield line, "no validate, and no comment above that there is no checker"

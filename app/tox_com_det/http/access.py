@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, request
 
-from tox_com_det.http.errors import error_body
+from tox_com_det.http.errors import ApiError, error_response
 from tox_com_det.keys.access import Access, AccessRefused, Client, KeyMissing, QuotaExceeded
 from tox_com_det.keys.key_file import KeyFile
 from tox_com_det.settings import Settings
@@ -20,8 +20,7 @@ def add_access(app: Flask, settings: Settings) -> Access:
     @app.errorhandler(AccessRefused)
     def refused(error: AccessRefused) -> Response:
         status, code, message = _describe(error)
-        response = jsonify(error_body(status, code, message))
-        response.status_code = status
+        response = error_response(ApiError(status, code, message))
         if status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
         return response

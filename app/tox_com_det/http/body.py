@@ -1,4 +1,4 @@
-"""Parses and checks the body of POST /predict."""
+"""Parses JSON bodies, and checks the one of POST /predict."""
 
 from __future__ import annotations
 
@@ -37,11 +37,7 @@ def parse_predict(
         ApiError: 415 unsupported_media_type, 400 bad_json, wrong_type, missing_field,
             unknown_field, empty_text, 413 text_too_long, too_many_texts.
     """
-    if media_type != MEDIA_TYPE:
-        raise ApiError(415, "unsupported_media_type", f"send Content-Type: {MEDIA_TYPE}")
-    if charset is not None and charset.lower() not in ("utf-8", "utf8"):
-        raise ApiError(415, "unsupported_media_type", "send JSON in UTF-8")
-    data = _parse_json(body)
+    data = parse_json(body, media_type, charset)
     if not isinstance(data, dict):
         raise ApiError(
             400,
@@ -76,7 +72,16 @@ def parse_predict(
     )
 
 
-def _parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, media_type: str, charset: str | None) -> Any:
+    """Parse a body as JSON; the arguments are those of `parse_predict`.
+
+    Raises:
+        ApiError: 415 unsupported_media_type, 400 bad_json.
+    """
+    if media_type != MEDIA_TYPE:
+        raise ApiError(415, "unsupported_media_type", f"send Content-Type: {MEDIA_TYPE}")
+    if charset is not None and charset.lower() not in ("utf-8", "utf8"):
+        raise ApiError(415, "unsupported_media_type", "send JSON in UTF-8")
     if not body:
         raise ApiError(400, "bad_json", 'the body is empty, expected JSON such as {"text": "..."}')
     try:

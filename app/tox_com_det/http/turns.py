@@ -16,9 +16,12 @@ import ipaddress
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any
+
+from tox_com_det.http.turn_parts import SHARE, Share, Waiter
 
 # Set by nginx on every request; a client's own header of this name does not arrive.
 CLIENT = "HTTP_X_TOX_COM_DET_CLIENT"
@@ -49,7 +52,11 @@ class Busy(Exception):
 
 def client_of(environ: Mapping[str, Any]) -> str:
     """Who sent a request: an IPv4 address, the /64 network of an IPv6 address, or `PROBE`."""
-    name = str(environ.get(CLIENT) or environ.get("REMOTE_ADDR") or "")
+    return _client_named(str(environ.get(CLIENT) or environ.get("REMOTE_ADDR") or ""))
+
+
+@lru_cache(maxsize=1024)
+def _client_named(name: str) -> str:
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
@@ -63,50 +70,77 @@ def client_of(environ: Mapping[str, Any]) -> str:
 class Turns:
     """Hands out turns to the threads of one process. Thread-safe."""
 
-    def __init__(self, threads: int, wait_seconds: float | None = None) -> None:
-        """Turns for `threads` threads; some of them stay free for probes and refusals."""
+    def __init__(
+        self,
+        threads: int,
+        wait_seconds: float | None = None,
+        clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """Turns for `threads` threads; some of them stay free for probes and refusals.
+
+        `clock`: seconds of the processor that the calling thread has used, with those that others
+        used for it (`Workers.thread_time`).
+        """
+        self._clock = clock
         self._wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self._most = threads - min(4, threads // 8)
         self._lock = threading.Lock()
         self._progress = threading.Condition(self._lock)
-        self._shares: set[_Share] = set()
-        self._of_thread = threading.local()
+        self._shares: set[Share] = set()
         self._running: Counter[str] = Counter()
         # Of each client in the order of their next turns.
-        self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[Waiter]] = OrderedDict()
         # The two clients that were here last, and when.
         self._seen: OrderedDict[str, float] = OrderedDict()
 
-    @contextmanager
-    def turn(self, client: str) -> Iterator[None]:
+    def turn(self, client: str) -> AbstractContextManager[None]:
         """Wait for a turn of `client`, and hold it. Between two steps of the work call `rest`.
 
-        Raises:
+        Raises, when it is entered:
             Busy: too many requests wait, or this one waited for too long.
         """
-        if client == PROBE:
-            with self._share(client):
-                yield
-            return
-        waiter = _Waiter()
+        return _Turn(self, client)
+
+    def begin(self, client: str) -> Share:
+        """Wait for a turn; see `turn`, which ends it as well."""
+        if client != PROBE:
+            self._wait(client)
+        share = Share(client, self._clock(), REST_SECONDS_IN_ALL)
+        with self._lock:
+            self._shares.add(share)
+        return share
+
+    def end(self, share: Share) -> None:
+        """End a turn; see `turn`."""
+        with self._progress:
+            self._shares.remove(share)
+            if self._shares:
+                self._progress.notify_all()
+            if share.client == PROBE:
+                return
+            self._running[share.client] -= 1
+            if not self._running[share.client]:
+                del self._running[share.client]
+            if self._waiting:
+                self._start_next()
+
+    def _wait(self, client: str) -> None:
         with self._lock:
             self._make_room(client)
             self._see(client)
+            if not self._waiting and self._has_place(client):
+                self._running[client] += 1
+                return
+            waiter = Waiter()
             self._waiting.setdefault(client, deque()).append(waiter)
             self._start_next()
-        if not waiter.decided.wait(self._wait_seconds):
+        if not waiter.wait(self._wait_seconds):
             self._give_up(client, waiter)
         if waiter.refused:
             raise Busy
-        try:
-            with self._share(client):
-                yield
-        finally:
-            with self._lock:
-                self._running[client] -= 1
-                if not self._running[client]:
-                    del self._running[client]
-                self._start_next()
+
+    def _has_place(self, client: str) -> bool:
+        return self._running.total() < RUNNING and self._running[client] < self._places(client)
 
     def held(self) -> tuple[int, int]:
         """How many requests run, and how many wait."""
@@ -118,29 +152,20 @@ class Turns:
         with self._lock:
             return sum(share.rests for share in self._shares)
 
-    @contextmanager
-    def _share(self, client: str) -> Iterator[None]:
-        share = self._of_thread.share = _Share(client)
-        with self._lock:
-            self._shares.add(share)
-        try:
-            yield
-        finally:
-            self._of_thread.share = None
-            with self._progress:
-                self._shares.remove(share)
-                self._progress.notify_all()
-
     def rest(self) -> None:
         """Let requests of other clients go first that have used the processor less.
 
         Called by a thread that holds a turn, between two steps of its work; nothing otherwise.
         """
-        share: _Share | None = getattr(self._of_thread, "share", None)
+        share = SHARE.get()
         if share is None:
             return
+        share.used = self._clock() - share.began
+        if share.used <= LONG_SECONDS and len(self._shares) == 1:
+            # Nobody is there to go first, and nobody waits to hear of it.
+            share.stepped = time.monotonic()
+            return
         with self._progress:
-            share.used = time.thread_time() - share.began
             self._progress.notify_all()
             begin = now = time.monotonic()
             most = min(REST_SECONDS, share.rest)
@@ -155,7 +180,7 @@ class Turns:
             share.rest -= now - begin
             share.stepped = now
 
-    def _shorter(self, share: _Share) -> bool:
+    def _shorter(self, share: Share) -> bool:
         """Whether a request of another client runs that has used less."""
         return any(
             other.used < share.used and other.client != share.client for other in self._shares
@@ -183,18 +208,18 @@ class Turns:
             raise Busy
         self._refuse(greediest, self._waiting[greediest][-1])
 
-    def _give_up(self, client: str, waiter: _Waiter) -> None:
+    def _give_up(self, client: str, waiter: Waiter) -> None:
         with self._lock:
-            if not waiter.decided.is_set():
+            if not waiter.decided:
                 self._refuse(client, waiter)
 
-    def _refuse(self, client: str, waiter: _Waiter) -> None:
+    def _refuse(self, client: str, waiter: Waiter) -> None:
         queue = self._waiting[client]
         queue.remove(waiter)
         if not queue:
             del self._waiting[client]
         waiter.refused = True
-        waiter.decided.set()
+        waiter.decide()
 
     def _start_next(self) -> None:
         while self._running.total() < RUNNING:
@@ -205,35 +230,23 @@ class Turns:
                 return
             queue = self._waiting.pop(client)
             self._running[client] += 1
-            queue.popleft().decided.set()
+            queue.popleft().decide()
             if queue:
                 # Behind the others.
                 self._waiting[client] = queue
 
 
-class _Share:
-    """What one running request has used of the processor. Used by one thread.
+class _Turn(AbstractContextManager[None]):
+    """One turn. A class, since a generator takes longer than the turn itself."""
 
-    Attributes:
-        client: whose request it is.
-        used: seconds of the processor until its last step.
-        stepped: when its last step began.
-        rests: whether it rests now.
-        rest: seconds that it may still rest.
-    """
+    def __init__(self, turns: Turns, client: str) -> None:
+        self._turns = turns
+        self._client = client
 
-    def __init__(self, client: str) -> None:
-        self.client = client
-        self.began = time.thread_time()
-        self.used = 0.0
-        self.stepped = time.monotonic()
-        self.rests = False
-        self.rest = REST_SECONDS_IN_ALL
+    def __enter__(self) -> None:
+        self._share = self._turns.begin(self._client)
+        self._token = SHARE.set(self._share)
 
-
-class _Waiter:
-    """One request that waits until it is decided: it may run, or it is refused."""
-
-    def __init__(self) -> None:
-        self.decided = threading.Event()
-        self.refused = False
+    def __exit__(self, *_: object) -> None:
+        SHARE.reset(self._token)
+        self._turns.end(self._share)

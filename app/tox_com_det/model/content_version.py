@@ -9,14 +9,17 @@ from typing import Any
 
 from tox_com_det.model.manifest_parts import HEAD_FILE, ManifestError
 
+# Keys of the tokenizer that older manifests do not have, with the values that change nothing.
+_DEFAULTS = (("normalization", "keras"), ("style", "tokenizer"))
+
 
 def content_version(data: Mapping[str, Any]) -> str:
     """Version of a model: 12 hex digits over everything that decides a score.
 
     `data` is an object in the form of `manifest.json`; `format_version`, `model_version`, the name,
     the golden outputs and the tools' versions do not count. Score maps and languages decide what
-    the Perspective API answers; without them, and without a normalization, the version is that of
-    older manifests.
+    the Perspective API answers; without them, and with the tokenizer's defaults, the version is
+    that of older manifests.
 
     Raises:
         ManifestError: a part that counts is missing.
@@ -30,7 +33,7 @@ def content_version(data: Mapping[str, Any]) -> str:
             "tokenizer": {
                 key: value
                 for key, value in data["tokenizer"].items()
-                if (key, value) != ("normalization", "keras")
+                if (key, value) not in _DEFAULTS
             },
             "embedding": {
                 key: embedding[key] for key in ("checksum", "dimension", "dtype", "special_rows")

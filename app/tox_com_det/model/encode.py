@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ _STORED = {"float32": "<f4", "float16": "<f2", "index": "<i4"}
 _TAKEN = {"float32": "<f4", "float16": "<f4", "index": "<i4"}
 
 Inputs = Mapping[str, NDArray[Any]]
+T = TypeVar("T")
 
 
 class WordCounts(NamedTuple):
@@ -111,11 +112,22 @@ class TextEncoder:
         known = sum(map(rows.__contains__, tokens))
         used = min(len(selected), self.capacity)
         counts = WordCounts(known, len(tokens) - known, used)
+        return Chosen(self.windows_of(selected), counts)
+
+    def used_tokens(self, tokens: Sequence[str], rows: Mapping[str, bytes]) -> list[str]:
+        """The tokens that have a row, in the order in which `choose` takes their rows."""
+        if self.unknown_row is not None:
+            return list(tokens)
+        return [token for token in tokens if token in rows]
+
+    def windows_of(self, selected: Sequence[T]) -> list[Sequence[T]]:
+        """The windows over what a text has for its words, without padding."""
         if self.windows is None or len(selected) <= self.length:
-            return Chosen([selected], counts)
+            return [selected]
+        used = min(len(selected), self.capacity)
         kept = selected[-used:] if self.truncating == "pre" else selected[:used]
         starts = self.windows.starts(used, self.length)
-        return Chosen([kept[start : start + self.length] for start in starts], counts)
+        return [kept[start : start + self.length] for start in starts]
 
     def tensors(self, windows: Sequence[Sequence[bytes]]) -> Inputs:
         """The head's inputs by name for a batch of windows from `choose`; may be read-only.
@@ -147,4 +159,4 @@ class TextEncoder:
 
     def pool(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of a text, one per label, from those of its windows, windows x labels."""
-        return scores[0] if self.windows is None else self.windows.pool(scores)
+        return scores[0] if len(scores) == 1 or self.windows is None else self.windows.pool(scores)

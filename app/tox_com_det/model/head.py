@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from tox_com_det.model.manifest import Manifest
 
 OUTPUT = "scores"
 _SEVERITY_ERROR = 3
+
+OnWorker = Callable[[Callable[[], list[Any]]], list[Any]]
 
 
 class HeadError(Exception):
@@ -27,23 +30,27 @@ class Head:
     Keras' mask (`masked`) also takes `mask`, float32 batch x length: 1 for a word, 0 for padding.
     """
 
-    def __init__(self, model: bytes, manifest: Manifest) -> None:
+    def __init__(
+        self, model: bytes, manifest: Manifest, on_worker: OnWorker = lambda action: action()
+    ) -> None:
         """Load and check a head.
 
         Args:
             model: content of head.onnx.
             manifest: its inputs, output and metadata must match it.
+            on_worker: runs the head on a thread for it (`Workers.run`); the caller's by default.
 
         Raises:
             HeadError: ONNX Runtime cannot load it, or it does not match the manifest.
         """
         try:
             self._session = onnxruntime.InferenceSession(
-                model, _options(), providers=["CPUExecutionProvider"]
+                model, session_options(), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors share no base class
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise HeadError(f"head.onnx cannot be loaded: {message}") from error
+        self._on_worker = on_worker
         problem = _disagreement(self._session, manifest)
         if problem is not None:
             raise HeadError(f"head.onnx and manifest.json disagree: {problem}")
@@ -72,14 +79,16 @@ class Head:
                 raise ValueError(
                     f"{name} is {value.dtype}{value.shape}, expected {dtype} batch x {shape}"
                 )
-        scores: NDArray[np.float32] = self._session.run([OUTPUT], dict(inputs))[0]
-        # The comparison is False for NaN as well.
-        if not bool(np.all((scores >= 0.0) & (scores <= 1.0))):
+        feed = dict(inputs)
+        scores: NDArray[np.float32] = self._on_worker(lambda: self._session.run([OUTPUT], feed))[0]
+        # Both comparisons are False for NaN as well; a few numbers are compared faster one by one.
+        if not all(0.0 <= score <= 1.0 for score in scores.ravel().tolist()):
             raise HeadError("the head returned a score that is not a number from 0 to 1")
         return scores
 
 
-def _options() -> onnxruntime.SessionOptions:
+def session_options() -> onnxruntime.SessionOptions:
+    """ONNX Runtime's settings: one thread, and no memory kept between two runs."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

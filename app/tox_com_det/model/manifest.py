@@ -169,7 +169,7 @@ class Manifest:
                 "split": rules.split,
                 "char_level": rules.char_level,
                 "oov_token": rules.oov_token,
-                **self._normalization(),
+                **self._not_as_by_default(),
             },
             "embedding": {
                 "database": embedding.database,
@@ -201,9 +201,14 @@ class Manifest:
             **self._for_perspective(),
         }
 
-    def _normalization(self) -> dict[str, str]:
-        name = self.tokenizer.normalization
-        return {} if name == "keras" else {"normalization": name}
+    def _not_as_by_default(self) -> dict[str, str]:
+        """Keys of the tokenizer that older apps do not read."""
+        rules = self.tokenizer
+        named = {
+            "normalization": (rules.normalization, "keras"),
+            "style": (rules.style, "tokenizer"),
+        }
+        return {key: value for key, (value, default) in named.items() if value != default}
 
     def _for_perspective(self) -> dict[str, Any]:
         result: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import replace
 from typing import Any, cast
 
 from tox_com_det.model.json_object import JsonObject, is_finite, is_integer, is_text
@@ -23,7 +24,7 @@ from tox_com_det.model.manifest_parts import (
 )
 from tox_com_det.model.normalization import NORMALIZATIONS
 from tox_com_det.model.score_map import MOST_POINTS, ScoreMap
-from tox_com_det.model.tokenizer import Side, TokenizerRules
+from tox_com_det.model.tokenizer import STYLES, Side, TokenizerRules
 from tox_com_det.model.windows import MOST_WINDOWS, POOLINGS, Windows
 
 DEFAULT_LANGUAGES = ("en",)
@@ -105,11 +106,14 @@ def _windows(data: JsonObject, length: int) -> Windows:
 
 
 def read_tokenizer(top: JsonObject) -> TokenizerRules:
-    """The settings of Keras' Tokenizer, and what comes before it: nothing where it is not named."""
+    """The settings of Keras' Tokenizer or TextVectorization, and what comes before it.
+
+    Where neither is named, it is the Tokenizer, and nothing comes before it.
+    """
     data = top.child(
-        "tokenizer", "num_words filters lower split char_level oov_token", "normalization"
+        "tokenizer", "num_words filters lower split char_level oov_token", "normalization style"
     )
-    return TokenizerRules(
+    rules = TokenizerRules(
         num_words=data.value(
             "num_words", lambda v: v is None or (is_integer(v) and v > 0), "null or an integer >= 1"
         ),
@@ -122,6 +126,12 @@ def read_tokenizer(top: JsonObject) -> TokenizerRules:
         if "normalization" in data
         else "keras",
     )
+    if "style" not in data:
+        return rules
+    try:
+        return replace(rules, style=data.one_of("style", STYLES))
+    except ValueError as error:
+        raise ManifestError(f"tokenizer: {error}") from error
 
 
 def read_files(top: JsonObject) -> dict[str, FileEntry]:

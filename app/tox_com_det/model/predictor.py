@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tox_com_det.model.encode import TextEncoder
+from tox_com_det.model.explain import Explanation, TooManyWordsToExplain, Variants, explanation
 from tox_com_det.model.golden import largest_difference, mismatch
 from tox_com_det.model.head import Head
 from tox_com_det.model.manifest import Manifest
-from tox_com_det.model.usable_words import Lookup, usable_words
+from tox_com_det.model.usable_words import UsableWords, usable_words
 from tox_com_det.store.vectors import Vectors
 
 # Windows of one run of the head, most texts have one: between two runs, shorter requests go first.
@@ -76,7 +77,65 @@ class Predictor:
             HeadError: a score is not a number.
             TooManyUnknownWords: the texts have more.
         """
-        return self._predict(texts, self.vectors.lookup, max_unknown)
+        return self.score(self.look_up(texts, max_unknown))
+
+    def look_up(self, texts: Sequence[str], max_unknown: int | None = None) -> UsableWords:
+        """The words of `texts` that their scores depend on, for `score` and `explain`.
+
+        Raises:
+            DatabaseUnavailable, EmbeddingNotReady, TooManyUnknownWords: see `predict`.
+        """
+        return usable_words(self._encoder, texts, self.vectors.lookup, max_unknown, self._rest)
+
+    def score(self, words: UsableWords) -> list[Prediction]:
+        """Predictions of the texts whose words were looked up, in order.
+
+        Raises:
+            HeadError: a score is not a number.
+        """
+        predictions: list[Prediction] = []
+        # Without windows, four texts of one window each share a run.
+        for start in range(0, len(words.tokens), WINDOWS_PER_RUN):
+            part = slice(start, start + WINDOWS_PER_RUN)
+            self._rest()
+            chosen = [self._encoder.choose(tokens, words.rows) for tokens in words.tokens[part]]
+            scores = self._run([window for one in chosen for window in one.windows])
+            first = 0
+            for one, cut in zip(chosen, words.cut[part], strict=True):
+                end = first + len(one.windows)
+                pooled = self._encoder.pool(scores[first:end])
+                predictions.append(Prediction(tuple(pooled.tolist()), *one.counts, cut))
+                first = end
+        return predictions
+
+    def explain(self, texts: Sequence[str], words: UsableWords, most: int) -> list[Explanation]:
+        """What each word of `texts` contributes to their scores.
+
+        Args:
+            texts: the texts of one request.
+            words: theirs, from `look_up`.
+            most: windows that may be scored for it, beside those of the texts themselves.
+
+        Raises:
+            HeadError: a score is not a number.
+            TooManyWordsToExplain: there are more; nothing was scored.
+        """
+        variants: list[Variants] = []
+        left = most
+        for tokens in words.tokens:
+            try:
+                one = Variants.of(self._encoder, tokens, words.rows, self._rest, left)
+            except TooManyWordsToExplain:
+                raise TooManyWordsToExplain(most) from None
+            variants.append(one)
+            left -= len(one)
+        found = []
+        for text, tokens, one in zip(texts, words.tokens, variants, strict=True):
+            scores = self._run([*one.originals, *one.all()])
+            own = len(one.originals)
+            contributions = one.contributions(self._encoder, scores[:own], scores[own:], words.rows)
+            found.append(explanation(self._encoder, text, tokens, contributions, self._rest))
+        return found
 
     def check_golden_outputs(self) -> GoldenCheck:
         """Score the golden outputs' texts with rows from the database, not the cache; compare.
@@ -85,9 +144,9 @@ class Predictor:
             DatabaseUnavailable, EmbeddingNotReady, HeadError: see `predict`.
         """
         golden, labels = self.manifest.golden_outputs, self.manifest.labels
-        predictions = self._predict(
-            [case.text for case in golden.cases], self.vectors.lookup_uncached
-        )
+        texts = [case.text for case in golden.cases]
+        lookup = self.vectors.lookup_uncached
+        predictions = self.score(usable_words(self._encoder, texts, lookup, rest=self._rest))
         largest, problem = 0.0, ""
         for number, (case, prediction) in enumerate(zip(golden.cases, predictions, strict=True)):
             scores = dict(zip(labels, prediction.scores, strict=True))
@@ -97,23 +156,6 @@ class Predictor:
                 problem = f"golden output {number}: {wrong}"
         return GoldenCheck(largest, problem)
 
-    def _predict(
-        self, texts: Sequence[str], lookup: Lookup, max_unknown: int | None = None
-    ) -> list[Prediction]:
-        words = usable_words(self._encoder, texts, lookup, max_unknown, self._rest)
-        predictions: list[Prediction] = []
-        # Without windows, four texts of one window each share a run.
-        for start in range(0, len(texts), WINDOWS_PER_RUN):
-            part = slice(start, start + WINDOWS_PER_RUN)
-            self._rest()
-            chosen = [self._encoder.choose(tokens, words.rows) for tokens in words.tokens[part]]
-            scores = self._run([window for one in chosen for window in one.windows])
-            for one, cut in zip(chosen, words.cut[part], strict=True):
-                own, scores = np.split(scores, [len(one.windows)])
-                pooled = self._encoder.pool(own)
-                predictions.append(Prediction(tuple(map(float, pooled)), *one.counts, cut))
-        return predictions
-
     def _run(self, windows: Sequence[Sequence[bytes]]) -> NDArray[np.float32]:
         """Scores of windows, float32 windows x labels, a few in each run."""
         scores = []
@@ -122,4 +164,4 @@ class Predictor:
                 self._rest()
             inputs = self._encoder.tensors(windows[start : start + WINDOWS_PER_RUN])
             scores.append(self._head.run(inputs))
-        return np.concatenate(scores)
+        return scores[0] if len(scores) == 1 else np.concatenate(scores)

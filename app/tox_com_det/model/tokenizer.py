@@ -1,10 +1,14 @@
 """Keras' text preprocessing (`keras.preprocessing.text.Tokenizer`, `pad_sequences`), exactly.
 
-Before it comes the step that the model names (`normalization`), here so that nobody can forget it.
+So is its TextVectorization layer (style `text_vectorization`), which differs in three points: its
+filters fall away instead of separating words, it lower-cases only A to Z, and every ASCII blank
+separates words. Before either comes the step that the model names (`normalization`), here so that
+nobody can forget it.
 
 The vocabulary is not in memory: a text becomes tokens here, their rows come from MongoDB, and
-`select` decides which of them enter the sequence. Source of the rules: keras_preprocessing 1.1,
-`text.py` and `sequence.py`, unchanged in Keras 2.x.
+`select` decides which of them enter the sequence. Sources of the rules: keras_preprocessing 1.1,
+`text.py` and `sequence.py`, unchanged in Keras 2.x; keras/src/layers/preprocessing/
+text_vectorization.py (2.15 and 3.x) with TensorFlow's `strings.lower` and `strings.split`.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from tox_com_det.model.normalization import NORMALIZATIONS, Normalization, norma
 DEFAULT_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 Side = Literal["pre", "post"]
+Style = Literal["tokenizer", "text_vectorization"]
+STYLES: tuple[Style, ...] = ("tokenizer", "text_vectorization")
+_BLANKS = " \t\n\v\f\r"
 T = TypeVar("T")
 
 
@@ -25,7 +32,9 @@ T = TypeVar("T")
 class TokenizerRules:
     """The settings of a fitted Keras `Tokenizer` that decide how a text becomes tokens.
 
-    `normalization` is the step before its own rules; `keras` is none.
+    `normalization` is the step before its own rules; `keras` is none. With the `style`
+    `text_vectorization` they are those of that layer, for which `split` and `char_level` keep
+    their defaults.
     """
 
     num_words: int | None = None
@@ -35,6 +44,7 @@ class TokenizerRules:
     char_level: bool = False
     oov_token: str | None = None
     normalization: Normalization = "keras"
+    style: Style = "tokenizer"
     _table: dict[int, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -43,6 +53,15 @@ class TokenizerRules:
         if self.normalization not in NORMALIZATIONS:
             known = " or ".join(NORMALIZATIONS)
             raise ValueError(f"normalization must be {known}, not {self.normalization!r}")
+        if self.style not in STYLES:
+            raise ValueError(f"style must be {' or '.join(STYLES)}, not {self.style!r}")
+        if self.style == "text_vectorization":
+            if self.char_level or self.split != " ":
+                raise ValueError("the style text_vectorization takes no split and no char_level")
+            if not self.filters.isascii() or set(self.filters) & set(_BLANKS):
+                raise ValueError(
+                    "the filters of the style text_vectorization must be ASCII without blanks"
+                )
         self._table.update(str.maketrans(dict.fromkeys(self.filters, self.split)))
 
     def tokens(self, text: str) -> list[str]:
@@ -54,6 +73,8 @@ class TokenizerRules:
         """
         if self.normalization == "unicode":
             text = normalize(text)
+        if self.style == "text_vectorization":
+            return self._vectorized(text)
         if self.lower:
             text = text.lower()
         if self.char_level:
@@ -65,6 +86,14 @@ class TokenizerRules:
         else:
             text = text.translate(self._table)
         return list(filter(None, text.split(self.split)))
+
+    def _vectorized(self, text: str) -> list[str]:
+        # In UTF-8 an ASCII byte is always a character, so bytes are enough, as in TensorFlow;
+        # `bytes.lower` changes A to Z alone, `bytes.split` takes exactly the ASCII blanks.
+        kept = text.encode("utf-8", "surrogatepass").translate(None, self.filters.encode())
+        if self.lower:
+            kept = kept.lower()
+        return [word.decode("utf-8", "surrogatepass") for word in kept.split()]
 
     def reachable(self, index: int) -> bool:
         """Whether a word with this index is used; as in Keras, `num_words=0` is no limit."""

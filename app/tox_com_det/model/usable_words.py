@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from tox_com_det.model.encode import TextEncoder
 
@@ -67,12 +68,18 @@ def usable_words(
         Exception: whatever `lookup` raises.
     """
     words = _Words(lookup, max_unknown, rest)
-    open_texts = []
-    for text in texts:
-        rest()
-        open_texts.append(_OpenText(encoder, encoder.rules.tokens(text)))
-    pending = open_texts
     size = encoder.capacity
+    tokenized: list[list[str]] = []
+    for text in texts:
+        if tokenized:
+            rest()
+        tokenized.append(encoder.rules.tokens(text))
+    if all(len(tokens) <= size for tokens in tokenized):
+        # Every token has a position, known or not.
+        words.look_up(chain.from_iterable(tokenized))
+        return UsableWords(list(tokenized), [0] * len(tokenized), words.rows)
+    open_texts = [_OpenText(encoder, tokens) for tokens in tokenized]
+    pending = open_texts
     while pending:
         words.look_up(word for text in pending for word in text.widen(size))
         pending = [text for text in pending if not text.count(words.rows)]
@@ -94,11 +101,9 @@ class _Words:
         self._unknown: set[str] = set()
 
     def look_up(self, words: Iterable[str]) -> None:
-        new = [
-            word
-            for word in dict.fromkeys(words)
-            if word not in self.rows and word not in self._unknown
-        ]
+        new = list(dict.fromkeys(words))
+        if self.rows or self._unknown:
+            new = [word for word in new if word not in self.rows and word not in self._unknown]
         for start in range(0, len(new), LOOKUP_WORDS):
             self._rest()
             part = new[start : start + LOOKUP_WORDS]

@@ -31,7 +31,7 @@ def _schema(name: str, **properties: Any) -> dict[str, Any]:
     return {"id": name, "type": "object", "properties": properties}
 
 
-_SCHEMAS = {
+SCHEMAS = {
     schema["id"]: schema
     for schema in (
         _schema(
@@ -185,6 +185,6 @@ def discovery_document(root: str, revision: str) -> dict[str, Any]:
         "servicePath": "",
         "batchPath": "batch",
         "parameters": _PARAMETERS,
-        "schemas": _SCHEMAS,
+        "schemas": SCHEMAS,
         "resources": {"comments": {"methods": _METHODS}},
     }

@@ -156,7 +156,7 @@ def _check_context(message: Mapping[str, Any]) -> None:
 
 def _languages(message: Mapping[str, Any]) -> tuple[str, ...]:
     value = message.get("languages")
-    languages = [value] if isinstance(value, str) else value or []
+    languages = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(languages, list) or not all(isinstance(one, str) for one in languages):
         raise bad_field("languages", "an array of TYPE_STRING")
     return tuple(filter(None, languages))
@@ -176,7 +176,7 @@ def _wanted(name: str, value: Any) -> Wanted:
 def _suggested(name: str, value: Any) -> dict[str, Any]:
     path = f"attributeScores[{name[:_SHOWN]}]"
     scores = read_object(value, path)
-    spans = scores.get("spanScores") or []
+    spans = [] if scores.get("spanScores") is None else scores["spanScores"]
     if not isinstance(spans, list):
         raise bad_field(f"{path}.spanScores", "an array")
     result: dict[str, Any] = {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tox_com_det.http.json_bytes import json_bytes
 from tox_com_det.perspective.errors import GoogleError
 from tox_com_det.perspective.fields_mask import Mask, parse_mask, select
 
@@ -21,10 +21,7 @@ class Format:
 
     def dump(self, content: Any) -> bytes:
         """The selected parts as JSON."""
-        selected = select(content, self.mask)
-        if self.pretty:
-            return (json.dumps(selected, indent=2) + "\n").encode()
-        return json.dumps(selected, separators=(",", ":")).encode()
+        return json_bytes(select(content, self.mask), self.pretty)
 
     def dump_error(self, error: GoogleError) -> bytes:
         """An error as JSON: whole, whatever `fields` selects."""

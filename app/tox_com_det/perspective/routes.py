@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from tox_com_det.http.access import EXPOSED_HEADERS, admit
+from tox_com_det.http.access import admit
+from tox_com_det.http.direct import Route, raise_failed
 from tox_com_det.http.request_body import read_body
 from tox_com_det.http.turns import Turns
 from tox_com_det.keys.access import Access
 from tox_com_det.keys.presented import google_keys
 from tox_com_det.model.predictor import Predictor
 from tox_com_det.perspective.batch import Part, read_batch, write_batch
+from tox_com_det.perspective.direct import ANALYZE, CONTENT_TYPE, RULE, analyze_route, cors_headers
 from tox_com_det.perspective.discovery import discovery_document
 from tox_com_det.perspective.errors import GoogleError
 from tox_com_det.perspective.failures import as_google_error
@@ -25,6 +28,8 @@ from tox_com_det.perspective.query import Format, is_pretty, query_of, read_form
 from tox_com_det.perspective.service import Service, operation_of, require_method
 from tox_com_det.perspective.settings import PerspectiveSettings
 from tox_com_det.suggestions.store import SuggestionStore
+
+__all__ = ["ANALYZE", "add_perspective"]
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _ALLOWED_HEADERS = "authorization, content-encoding, content-type, x-goog-api-key"
@@ -40,10 +45,15 @@ def add_perspective(
     max_body_bytes: int,
     max_unknown_words: int,
     suggestions: SuggestionStore | None,
-) -> None:
-    """Add the API's routes to an app; for the limits and `suggestions` see `Service`."""
+    headers: Mapping[str, str],
+) -> Route:
+    """Add the API's routes to an app; for the limits and `suggestions` see `Service`.
+
+    Returns the direct route of `ANALYZE`, whose responses have `headers`.
+    """
+    service = Service(settings, predictor, max_body_bytes, max_unknown_words, suggestions)
     views = _Views(
-        Service(settings, predictor, max_body_bytes, max_unknown_words, suggestions),
+        service,
         turns,
         access,
         settings.origins,
@@ -56,13 +66,16 @@ def add_perspective(
         """What never reached a view, such as a method that nobody knows."""
         if response.status_code < 400 or g.get("is_perspective") or not is_api_path(request.path):
             return response
-        name = HTTPStatus(response.status_code).phrase
-        return views.error(GoogleError(response.status_code, f"The request is refused: {name}"))
+        status = response.status_code
+        message = f"The request is refused: {HTTPStatus(status).phrase}"
+        allowed = {"Allow": _allowed(request.path)} if status == 405 else {}
+        return views.error(GoogleError(status, message, headers=allowed))
 
-    for path in ("/v1alpha1", "/v1alpha1/<path:_>", "/$discovery/<path:_>"):
+    for path in ("/v1alpha1", RULE, "/$discovery/<path:_>"):
         app.add_url_rule(path, "perspective", views.single, methods=_METHODS)
     for path in ("/batch", "/batch/<path:_>"):
         app.add_url_rule(path, "perspective_batch", views.batch, methods=_METHODS)
+    return analyze_route(service, settings.origins, headers)
 
 
 class _Views:
@@ -119,6 +132,7 @@ class _Views:
         return self._response(200, body, content_type)
 
     def _content(self) -> dict[str, Any]:
+        raise_failed()
         path = request.path.lstrip("/")
         if path == "$discovery/rest":
             require_method(request.method, "GET", "HEAD")
@@ -129,17 +143,9 @@ class _Views:
             # Inside: bodies that wait stay in nginx and not in this process's memory.
             return self._service.answer(operation, read_body(request), _encoding())
 
-    def _response(
-        self, status: int, body: bytes, content_type: str = "application/json; charset=UTF-8"
-    ) -> Response:
+    def _response(self, status: int, body: bytes, content_type: str = CONTENT_TYPE) -> Response:
         response = Response(body, status, content_type=content_type)
-        origin = request.headers.get("Origin", "")
-        if "*" in self._origins:
-            response.headers["Access-Control-Allow-Origin"] = "*"
-        elif origin in self._origins:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Vary"] = "Origin"
-        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+        response.headers.extend(cors_headers(self._origins, request.headers.get("Origin", "")))
         return response
 
     def error(self, error: GoogleError) -> Response:
@@ -157,6 +163,10 @@ class _Views:
         response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
         response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_SECONDS)
         return response
+
+
+def _allowed(path: str) -> str:
+    return "GET, HEAD" if path.startswith("/$") else "POST"
 
 
 def _keys() -> list[str]:

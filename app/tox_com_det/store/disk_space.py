@@ -8,7 +8,7 @@ from pathlib import Path
 from pymongo.errors import OperationFailure
 from pymongo.uri_parser import parse_uri
 
-from tox_com_det.store.errors import RestoreError
+from tox_com_det.store.errors import DiskFull, RestoreError
 from tox_com_det.store.maintenance import Documents
 
 RESERVE_BYTES = 256 * 1024 * 1024
@@ -72,6 +72,24 @@ class DiskSpace:
         except (OperationFailure, KeyError):  # SecantusDB, or a user without the right
             return None
         return total - used if total else None  # 0: MongoDB, for a database that is still empty
+
+
+def check_room(directory: Path, more_bytes: int = 0) -> None:
+    """Check that a dump leaves room for the database, which is on the same disk on a small server.
+
+    Args:
+        directory: of the dump.
+        more_bytes: what is written next, as far as it is known.
+
+    Raises:
+        DiskFull: too little would be left.
+    """
+    free = shutil.disk_usage(directory).free
+    if free - more_bytes < RESERVE_BYTES:
+        raise DiskFull(
+            f"the disk of {directory} has {_megabytes(free)} free, and {_megabytes(RESERVE_BYTES)}"
+            " have to stay free for the database: free space with `fab prune`"
+        )
 
 
 def local_storage(uri: str, dump: Path) -> Path | None:

@@ -11,3 +11,7 @@ class EmbeddingNotReady(Exception):
 
 class RestoreError(Exception):
     """The embedding could not be restored. One line."""
+
+
+class DiskFull(RestoreError):
+    """A disk has no room, or would have none left for the database. One line."""

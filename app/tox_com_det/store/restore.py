@@ -24,6 +24,7 @@ from tox_com_det.model.manifest import Embedding, Manifest, ManifestError
 from tox_com_det.settings import SettingsError, mongodb_uri
 from tox_com_det.store import mongorestore
 from tox_com_det.store import restore_steps as steps
+from tox_com_det.store.database_tools import find_program
 from tox_com_det.store.disk_space import DiskSpace, local_storage
 from tox_com_det.store.documents import MARKER_COLLECTION, marker_problem
 from tox_com_det.store.dump import DumpError, find_dump
@@ -76,7 +77,7 @@ def restore(
     if restored(client, embedding) is None:
         say(f"{name}: {embedding.count} words are already restored, nothing to do")
         return
-    program = mongorestore.find_program(tool)
+    program = find_program("mongorestore", tool)
     dump = find_dump(directory, embedding)
     database = client[embedding.database]
     space = DiskSpace(database, local_storage(uri, directory))

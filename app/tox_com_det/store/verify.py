@@ -13,6 +13,7 @@ import resource
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,15 @@ class VerifyError(Exception):
         self.kind = kind
 
 
-def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+def verify(
+    model: Path, environment: Mapping[str, str], database_name: str | None = None
+) -> dict[str, Any]:
     """Check a model against its manifest, and return what was found. Changes nothing.
 
     Args:
         model: directory with manifest.json and head.onnx.
         environment: the service's settings; its TOX_COM_DET_MODEL is ignored.
+        database_name: where the word vectors are, such as a scratch database; None: the manifest's.
 
     Raises:
         VerifyError: the model must not go live.
@@ -85,7 +89,7 @@ def verify(model: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         raise VerifyError("hash", str(error), _DEPLOY) from error
     except (HeadError, MemoryError) as error:
         raise _head_problem(error) from error
-    embedding = manifest.embedding
+    embedding = replace(manifest.embedding, database=database_name or manifest.embedding.database)
     database = EmbeddingDatabase(settings.mongodb_uri, _DATABASE_MS, embedding)
     try:
         database.verify()
@@ -145,9 +149,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="Everything else comes from the service's TOX_COM_DET_* settings.",
     )
     parser.add_argument("--model", type=Path, required=True, help="the model's directory")
+    parser.add_argument("--database", help="where its word vectors are (default: the manifest's)")
     arguments = parser.parse_args(argv)
     try:
-        print(json.dumps(verify(arguments.model, os.environ)))
+        print(json.dumps(verify(arguments.model, os.environ, arguments.database)))
     except VerifyError as error:
         print(json.dumps({"error": str(error), "kind": error.kind}))
         return 1

@@ -1,11 +1,13 @@
 """What the fab tasks do, one module per task. `fabfile.py` gives them their names and options."""
 
 from controller.deploy.tasks import (
+    backup,
     build_model,
     check_model,
     collect_scores,
     deploy_app,
     deploy_model,
+    doctor,
     fit_scores,
     keys,
     logs,
@@ -14,6 +16,7 @@ from controller.deploy.tasks import (
     renew_certificate,
     restore_embeddings,
     rollback,
+    servers,
     status,
     suggestions,
     train,
@@ -22,11 +25,13 @@ from controller.deploy.tasks import (
 )
 
 __all__ = [
+    "backup",
     "build_model",
     "check_model",
     "collect_scores",
     "deploy_app",
     "deploy_model",
+    "doctor",
     "fit_scores",
     "keys",
     "logs",
@@ -35,6 +40,7 @@ __all__ = [
     "renew_certificate",
     "restore_embeddings",
     "rollback",
+    "servers",
     "status",
     "suggestions",
     "train",

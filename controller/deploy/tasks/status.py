@@ -84,6 +84,8 @@ def status_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield from release_lines(report)
     if report.get("certificate"):
         yield certificate_line(report["certificate"])
+    if report.get("backup"):
+        yield backup_line(report["backup"])
     yield f"memory: {memory_text(report['memory'])}"
     yield f"disk: {megabytes(report['free_bytes'])} free"
     yield f"lock: {lock_text(report['lock'])}"
@@ -110,6 +112,15 @@ def certificate_line(certificate: Mapping[str, Any]) -> str:
         f"certificate: {certificate['source']}, for {names}, "
         f"until {utc(certificate['not_after'])}, {left}"
     )
+
+
+def backup_line(found: Mapping[str, Any]) -> str:
+    """Return when the last backup was made, and when one was last restored in a drill."""
+    last, drill = found["last"], found["drill"]
+    words = [f"last {utc(last['at'])} to {found['repository']}" if last else "none yet"]
+    words += [f"restore drill {utc(drill['done'])} in {drill['seconds']:.1f} s"] if drill else []
+    words += ["the last run FAILED"] if found["failed"] else []
+    return f"backup: {', '.join(words)}"
 
 
 def slot_line(slot: str, entry: Mapping[str, Any], live: bool) -> str:
@@ -139,6 +150,8 @@ def release_lines(report: Mapping[str, Any]) -> Iterator[str]:
             most = entry["windows"]
             read = f"read in up to {most} windows" if most else "cut at the sequence length"
             yield f"texts: normalization {entry['normalization']}, {read}"
+        if entry["live"] and entry.get("settings"):
+            yield f"settings of the build: {entry['settings']}"
     previous = (confirmed or {}).get("previous")
     if previous:
         yield f"previous: {describe(previous)} (fab rollback)"

@@ -44,7 +44,7 @@ def test_a_suitable_server_passes():
         ({"__preflight_id": "arch"}, ["is not supported. Supported systems: ", "debian 12"]),
         (
             {"__preflight_python": "2.7", "__preflight_core": "2.19.1"},
-            ["ansible-core 2.19.1 cannot manage Python 2.7", "make venv"],
+            ["ansible-core 2.19.1 cannot manage Python 2.7", "make venv CORE=2.16"],
         ),
         ({"preflight_memory_min_mb": 2000}, ["has 1024 MiB of memory", "base_swap_enabled: true"]),
         (
@@ -64,6 +64,8 @@ def test_a_suitable_server_passes():
                 "__preflight_resources": {"stdout": "MemTotal:980\nSwapTotal:0\nDiskFree:9000\n"},
                 "mongodb_provider": "mongodb-org",
                 "mongodb_version": "7.0",
+                # For a release of Debian that MongoDB has no 7.0 for.
+                "mongodb_repository_url": "http://127.0.0.1/",
             },
             ["MongoDB 7.0 needs a CPU with AVX", 'mongodb_version: "4.4"'],
         ),

@@ -42,6 +42,42 @@ def test_the_endpoints_of_the_article_work(http, url, manifest):
     assert page.headers["Content-Type"].startswith("text/html")
 
 
+def test_v1_explains_the_scores_of_predict(http, url, manifest):
+    text = manifest.golden_outputs.cases[1].text
+    answer = http.post(f"{url}/v1/predict", json={"text": text, "explain": True})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["model"] == {"name": manifest.name, "version": manifest.model_version}
+    (result,) = answer.json()["results"]
+    alone = http.post(f"{url}/predict", json={"text": text}).json()["scores"]
+    for label, score in result["scores"].items():
+        assert abs(score - alone[label]) <= manifest.golden_outputs.tolerance
+    assert result["explanation"]
+
+
+def test_an_error_has_the_form_that_the_client_asks_for(http, url):
+    headers = {"Accept": "application/problem+json"}
+    answer = http.post(f"{url}/v1/predict", json={"text": 1}, headers=headers)
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.json()["errors"][0]["pointer"] == "#/text"
+    # The address that its type has is that of the client.
+    assert answer.json()["type"].startswith(f"{url}/docs#")
+
+
+def test_the_document_and_its_page_are_served(http, url):
+    document = http.get(f"{url}/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    page = http.get(f"{url}/docs")
+    assert all(path in page.text for path in document["paths"])
+
+
+def test_the_page_scores_a_form_and_names_the_address_of_the_browser(http, url):
+    page = http.post(f"{url}/", data={"text": "You are an idiot."})
+    assert page.status_code == 200
+    assert "Highest: " in page.text
+    assert f"curl {url}/v1/predict" in page.text
+
+
 def test_invalid_requests_are_rejected_with_a_reason(http, url):
     for body, status, code in (
         (b"{", 400, "bad_json"),

@@ -20,9 +20,9 @@ def load(path: str) -> list[dict]:
 
 
 def tags_of(role: str) -> list[str]:
-    """Return the tags of the role's dependencies, and its own as the last one."""
+    """Return the tags of the dependencies with one of their own, and the role's as the last one."""
     meta = yaml.safe_load((PROJECT / f"roles/{role}/meta/main.yml").read_text(encoding="utf-8"))
-    found = [tag for entry in meta["dependencies"] for tag in entry.get("tags", [])]
+    found = [one["role"] for one in meta["dependencies"] if one["role"] in one.get("tags", [])]
     return [tag for dependency in found for tag in tags_of(dependency)] + [role]
 
 

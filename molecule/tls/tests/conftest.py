@@ -41,11 +41,12 @@ def toxctl(host) -> Callable[..., dict[str, Any]]:
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the laptop on the scenario's server."""
+    """Run a program of the laptop's environment, or a script of the checkout, on the server."""
+    directory = PROJECT if "/" in program else Path(sys.executable).parent
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ANSIBLE_", "MOLECULE_"))}
     own = {"ANSIBLE_INVENTORY": str(SCENARIO / "inventory"), "NO_COLOR": "1"}
     return subprocess.run(  # noqa: S603 (fixed words, no shell)
-        [str(Path(sys.executable).with_name(program)), *arguments],
+        [str(directory / program), *arguments],
         cwd=PROJECT,
         env={**inherited, **own},
         stdin=subprocess.DEVNULL,

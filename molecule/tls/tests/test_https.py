@@ -171,6 +171,17 @@ def test_a_bare_ip_address_is_certified(address, context, toxctl):
         assert connection.getpeercert()["subjectAltName"] == (("IP Address", address),)
 
 
+def test_the_clients_of_googles_api_are_answered(address, host, tmp_path):
+    """Over HTTPS at a bare IP address; scripts/test-clients says what it needs."""
+    authority = tmp_path / "authority.pem"
+    with host.sudo():
+        root = "curl --silent --fail --cacert /etc/pebble/ca.pem https://localhost:15000/roots/0"
+        authority.write_text(host.check_output(root))
+    done = run("scripts/test-clients", f"https://{address}", str(authority))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^=+ 10 passed in ", done.stdout, re.MULTILINE), done.stdout
+
+
 def test_testssl_finds_nothing_that_was_not_chosen(address, host):
     """Its findings are printed; version 3.0 gives no grade."""
     with host.sudo():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from database_server import DatabaseServer
 from fake_database import FakeDatabase
 from flask.testing import FlaskClient
 from tiny_bundle import TinyBundle
+from werkzeug.serving import make_server
 
 from tox_com_det.http.routes import create_app
 from tox_com_det.settings import Settings
@@ -44,6 +46,24 @@ def make_client(model: Path, database: FakeDatabase) -> Callable[..., FlaskClien
 @pytest.fixture
 def client(make_client: Callable[..., FlaskClient]) -> FlaskClient:
     return make_client(slot="blue")
+
+
+@pytest.fixture
+def serve(model: Path, database: FakeDatabase) -> Iterator[Callable[..., str]]:
+    """Start the service with settings; returns its address."""
+    servers = []
+
+    def start(**settings: object) -> str:
+        app = create_app(Settings(model=model, **settings), database)
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LOCKS = Path(__file__).parents[3] / "app" / "requirements"
-TARGETS = ("debian12", "el9", "el7")
+TARGETS = ("debian13", "debian12", "el9", "el7")
 
 
 def pins(target):

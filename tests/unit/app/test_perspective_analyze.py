@@ -448,3 +448,9 @@ def test_a_method_that_nobody_knows_is_refused_in_googles_form(client: FlaskClie
     assert response.json["error"]["status"] == "UNIMPLEMENTED"
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert client.open("/predict", method="FOO").json["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("value", [{}, 0, False, [1], {"en": 1}])
+def test_languages_of_another_type_are_refused(client: FlaskClient, value: object):
+    error = error_of(analyze(client, languages=value))
+    assert error["message"] == "Invalid value at 'languages' (an array of TYPE_STRING)"

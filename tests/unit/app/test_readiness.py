@@ -1,13 +1,17 @@
 """/readyz: ready only if head, manifest and collection agree and the golden outputs match."""
 
 import json
+import threading
+import time
 
 import pytest
 from fake_database import FakeDatabase
 from tiny_bundle import TinyBundle
 
 from tox_com_det import __version__
+from tox_com_det.http.probes import MOST_WAITING, Shared, is_own
 from tox_com_det.http.routes import create_app
+from tox_com_det.http.turns import Busy
 from tox_com_det.model.bundle import BundleError
 from tox_com_det.model.head import HeadError
 from tox_com_det.model.manifest import ManifestError
@@ -103,3 +107,94 @@ def test_a_head_built_with_another_embedding_is_not_loaded(tmp_path, database):
 def test_an_empty_directory_is_not_loaded(tmp_path, database):
     with pytest.raises(ManifestError, match=r"manifest\.json"):
         create_app(Settings(model=tmp_path), database)
+
+
+STRANGER = {"REMOTE_ADDR": "192.0.2.1"}
+
+
+def test_strangers_share_one_check_a_second(client, database, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("tox_com_det.http.probes.time.monotonic", lambda: now[0])
+    assert client.get("/readyz", environ_base=STRANGER).status_code == 200
+    database.away = True
+    now[0] += 0.99
+    assert client.get("/readyz", environ_base=STRANGER).status_code == 200
+    now[0] += 0.01
+    assert client.get("/readyz", environ_base={"REMOTE_ADDR": "2001:db8::1"}).status_code == 503
+    database.away = False
+    assert client.get("/readyz", environ_base=STRANGER).status_code == 503
+
+
+def test_deploys_and_loopback_get_a_check_of_their_own(client, database):
+    assert client.get("/readyz", environ_base=STRANGER).status_code == 200
+    database.away = True
+    assert client.get("/readyz", environ_base={"REMOTE_ADDR": "127.0.0.1"}).status_code == 503
+    probe = {**STRANGER, "HTTP_X_TOX_COM_DET_CLIENT": "probe"}
+    assert client.get("/readyz", environ_base=probe).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("client", "own"),
+    [
+        ("probe", True),
+        ("127.0.0.9", True),
+        ("192.0.2.1", False),
+        ("2001:db8::/64", False),
+        ("::/64", True),
+    ],
+)
+def test_which_clients_are_this_servers(client, own):
+    assert is_own(client) is own
+
+
+def test_who_asks_while_it_is_checked_gets_the_same_result():
+    begun, end = threading.Event(), threading.Event()
+    checks = []
+
+    def check():
+        begun.set()
+        end.wait()
+        checks.append(object())
+        return checks[-1]
+
+    shared = Shared(check)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(shared.get())) for _ in range(5)]
+    for one in threads:
+        one.start()
+    begun.wait()
+    end.set()
+    for one in threads:
+        one.join()
+    assert found == [checks[0]] * 5
+
+
+def test_beyond_some_that_wait_others_are_refused_at_once():
+    end = threading.Event()
+    shared = Shared(end.wait)
+    threads = [threading.Thread(target=shared.get) for _ in range(MOST_WAITING)]
+    for one in threads:
+        one.start()
+    while shared._places._value:  # until each of them has its place
+        time.sleep(0.001)
+    with pytest.raises(Busy):
+        shared.get()
+    end.set()
+    for one in threads:
+        one.join()
+    assert shared.get()
+
+
+def test_a_check_that_fails_is_not_kept():
+    results = iter([ValueError("first"), "second"])
+
+    def check():
+        found = next(results)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    shared = Shared(check)
+    with pytest.raises(ValueError, match="first"):
+        shared.get()
+    assert shared.get() == "second"

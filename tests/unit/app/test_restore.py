@@ -20,7 +20,7 @@ from pymongo.errors import OperationFailure
 from tiny_bundle import TinyBundle
 
 from tox_com_det.model.manifest import Manifest
-from tox_com_det.store import disk_space, maintenance, mongorestore, progress
+from tox_com_det.store import database_tools, disk_space, maintenance, mongorestore, progress
 from tox_com_det.store import restore_steps as steps
 from tox_com_det.store.disk_space import DiskSpace, local_storage
 from tox_com_det.store.documents import marker_of
@@ -394,7 +394,7 @@ def test_a_missing_mongorestore_is_one_line(model, monkeypatch, capsys):
 
 def test_a_password_is_never_on_the_command_line():
     uri = "mongodb://user:it's@db/?authSource=admin"
-    with mongorestore.connection_option(uri) as option:
+    with database_tools.connection_option(uri) as option:
         path = Path(option.removeprefix("--config="))
         assert path.read_text() == "uri: 'mongodb://user:it''s@db/?authSource=admin'\n"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -128,7 +128,7 @@ def test_a_full_house_refuses_the_client_with_the_most_requests():
         for number, client in enumerate("bcd", 1):
             others.append(Request(turns, client))
             requests.append(others[-1])
-            wait_until(lambda: sum(one.refused for one in requests[:14]) == number)  # noqa: B023
+            wait_until(lambda: sum(one.refused for one in requests[:14]) == number)  # noqa: B023 (called here)
         reach(turns, RUNNING, 11)
         assert others[0].runs.is_set()
         assert not any(request.refused for request in others)

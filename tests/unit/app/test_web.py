@@ -1,21 +1,14 @@
 """The HTTP API, through Flask's client, with a fake database that records lookups."""
 
-import base64
-import hashlib
-import html
 import io
 import json
 import re
-import shlex
 
 import numpy as np
 import pytest
-from tiny_bundle import LABELS, TinyBundle
+from tiny_bundle import LABELS
 
 from tox_com_det.http import turns
-from tox_com_det.http.page import CONTENT_SECURITY_POLICY
-from tox_com_det.http.routes import create_app
-from tox_com_det.settings import Settings
 from tox_com_det.store.documents import Row
 
 
@@ -304,45 +297,6 @@ def test_every_response_names_model_and_slot(client, bundle):
         assert headers["X-Tox-Com-Det-Model"] == bundle.load().model_version
         assert headers["X-Tox-Com-Det-Slot"] == "blue"
         assert headers["Cache-Control"] == "no-store"
-
-
-def test_the_page_is_self_contained_and_its_policy_allows_only_its_own_code(client, bundle):
-    response = client.get("/")
-    assert (response.status_code, response.mimetype) == (200, "text/html")
-    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert "unsafe" not in CONTENT_SECURITY_POLICY
-    assert (
-        re.findall(r'\b(?:src|href)="(?!(?:limits|readyz|livez|load-model|test)")', response.text)
-        == []
-    )
-    assert " on" not in re.sub(r"<script>.*</script>", "", response.text).split("<form")[0]
-    assert '<html lang="en">' in response.text
-    assert '<label for="text">' in response.text
-    assert 'aria-live="polite"' in response.text
-    assert bundle.load().model_version in response.text
-
-
-@pytest.mark.parametrize("tag", ["style", "script"])
-def test_the_policy_of_the_page_has_the_hash_of_its_inline_code(client, tag):
-    response = client.get("/")
-    (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", response.text, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    assert f"{tag}-src 'sha256-{digest}'" in response.headers["Content-Security-Policy"]
-
-
-def test_the_page_shows_a_command_that_can_be_pasted(client):
-    command = html.unescape(re.search(r"<code>(curl .*?)</code>", client.get("/").text)[1])
-    assert shlex.split(command) == [
-        *["curl", "http://localhost/predict", "-H", "Content-Type: application/json"],
-        *["-d", '{"text": "you are great"}'],
-    ]
-
-
-def test_the_page_escapes_values_of_the_bundle_and_of_the_request(tmp_path, database):
-    model = TinyBundle(labels=("<script>alert(1)</script>", "b")).write(tmp_path / "odd")
-    client = create_app(Settings(model=model), database).test_client()
-    assert "<script>alert" not in client.get("/").text
-    assert "<script>alert" not in client.get("/", headers={"Host": '"><script>alert(1)'}).text
 
 
 class Input(io.BytesIO):

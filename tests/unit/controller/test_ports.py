@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,36 @@ def used() -> Iterator[int]:
         listener.bind((ports.LOOPBACK, 0))
         listener.listen()
         yield listener.getsockname()[1]
+
+
+def can_forward() -> bool:
+    """Whether this user can make a network of its own, with rules that forward a port."""
+    command = ["unshare", "--net", "iptables", "--table", "nat", "--list-rules"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 (a constant)
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not can_forward(), reason="needs root, unshare and iptables")
+def test_port_that_a_killed_container_engine_still_forwards_is_skipped() -> None:
+    script = f"""
+        ip link set lo up
+        iptables -t nat -A OUTPUT -p tcp --dport 8080 -j DNAT --to-destination 127.0.0.9:9
+        {sys.executable} -c 'from controller import ports
+        print(ports.problem(8080), ports.first_free("SERVE_PORT", 8080), sep=": ")'
+    """
+    done = subprocess.run(  # noqa: S603 (a constant)
+        ["unshare", "--net", "sh", "-euc", textwrap.dedent(script)],  # noqa: S607
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (
+        "is forwarded elsewhere by this machine's firewall: 8081\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize("requested", [None, ""])

@@ -32,16 +32,24 @@ def explained(heading: str) -> set[str]:
 @pytest.mark.parametrize(
     ("heading", "lists"),
     [
-        ("On the laptop", ("requirements/controller.in",)),
+        ("On the laptop", ("requirements/controller.in", "requirements/laptop.in")),
         ("For training", ("requirements/training.in",)),
         (
             "On the server",
-            tuple(f"app/requirements/{name}.in" for name in ("app", "debian12", "el9", "el7")),
+            tuple(
+                f"app/requirements/{name}.in"
+                for name in ("app", "debian13", "debian12", "el9", "el7")
+            ),
+        ),
+        (
+            "For comparisons",
+            tuple(f"requirements/bench/{name}.in" for name in ("article", "bentoml", "litserve")),
         ),
         (
             "For certificates",
             tuple(
-                f"requirements/certbot/{name}.in" for name in ("certbot", "debian12", "el9", "el7")
+                f"requirements/certbot/{name}.in"
+                for name in ("certbot", "debian13", "debian12", "el9", "el7")
             ),
         ),
     ],

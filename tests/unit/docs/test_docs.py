@@ -80,7 +80,7 @@ def test_python_files_named_without_their_directory_exist(document: Path) -> Non
 def test_make_targets_exist(command: Command) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    assert set(command.words) <= targets
+    assert {word for word in command.words if "=" not in word} <= targets
 
 
 @pytest.fixture(scope="module")

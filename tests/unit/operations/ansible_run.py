@@ -47,6 +47,7 @@ def run_tasks(
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+            "ANSIBLE_ACTION_PLUGINS": str(PROJECT / "plugins/action"),
             "ANSIBLE_LIBRARY": str(PROJECT / "plugins/modules"),
             "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
             "ANSIBLE_NOCOLOR": "1",

@@ -1,7 +1,7 @@
 """The preflight checks refuse an Ansible that cannot manage the server's Python.
 
-ansible-core 2.16 manages CentOS 7's Python 2.7, 2.17 does not. The message says so before a module
-fails with a stack trace.
+ansible-core 2.16 manages CentOS 7's Python 2.7, later ones do not. The message says so before a
+module fails with a stack trace.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def test_a_newer_ansible_is_rejected_for_centos_7_with_the_command_to_run(ansibl
     said = verdict(ansible, "2.7")
     assert not said.passed
     assert f"ansible-core {ansible} cannot manage Python 2.7 of centos 7; 2.16 can" in said.message
-    assert "make venv" in said.message
+    assert "make venv CORE=2.16 && . .venv/bin/activate" in said.message
 
 
 @pytest.mark.parametrize(("ansible", "python"), [("2.16.19", "2.7"), ("2.19.3", "3.9")])
@@ -72,7 +73,19 @@ def test_it_is_checked_before_a_module_needs_python_on_the_server(tmp_path: Path
     assert "/nonexistent/python" not in done.stdout + done.stderr
 
 
-def test_the_environment_of_make_venv_can_manage_centos_7():
+def test_each_environment_of_make_venv_manages_what_it_is_for():
+    """The installed one is either of them."""
     installed = importlib.metadata.version("ansible-core")
-    assert verdict(installed, "2.7").passed
-    assert verdict(installed, "3.9").passed
+    locked = {name: core_of(name) for name in ("controller", "controller-2.16")}
+    assert installed in locked.values()
+    assert verdict(locked["controller-2.16"], "2.7").passed
+    assert not verdict(locked["controller"], "2.7").passed
+    for core in locked.values():
+        assert verdict(core, "3.9").passed
+        assert verdict(core, "3.13").passed
+
+
+def core_of(name: str) -> str:
+    text = (PROJECT / f"requirements/{name}.txt").read_text(encoding="utf-8")
+    (found,) = re.findall(r"(?m)^ansible-core==(\S+)", text)
+    return str(found)

@@ -50,7 +50,9 @@ def test_with_a_mirror_for_every_address_no_other_server_is_used(role: Role, sys
         # The address of a system is the default of an option.
         if name in values and not name.startswith(f"{role.private_prefix}system_"):
             hosts = set(ADDRESS.findall(str(templated(values[name], values))))
-            assert hosts <= {"mirror.example.org"}, f"roles/{role.name}: {name}"
+            assert hosts <= {"mirror.example.org", values["inventory_hostname"]}, (
+                f"roles/{role.name}: {name}"
+            )
 
 
 def templated(value: object, values: dict[str, object]) -> object:

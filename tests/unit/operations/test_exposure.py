@@ -14,7 +14,7 @@ SERVER = "installed\nconfirmed\nport 22\naddressfamily any"
 
 def given(**more: Any) -> dict[str, Any]:
     values = variables(role("exposure"), "debian12", VARIANTS[0])
-    facts: dict[str, Any] = dict(values["ansible_facts"])  # type: ignore[call-overload]
+    facts: dict[str, Any] = dict(values["ansible_facts"])  # type: ignore[call-overload]  # it is a dict
     facts["default_ipv4"] = {"address": "10.88.0.7", "interface": "eth0"}
     return {
         **values,

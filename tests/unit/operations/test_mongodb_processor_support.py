@@ -5,21 +5,25 @@ MongoDB 5.0 and newer need AVX; without it mongod is killed by SIGILL at each st
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from role_tasks import evaluate_assert, role, roles_in_order, task
 
+VARIABLES = role("preflight").vars[role("preflight").path / "vars/main.yml"]
 ASSERT = task("preflight", "Check that the CPU supports the selected MongoDB version")
 
 
-def verdict(avx: bool, system: str = "9", **inventory: object):
+def verdict(avx: bool, system: str = "rocky9", **inventory: object):
     seen = "MemTotal:1024" + ("\nAvx:1" if avx else "")
+    name, version = re.fullmatch(r"([a-z]+)([0-9]+)", system).groups()
+    read = {"__preflight_id": name, "__preflight_version": version}
     return evaluate_assert(
-        ASSERT,
-        {"__preflight_resources": {"stdout": seen}, "__preflight_version": system, **inventory},
+        ASSERT, {**VARIABLES, **read, "__preflight_resources": {"stdout": seen}, **inventory}
     )
 
 
-@pytest.mark.parametrize("version", ["5.0", "6.0", "7.0", "8.0"])
+@pytest.mark.parametrize("version", ["5.0", "6.0", "7.0", "8.0", "9.0"])
 def test_without_avx_a_version_that_needs_it_is_rejected_and_another_is_suggested(version):
     said = verdict(False, mongodb_version=version)
     assert not said.passed
@@ -33,8 +37,9 @@ def test_older_versions_run_without_avx(version):
 
 
 def test_the_default_version_is_checked_too():
-    assert verdict(False, system="7").passed
-    assert not verdict(False, system="9").passed
+    assert verdict(False, system="centos7").passed
+    assert not verdict(False, system="rocky9").passed
+    assert "MongoDB 9.0 needs" in verdict(False, system="debian13").message
 
 
 def test_with_avx_every_version_passes():
@@ -46,5 +51,5 @@ def test_with_avx_every_version_passes():
 def test_it_is_checked_before_anything_is_changed():
     assert "mongodb" in roles_in_order("install.yml")
     assert roles_in_order("preflight.yml") == ["preflight"]
-    reading = task("preflight", "Read memory, swap, disk space and CPU features")
+    reading = task("preflight", "Read memory, swap, disk space, CPU features and the clock")
     assert "grep -qw avx /proc/cpuinfo" in reading.data["ansible.builtin.raw"]

@@ -20,7 +20,8 @@ def test_every_version_has_a_pinned_key(system: str, version: str):
     fingerprint = evaluate(values["__mongodb_key_fingerprint"], values)
     assert re.fullmatch(r"[0-9A-F]{40}", str(fingerprint))
     address = evaluate(values["__mongodb_key_url"], values)
-    assert address == f"https://pgp.mongodb.com/server-{version}.asc"
+    series = {"9.0": "9"}.get(version, version)
+    assert address == f"https://pgp.mongodb.com/server-{series}.asc"
 
 
 def test_address_and_fingerprint_are_variables():

@@ -31,7 +31,13 @@ def test_swap_comes_before_the_first_package_task():
 def test_package_lists_are_not_refreshed_in_the_background(system: str):
     values = variables(role("package_sources"), system, VARIANTS[0])
     timers = evaluate(values["__package_sources_timers"], values)
-    expected = {"centos7": ["yum-makecache.timer"], "el9": ["dnf-makecache.timer"], "debian12": []}
+    expected = {
+        "centos7": ["yum-makecache.timer"],
+        "el9": ["dnf-makecache.timer"],
+        "debian12": [],
+        "debian13": [],
+        "arch": [],
+    }
     assert timers == expected[system]
     off = task("package_sources", "Disable background refreshes of package lists").arguments
     assert (off["enabled"], off["state"]) == (False, "stopped")

@@ -13,7 +13,8 @@ from pathlib import Path
 import parsers
 import pytest
 from ansible_run import PROJECT, load, run_tasks
-from rendering import VARIANTS, Variant, owners, render
+from rendering import VARIANTS, Variant, evaluate, owners, render, variables
+from role_tasks import role
 
 NGINX = "etc/nginx/nginx.conf.j2"
 RULES = "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2"
@@ -84,3 +85,22 @@ def test_without_selinux_nothing_is_changed(tmp_path: Path):
     assert (code, changed) == (0, 0), output
     labelled = run_tasks(tmp_path, "selinux", "label.yml", {"__selinux_paths": ["/opt"]})
     assert labelled[:2] == (0, 0), labelled[2]
+
+
+@pytest.mark.parametrize(
+    ("system", "python"), [("centos7", "/usr/bin/python"), ("el9", "/usr/bin/python3")]
+)
+def test_bindings_are_those_of_the_systems_python(system: str, python: str):
+    """With python3.11 installed Ansible runs modules by it, and seport finds no bindings there."""
+    selinux = role("selinux")
+    bound = [
+        one
+        for one in selinux.tasks
+        if (one.module or "").rpartition(".")[2] in ("seport", "seboolean")
+    ]
+    # Two to set them, and one for the removal.
+    assert len(bound) == 3
+    values = variables(selinux, system, VARIANTS[0])
+    for one in bound:
+        chosen = one.data["vars"]["ansible_python_interpreter"]
+        assert evaluate(chosen, values) == python

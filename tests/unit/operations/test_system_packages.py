@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_run import run_tasks
-from rendering import SYSTEMS, VARIANTS, Variant, evaluate, render, variables
+from rendering import DEBIAN, SYSTEMS, VARIANTS, Variant, evaluate, render, variables
 from role_tasks import TREE, role, task
 
 CURL_MINIMAL = "curl-minimal-7.76.1-31.el9.x86_64\nno package provides lsof\nca-certificates-2024\n"
@@ -154,6 +154,28 @@ def test_programs_of_administrators_are_called_with_their_path():
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_only_repositories_of_the_system_decide(system: str):
-    """On Debian, whose updates are selected by repository, there is nothing to compare."""
+    """Debian selects updates by repository, and Arch has one kind: there is nothing to compare."""
     pattern = base(system)["__base_advisories_in"]
-    assert bool(pattern) == (system != "debian12")
+    assert bool(pattern) == (system not in (*DEBIAN, "arch"))
+
+
+# --- streams of modules --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("system", "stream", "packages"),
+    [
+        ("el9", "", ["nginx"]),
+        ("el9", "1.24", ["@nginx:1.24"]),
+        ("centos7", "1.24", ["nginx"]),
+        ("debian12", "1.24", ["nginx-light"]),
+    ],
+)
+def test_a_stream_of_nginx_is_chosen_where_there_are_modules(
+    system: str, stream: str, packages: list[str]
+):
+    chosen = Variant("stream", {"nginx_module_stream": stream})
+    values = variables(role("nginx"), system, chosen)
+    given = values["__nginx_packages"]
+    assert isinstance(given, list)
+    assert [evaluate(str(one), values) for one in given] == packages

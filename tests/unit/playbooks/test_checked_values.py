@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,12 @@ def play(tmp_path: Path, variables: str, *options: str) -> subprocess.CompletedP
     )
 
 
+def errors(stderr: str) -> list[str]:
+    """The lines of the action, without what each ansible-core puts before an error."""
+    lines = [re.match(r"(?:ERROR! |\[ERROR\]: )(.+)", line) for line in stderr.splitlines()]
+    return [found[1] for found in lines if found and not found[1].startswith("Task failed: ")]
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -51,16 +58,16 @@ def test_each_wrong_value_is_a_line_with_its_file_before_anything_is_changed(
     done = play(tmp_path, "flask_app_memory_max: 300MB\nnginx_listen_port: 99999\n", *options)
     assert done.returncode == 2
     where = tmp_path / "group_vars/all.yml"
-    lines = done.stderr.splitlines()
+    lines = errors(done.stderr)
     assert (
-        "ERROR! flask_app_memory_max is '300MB': it must be a size as a whole number with K, M, G "
+        "flask_app_memory_max is '300MB': it must be a size as a whole number with K, M, G "
         f"or T, such as 300M ({where}, line 1)"
     ) in lines
     port = "nginx_listen_port is 99999: it must be a port, 1 to 65535"
-    assert f"ERROR! {port} ({where}, line 2)" in lines
+    assert f"{port} ({where}, line 2)" in lines
     assert "2 values are wrong, see above: nothing was changed. Correct the" in done.stdout
     shown = done.stdout.splitlines()
-    tasks = [line.partition("]")[0] for line in shown if line.startswith("TASK")]
+    tasks = [line.partition("]")[0] for line in shown if line.startswith("TASK [")]
     assert tasks[-1] == "TASK [preflight : Check the values of variables"
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -77,7 +84,7 @@ def problems(tmp_path: Path, variables: Any, *options: str) -> str:
     done = play(tmp_path, json.dumps(variables), "site.yml", *options)
     assert "TASK [preflight : Check the values of variables]" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR! ")]
+    lines = errors(done.stderr)
     assert bool(lines) == ("nothing was changed" in done.stdout)
     return "\n".join(lines)
 
@@ -99,7 +106,8 @@ def test_values_are_compared_as_they_are_evaluated(tmp_path: Path) -> None:
     found = problems(tmp_path, variables)
     assert "mongodb_memory_max is '3 MB'" in found
     assert "nginx_server_name cannot be evaluated: nowhere is not defined" in found
-    assert "base_swap_size cannot be evaluated: template error" in found
+    # "template error" to ansible-core 2.16, "syntax error in template" to 2.19.
+    assert re.search(r"base_swap_size cannot be evaluated: .*\btemplate\b", found)
     assert "base_swap_path cannot be evaluated: " in found
     for name in ("mongodb_remote_bind_ip", "flask_app_mongodb_uri", "nginx_read_timeout"):
         assert name not in found

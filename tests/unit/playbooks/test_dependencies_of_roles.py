@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -45,3 +46,28 @@ def test_the_authority_is_asked_after_nginx_also_with_the_tag_of_the_role_alone(
 def test_the_users_of_the_database_bring_the_database_and_the_driver(needed: str):
     found = tasks("--tags", "mongodb_access")
     assert found.index(needed) < found.index("mongodb_access : Manage the database's users")
+
+
+def dependencies(role: str) -> list[dict]:
+    """Return the roles that run before this one."""
+    text = (ROOT / "roles" / role / "meta/main.yml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)["dependencies"]
+
+
+def unconditional(role: str) -> set[str]:
+    """Return the role and those that always run before it."""
+    needed = [entry["role"] for entry in dependencies(role) if "when" not in entry]
+    return {role}.union(*(unconditional(name) for name in needed))
+
+
+@pytest.mark.parametrize("playbook", ["bootstrap", "secure", "install", "serve", "verify"])
+def test_no_condition_of_a_dependency_skips_the_handlers_of_a_role_that_runs(playbook: str):
+    """Ansible keeps one handler of a name in a play: the last, with the condition of its role."""
+    path = ROOT / "playbooks" / f"{playbook}.yml"
+    for play in yaml.safe_load(path.read_text(encoding="utf-8")):
+        listed = [entry["role"] for entry in play.get("roles", [])]
+        runs = set().union(*(unconditional(name) for name in listed))
+        conditional = {
+            entry["role"] for name in runs for entry in dependencies(name) if "when" in entry
+        }
+        assert not conditional & runs

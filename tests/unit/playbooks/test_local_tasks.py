@@ -14,7 +14,11 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-QUOTED = "{{ ansible_playbook_python | quote }}"
+# ansible-core 2.19 quotes the path itself.
+QUOTED = (
+    "{{ ansible_playbook_python | quote if ansible_version.minor < 19 "
+    "else ansible_playbook_python }}"
+)
 FILES = [
     path
     for directory in ("roles", "playbooks", "molecule")

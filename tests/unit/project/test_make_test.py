@@ -40,7 +40,9 @@ class Checkout:
             ".venv/bin/python",
             f'echo "check $*" >>"{self.root}/ran-checks"\n'
             f'[ "$*" = "-m controller.nanode check" ] && echo "{answer}"\n'
-            f'[ "$*" = "-m controller.nanode check --system centos7" ] && echo "{answer}"\n'
+            'case "$*" in\n'
+            f'"-m controller.nanode check --system "*) echo "{answer}" ;;\n'
+            "esac\n"
             f"exit {code}",
         )
 
@@ -121,12 +123,15 @@ def test_without_a_container_the_scenario_is_skipped_with_the_reason(checkout):
     assert checkout.ran() == ["lint", "test-unit"]
 
 
-def test_centos_7_has_a_check_of_its_own_and_is_skipped_with_the_reason(checkout):
-    checkout.check(3, "this host has no cgroup v1")
-    done = checkout.run(SCENARIOS="centos7", CI="true")
+@pytest.mark.parametrize("system", ["centos7", "el9", "arch"])
+def test_a_system_with_an_image_has_a_check_of_its_own_and_is_skipped_with_the_reason(
+    checkout, system
+):
+    checkout.check(3, "there is no image on this host")
+    done = checkout.run(SCENARIOS=system, CI="true")
     assert done.returncode == 0
-    assert "SKIPPED centos7: this host has no cgroup v1" in summary(done)
-    assert "--system centos7" in (checkout.root / "ran-checks").read_text()
+    assert f"SKIPPED {system}: there is no image on this host" in summary(done)
+    assert f"--system {system}" in (checkout.root / "ran-checks").read_text()
 
 
 def test_a_skip_does_not_hide_a_failure(checkout):
@@ -230,6 +235,38 @@ exit 1""",
     ]
 
 
+def test_the_end_of_a_failed_log_is_shown_after_everything_else(checkout):
+    checkout.fake(
+        "bin/make",
+        """case " $* " in
+*" test-m"*) seq 1000 | sed "s/^/said /"; printf '\\033[31mbroken\\033[0m\\n'; exit 1 ;;
+esac""",
+    )
+    done = checkout.run()
+    end = done.stdout.partition("== the end of build/test/default.log\n")[2].splitlines()
+    assert end[58:60] == ["said 1000", "broken"]
+    assert "the end of build/test/unit.log" not in done.stdout
+
+
+def test_the_second_lane_runs_scenarios_after_the_unit_tests(checkout):
+    checkout.fake(
+        "scripts/test-upgrade",
+        f'cd "{checkout.root}"\necho upgrade >>ran-upgrade; touch upgraded',
+    )
+    checkout.fake(
+        "bin/make",
+        f"""cd "{checkout.root}"
+case " $* " in
+*" test-unit "*) [ ! -e upgraded ] ;;
+*" test-m"*) until [ -e upgraded ]; do sleep 0.05; done ;;
+esac""",
+    )
+    done = checkout.run(SCENARIOS="default upgrade")
+    assert done.returncode == 0, done.stdout
+    assert summary(done)[-1] == "4 passed, 0 failed, 0 skipped"
+    assert (checkout.root / "ran-upgrade").read_text() == "upgrade\n"
+
+
 def test_an_interruption_ends_lint_and_unit_tests_too(checkout):
     checkout.fake(
         "bin/make",
@@ -255,13 +292,10 @@ def test_by_default_the_scenarios_and_the_faults_run(checkout):
     checkout.fake("scripts/test-upgrade", f'echo "make upgrade $*" >>"{checkout.root}/ran"')
     done = checkout.run(SCENARIOS="")
     assert done.returncode == 0, done.stderr
-    *scenarios, upgrade, last, lint, unit, counts = [
-        line.removeprefix("PASSED ") for line in summary(done)
-    ]
-    assert (upgrade, last, lint, unit) == ("upgrade", "faults", "lint", "unit")
-    assert counts == f"{len(scenarios) + 4} passed, 0 failed, 0 skipped"
-    assert "default" in scenarios
-    for name in scenarios:
+    *parts, counts = [line.removeprefix("PASSED ") for line in summary(done)]
+    assert counts == f"{len(parts)} passed, 0 failed, 0 skipped"
+    assert {"default", "faults", "upgrade", "lint", "unit"} <= set(parts)
+    for name in set(parts) - {"faults", "upgrade", "lint", "unit"}:
         assert (CHECKOUT / f"molecule/{name}/molecule.yml").is_file()
 
 

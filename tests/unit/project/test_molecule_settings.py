@@ -9,7 +9,14 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-NEEDED = ("library", "action_plugins", "vars_plugins", "vars_plugins_enabled", "roles_path")
+NEEDED = (
+    "gathering",
+    "library",
+    "action_plugins",
+    "vars_plugins",
+    "vars_plugins_enabled",
+    "roles_path",
+)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import configparser
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import AnsibleEnvironment, Templar, generate_ansible_template_vars
+from ansible.template import generate_ansible_template_vars
 from cross_checks.lookup import per_system
 from role_tree import PROJECT, Role, Tree
+from templating import evaluate, render_text
+
+__all__ = ["SYSTEMS", "TREE", "VARIANTS", "evaluate", "render", "render_text"]
 
 # The facts that the roles use, as the setup module returns them.
 SYSTEMS: dict[str, dict[str, object]] = {
@@ -44,9 +46,35 @@ SYSTEMS: dict[str, dict[str, object]] = {
         "pkg_mgr": "apt",
         "all_ipv6_addresses": ["fe80::1"],
     },
+    "debian13": {
+        "distribution": "Debian",
+        "distribution_major_version": "13",
+        "distribution_release": "trixie",
+        "distribution_version": "13.3",
+        "os_family": "Debian",
+        "pkg_mgr": "apt",
+        "all_ipv6_addresses": ["fe80::1"],
+    },
+    "arch": {
+        "distribution": "Archlinux",
+        "distribution_major_version": "NA",
+        "distribution_release": "NA",
+        "distribution_version": "NA",
+        "os_family": "Archlinux",
+        "pkg_mgr": "pacman",
+        "all_ipv6_addresses": ["fe80::1"],
+    },
 }
+DEBIAN = tuple(name for name, facts in SYSTEMS.items() if facts["os_family"] == "Debian")
 # Results that tasks register before the templates are rendered.
 REGISTERED: dict[str, object] = {
+    "__hardening_container": {"rc": 1},
+    "__hardening_sshd": {"stdout": "port 22\nport 2222\naddressfamily any"},
+    "__sshd_defaults": {
+        "stdout": "port 22\nciphers aes256-ctr,3des-cbc\nmacs hmac-sha2-256-etm@openssh.com\n"
+        "kexalgorithms curve25519-sha256,diffie-hellman-group1-sha1"
+    },
+    "__sshd_session": {"stdout": "/etc/pam.d/common-session"},
     "__firewalld_sshd": {"stdout": "port 22\nport 2222\naddressfamily any\npermitrootlogin no"},
 }
 
@@ -63,12 +91,15 @@ class Variant:
 
 VARIANTS = [
     Variant("defaults"),
-    Variant("system_python", {"python_provider": "system"}, systems=("el9", "debian12")),
+    Variant(
+        "system_python", {"python_provider": "system"}, systems=("el9", "debian12", "debian13")
+    ),
     Variant("secantusdb", {"mongodb_provider": "secantusdb"}),
     Variant("gunicorn", {"flask_app_server": "gunicorn"}),
     Variant("mongodb_4.4", {"mongodb_version": "4.4"}),
     Variant("mongodb_7.0", {"mongodb_version": "7.0"}),
     Variant("mongodb_8.0", {"mongodb_version": "8.0"}, systems=("el9", "debian12")),
+    Variant("mongodb_9.0", {"mongodb_version": "9.0"}, systems=("el9", "debian13")),
     Variant(
         "mongodb_remote",
         {
@@ -95,13 +126,16 @@ VARIANTS = [
             "flask_app_perspective_refuse_other_languages": True,
             "flask_app_request_timeout": 60,
             "flask_app_require_key": True,
+            "hardening_fail2ban_ignore": ["192.0.2.0/24", "2001:db8::7"],
             "miniconda_prefix": "/opt/python",
             "mongodb_cache_size_gb": 0.5,
             "nginx_log_refused_percent": 0,
             "nginx_public_url": "https://toxic.example.org/",
+            "nginx_metrics_allowed": ["192.0.2.7", "2001:db8::/32"],
             "nginx_readiness_per_second": 7,
             "nginx_worker_connections": 2048,
             "nginx_server_name": "toxic.example.org www.toxic.example.org",
+            "sshd_modern_algorithms": True,
             "sshd_password_authentication": True,
             "sshd_permit_root_login": "prohibit-password",
             "sudo_user_nopasswd": True,
@@ -120,6 +154,18 @@ VARIANTS = [
         },
     ),
     Variant("tls_files", {"tls_mode": "files", "firewalld_services": []}),
+    Variant(
+        "backups",
+        {
+            "backup_repository": "sftp://backup@192.0.2.9:2022//srv/tox",
+            "backup_password": "a password",
+            "backup_ssh_private_key": "a key",
+            "backup_ssh_known_hosts": ["192.0.2.9 ssh-ed25519 AAAA"],
+        },
+    ),
+    Variant("backups_in_a_directory", {"backup_repository": "/var/backups/tox"}),
+    Variant("database_elsewhere", {"flask_app_mongodb_uri": "mongodb://user:pass@192.0.2.9/"}),
+    Variant("sessions_of_sshd", {"__sshd_session": {"stdout": ""}}),
     Variant("bare_lists", {"firewalld_services": [], "base_packages": []}),
 ]
 
@@ -143,11 +189,12 @@ def variables(role: Role, system: str, variant: Variant) -> dict[str, object]:
     merged: dict[str, object] = {}
     for one in (*role.all_dependencies, role):
         merged.update(one.defaults)
-    merged.update({**variant.inventory, **REGISTERED})
+    merged.update({**REGISTERED, **variant.inventory})
     for one in (*role.all_dependencies, role):
         for stem in ("main", family, f"{family}_{facts['distribution_major_version']}"):
             merged.update(one.vars.get(one.path / "vars" / f"{stem}.yml", {}))
     merged["ansible_facts"] = facts
+    merged["inventory_hostname"] = "server"
     merged["role_path"] = str(role.path)
     return merged
 
@@ -157,28 +204,6 @@ def managed_text() -> str:
     config = configparser.ConfigParser(interpolation=None)
     config.read(PROJECT / "ansible.cfg", encoding="utf-8")
     return config["defaults"]["ansible_managed"]
-
-
-def render_text(text: str, values: Mapping[str, object]) -> str:
-    """Render the text as the module template does.
-
-    Raises AnsibleUndefinedVariable if a variable is undefined.
-    """
-    templar = Templar(DataLoader(), dict(values)).copy_with_new_env(
-        environment_class=AnsibleEnvironment
-    )
-    return templar.do_template(
-        text,
-        preserve_trailing_newlines=True,
-        escape_backslashes=False,
-        fail_on_undefined=True,
-        overrides={"trim_blocks": True, "lstrip_blocks": False},
-    )
-
-
-def evaluate(value: object, values: Mapping[str, object]) -> object:
-    """Return the value as a task sees it."""
-    return Templar(DataLoader(), dict(values)).template(value, fail_on_undefined=True)
 
 
 def render(template: str, role: Role, system: str, variant: Variant) -> str:

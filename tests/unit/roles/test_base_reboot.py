@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatch
 
 import pytest
@@ -115,3 +116,17 @@ def test_never_does_not_even_check():
 def test_the_local_nanode_is_never_rebooted():
     values = {name: value for _, name, value in TREE.inventory_variables if name == "base_reboot"}
     assert values == {"base_reboot": "never"}
+
+
+def test_arch_reports_only_what_was_installed_since_the_boot():
+    pattern = TASKS["Find the packages of the kernel, the C library and systemd"].arguments[
+        "patterns"
+    ]
+    names = ["linux-6.12.1.arch1-1", "linux-firmware-20251011-1", "glibc-2.42-1", "htop-3.4-1"]
+    found = [name for name in names if any(re.fullmatch(one, name) for one in pattern)]
+    assert found == ["linux-6.12.1.arch1-1", "glibc-2.42-1"]
+    files = [
+        {"path": "/var/lib/pacman/local/linux-lts-6.12.1-1", "mtime": BOOTED + 60.0},
+        {"path": "/var/lib/pacman/local/glibc-2.42-1", "mtime": BOOTED - 60.0},
+    ]
+    assert updated("arch", {"__base_package_files": {"files": files}}) == ["linux-lts"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import parsers
 import pytest
+from parsers import hardening
 from parsers.error import ParseError
 from rendered_files import SERVER_JSON, rendered
 
@@ -22,12 +23,17 @@ GOOD: dict[str, tuple[Callable[[str], object], str | None]] = {
         "  server {\n    listen 80;\n    location / {\n      uwsgi_pass a;\n    }\n  }\n}\n",
     ),
     "sshd": (parsers.sshd, "PermitRootLogin no\n"),
+    "audit": (hardening.audit, "-w /etc/ssh -p wa -k login\n"),
+    "fail2ban": (hardening.fail2ban, "[sshd]\nenabled = true\nport = 22,2222\n"),
+    "limits": (hardening.limits, "* hard core 0\n"),
+    "sysctl": (hardening.sysctl, "kernel.dmesg_restrict = 1\n"),
     "sudoers": (parsers.sudoers, "Defaults:one !requiretty, secure_path=/bin\none ALL=(ALL) ALL\n"),
     "repositories": (
         parsers.yum_repositories,
         "[a]\nname=a\nbaseurl=https://a/\nenabled=1\ngpgcheck=1\n",
     ),
     "shell": (parsers.shell, "#!/bin/sh\nexec /bin/true\n"),
+    "tmpfiles": (parsers.tmpfiles, "d /run/a 0700 root root -\n"),
     "unit": (
         parsers.unit,
         "[Unit]\nDescription=A\n[Service]\nExecStart=/a\nUMask=0027\n[Install]\nWantedBy=a.target\n",
@@ -78,12 +84,21 @@ BROKEN = [
     ("repositories", "[a]", "[a", "no section headers"),
     ("sshd", "PermitRoot", "PermitRot", "is unknown"),
     ("sshd", "no\n", "no\nPermitRootLogin no\n", "a duplicate"),
+    ("audit", "-p wa", "-p rw", "is not a watch of auditd"),
+    ("audit", "login\n", "login\n-w /etc/ssh -p wa -k login\n", "a duplicate"),
+    ("fail2ban", "22,2222", "22 2222", "port cannot be"),
+    ("fail2ban", "enabled", "enable", "enable is unknown"),
+    ("limits", "core", "cores", "is not a limit"),
+    ("sysctl", "= 1", "= yes", "is not a setting of the kernel"),
+    ("sysctl", "1\n", "1\nkernel.dmesg_restrict = 0\n", "two values"),
     ("sudoers", "one ALL", "one two ALL", "does not end with a rule"),
     ("sudoers", "Defaults:one", "Defaults:two", "one secure_path"),
     ("sudoers", "Defaults:one", "one ALL=(ALL) ALL\nDefaults:one", "one secure_path"),
     ("sudoers", "!requiretty, ", "", "is not !requiretty"),
     ("sudoers", "=/bin", "=bin", "one secure_path"),
     ("sudoers", "ALL\n", "ALL", "last line has no newline"),
+    ("tmpfiles", "d ", "e ", "is not a directory"),
+    ("tmpfiles", "0700", "700", "is not a directory"),
     ("unit", "[Unit]", "[Unti]", "unknown section"),
     ("unit", "UMask=0027", "Umask=0027", "Umask is unknown"),
     ("unit", "UMask=0027", "UMask=27", "UMask cannot be '27'"),

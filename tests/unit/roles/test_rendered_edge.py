@@ -11,6 +11,7 @@ from rendered_files import GUNICORN, MONGOD_LIMITS, NGINX, SLOT, directives, par
 from rendering import SYSTEMS, Variant, owners, render
 
 from tox_com_det.http.access import EXPOSED_HEADERS
+from tox_com_det.http.errors import TITLES
 from tox_com_det.http.limits import SERVER_LIMITS, limits
 from tox_com_det.keys.access import KEYED
 from tox_com_det.settings import Settings
@@ -236,11 +237,27 @@ def test_a_body_of_any_allowed_size_has_room(largest: str, buffer: str):
 def test_what_takes_much_memory_is_bounded_in_number():
     main = parsed(NGINX, "debian12")
     (large,) = (one for one in main.all("map") if one.arguments[1] == "$large")
-    assert large.arguments[0] == "$content_length $http_transfer_encoding $uri"
+    assert large.arguments[0] == (
+        "$content_length $http_transfer_encoding $request_method$server_protocol $uri"
+    )
     rules = [re.compile(one.name.removeprefix("~")) for one in large.block[:-1]]
-    for values in ("100000  /predict", " chunked /predict", "5  /batch", "5  //batch/"):
+    plain = "POSTHTTP/1.1"
+    for values in (
+        f"100000  {plain} /predict",
+        f" chunked {plain} /predict",
+        f"5  {plain} /batch",
+        f"5  {plain} //batch/",
+        # Without a word of its length.
+        "  POSTHTTP/2.0 /predict",
+    ):
         assert any(rule.search(values) for rule in rules), values
-    for values in ("99999  /predict", "  /", "0  /v1alpha1/comments:analyze"):
+    for values in (
+        f"99999  {plain} /predict",
+        "  GETHTTP/1.1 /",
+        "  GETHTTP/2.0 /",
+        "5  POSTHTTP/2.0 /predict",
+        f"0  {plain} /v1alpha1/comments:analyze",
+    ):
         assert not any(rule.search(values) for rule in rules), values
     public, _ = servers("debian12", "defaults")
     limits = {one.arguments[0]: one.arguments[1] for one in public.all("limit_conn")}
@@ -280,6 +297,9 @@ def test_errors_of_nginx_have_googles_form_on_its_addresses(system: str):
         ):
             error = json.loads(text.replace("\\n", ""))["error"]
             assert names <= set(error)
+            if text == own.arguments[0]:
+                # Explained at /docs, and in the document's list of codes.
+                assert error["code"] in TITLES
             assert str(error["code" if text == google.arguments[0] else "status"]) == status
 
 
@@ -414,3 +434,14 @@ def test_gunicorn_logs_no_words_of_a_request():
     # Why a slot does not start has to be in the journal.
     assert "why" in logged("Exception in worker process", error="why")
     assert logged("Listening at: %s", "unix:/run") == "Listening at: unix:/run"
+
+
+@pytest.mark.parametrize(
+    ("variant", "added"), [("defaults", []), ("own_choices", ["192.0.2.7", "2001:db8::/32"])]
+)
+def test_metrics_are_for_the_server_and_for_those_who_are_named(variant: str, added: list[str]):
+    public, _ = servers("debian12", variant)
+    (place,) = (one for one in public.all("location") if one.arguments == ("=", "/metrics"))
+    rules = [(one.name, *one.arguments) for one in place.block if one.name in ("allow", "deny")]
+    allowed = ["127.0.0.1", "::1", *added]
+    assert rules == [*(("allow", one) for one in allowed), ("deny", "all")]

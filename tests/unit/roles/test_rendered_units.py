@@ -6,12 +6,17 @@ import configparser
 
 import pytest
 from rendered_files import (
+    BACKUP,
+    DRILL,
     GUNICORN,
     MONGOD_LIMITS,
+    NGINX_LIMITS,
     RECOVER,
     SECANTUSDB,
     SERVER_JSON,
     SLOT,
+    SSH_LIMITS,
+    SSHD_LIMITS,
     TOXCTL,
     UWSGI,
     VERIFY,
@@ -22,7 +27,7 @@ from rendered_files import (
 from rendering import SYSTEMS, VARIANTS
 from role_tree import PROJECT
 
-SYSTEMD = {"centos7": 219, "el9": 252, "debian12": 252}
+SYSTEMD = {"centos7": 219, "el9": 252, "debian12": 252, "debian13": 257, "arch": 258}
 LISTS = PROJECT / "tests/fixtures/systemd"
 # Directives that were added after 252; none that is used here was removed until 256.
 SINCE_252 = {
@@ -30,7 +35,14 @@ SINCE_252 = {
     "MemoryZSwapWriteback OpenFile RestartMaxDelaySec RestartMode RestartSteps "
     "RootEphemeral SetLoginEnvironment SurviveFinalKillSignal",
 }
-UNITS = (SLOT, RECOVER, VERIFY, SECANTUSDB, MONGOD_LIMITS)
+UNITS = (SLOT, RECOVER, VERIFY, SECANTUSDB, MONGOD_LIMITS, BACKUP, DRILL, NGINX_LIMITS)
+SSH_UNITS = {
+    "debian12": SSH_LIMITS,
+    "debian13": SSH_LIMITS,
+    "el9": SSHD_LIMITS,
+    "centos7": SSHD_LIMITS,
+    "arch": SSHD_LIMITS,
+}
 
 
 def known(version: int) -> dict[str, set[str]]:
@@ -42,21 +54,21 @@ def known(version: int) -> dict[str, set[str]]:
         section: {name for line in listed[section] for name in line.split()}
         for section in listed.sections()
     }
-    found["Service"] |= set(SINCE_252.get(version, "").split())
+    found["Service"] |= set((SINCE_252[256] if version >= 256 else "").split())
     return found
 
 
 @pytest.mark.parametrize(("system", "version"), [*SYSTEMD.items(), ("el9", 256), ("debian12", 256)])
 def test_systemd_knows_every_directive_and_value(system: str, version: int):
     sections = known(version)
-    for template in UNITS:
+    for template in (*UNITS, SSH_UNITS[system]):
         for section, name, value in parsed(template, system):
             assert name in sections[section], f"{template}: systemd {version} ignores {name}"
             if (name, value) == ("ProtectSystem", "strict"):
                 assert version >= 232, template
 
 
-@pytest.mark.parametrize("template", [SLOT, SECANTUSDB])
+@pytest.mark.parametrize("template", [SLOT, SECANTUSDB, BACKUP])
 def test_each_system_gets_the_strictest_sandbox_that_it_supports(template: str):
     """The unit for systemd 219 lacks only directives that 219 does not know."""
     modern, old = directives(template, "debian12"), directives(template, "centos7")
@@ -90,6 +102,11 @@ def test_a_slot_is_not_killed_before_its_slowest_request_ends(system: str):
             assert parsed(GUNICORN, system, variant.name)["graceful_timeout"] < int(stop)
 
 
+def test_debian_13_runs_the_slots_on_its_own_python() -> None:
+    toxctl = "/usr/bin/python3.13 -I -B /opt/tox_com_det/toxctl/current"
+    assert directives(SLOT, "debian13", "system_python")["ExecStart"] == f"{toxctl} run-slot %i"
+
+
 @pytest.mark.parametrize(
     ("variant", "python"),
     [
@@ -121,3 +138,19 @@ def test_releases_are_verified_every_day_without_taking_time_from_the_service(sy
     assert (verify["Nice"], verify["IOSchedulingClass"]) == ("19", "idle")
     assert timer["OnCalendar"].startswith("*-*-* ")
     assert timer["Persistent"] == "true"
+
+
+def test_a_backup_writes_to_its_own_directories_and_a_repository_that_is_one():
+    own = "/etc/tox_com_det /srv/tox_com_det/backup /var/lib/tox_com_det"
+    assert directives(BACKUP, "debian12", "backups")["ReadWritePaths"] == own
+    directory = directives(BACKUP, "debian12", "backups_in_a_directory")["ReadWritePaths"]
+    assert directory == f"{own} /var/backups/tox"
+    old = directives(BACKUP, "centos7", "backups_in_a_directory")
+    assert old["ReadWriteDirectories"] == directory
+
+
+def test_no_secret_of_backups_is_in_a_file_that_others_read():
+    for template in (BACKUP, DRILL, "etc/tox_com_det/backup.json.j2"):
+        text = str(parsed(template, "debian12", "backups"))
+        assert "a password" not in text
+        assert "a key" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ def command(task_name: str) -> str:
         for name, value in values.items()
         if name.startswith("__layout")
     }
+    variables["__sshd_service"] = "ssh.service"
     return str(evaluate(task.arguments["validate"], variables))
 
 
@@ -74,12 +76,23 @@ def test_an_ignored_value_is_one_line_that_names_the_next_command(tmp_path: Path
     assert line.endswith("correct the value in the inventory and rerun the playbook")
 
 
+@pytest.mark.parametrize(
+    ("task", "advice"),
+    [
+        ("Limit mongod's memory", "mongod.service: .*correct the value in the inventory and rerun"),
+        ("Restart nginx when it dies, and confine it", "nginx.service: .*correct the value"),
+        ("Write the limits of sshd's unit", "ssh.service: .*set sshd_confine to false and rerun"),
+    ],
+)
 @pytest.mark.parametrize("version", SAYS)
-def test_an_ignored_value_of_a_drop_in_is_found(tmp_path: Path, version: int):
+def test_an_ignored_value_of_a_drop_in_is_found(
+    tmp_path: Path, version: int, task: str, advice: str
+):
     words = SAYS[version].replace("{file}", "{file}.d/tox_com_det.conf")
-    done = validated(tmp_path, UNIT, fake(tmp_path, words), "Limit mongod's memory")
+    done = validated(tmp_path, UNIT, fake(tmp_path, words), task)
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
+    (line,) = done.stderr.splitlines()
+    assert re.match(f"systemd does not take the drop-in of {advice}", line)
 
 
 @pytest.mark.parametrize("task", ["Install the slot unit", "Limit mongod's memory"])

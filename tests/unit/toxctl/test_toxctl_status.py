@@ -102,6 +102,24 @@ def test_status_says_how_a_model_normalizes_texts(
     assert ("normalization unicode" in filled.run("status").stdout) == (step == "unicode")
 
 
+@pytest.mark.parametrize(
+    ("built_with", "said"),
+    [
+        ({"onnx": "1.15.0", "settings": "padding pre (assumed)"}, "padding pre (assumed)"),
+        ({"onnx": "1.15.0"}, None),
+        ({"settings": 1}, None),
+        (None, None),
+    ],
+)
+def test_status_passes_on_what_a_build_said_of_its_settings(
+    filled: FakeServer, built_with: Any, said: str | None
+) -> None:
+    path = filled.models["two"].path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "built_with": built_with}))
+    assert filled.json("status").result["models"][0]["settings"] == said
+
+
 def test_quick_status_asks_no_slot_and_measures_nothing(serving: FakeServer) -> None:
     serving.models["one"].ready = (503, "not asked")
     report = serving.json("status", "--quick").result

@@ -1,46 +1,59 @@
 'use strict';
+// Without it the form is sent as any form is. With it, the same page is asked for, and its scores
+// replace those that are shown.
 const form = document.getElementById('form');
-const button = form.querySelector('button');
+const text = document.getElementById('text');
 const status = document.getElementById('status');
-const table = document.getElementById('scores');
-form.addEventListener('submit', async (event) => {
-  event.preventDefault();
-  button.disabled = true;
-  status.textContent = 'Scoring ...';
-  table.hidden = true;
+const command = document.getElementById('command');
+let running = null;
+let timer = 0;
+
+function replace(id, page) {
+  document.getElementById(id).replaceChildren(...page.getElementById(id).childNodes);
+}
+
+async function score(fields) {
+  clearTimeout(timer);
+  if (running) running.abort();
+  const own = running = new AbortController();
+  form.setAttribute('aria-busy', 'true');
   try {
-    const response = await fetch('predict', {
-      method: 'POST',
-      headers: {'Content-Type': 'application/json'},
-      body: JSON.stringify({text: document.getElementById('text').value}),
+    const response = await fetch('./', {method: 'POST', body: fields, signal: own.signal});
+    const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+    if (!page.getElementById('status')) throw new Error(`status ${response.status}`);
+    replace('status', page);
+    // In place, so that the bars move.
+    const bars = page.querySelectorAll('rect');
+    document.querySelectorAll('rect').forEach((bar, number) => {
+      bar.setAttribute('width', bars[number].getAttribute('width'));
     });
-    const answer = await response.json();
-    if (!response.ok) {
-      status.textContent = answer.error.message;
-      return;
-    }
-    const rows = Object.entries(answer.scores).map(([label, score]) => {
-      const row = document.createElement('tr');
-      const name = document.createElement('th');
-      name.scope = 'row';
-      name.textContent = label;
-      const value = document.createElement('td');
-      value.textContent = score.toFixed(4);
-      const bar = document.createElement('td');
-      const meter = document.createElement('meter');
-      meter.value = score;
-      meter.setAttribute('aria-hidden', 'true');
-      bar.append(meter);
-      row.append(name, value, bar);
-      return row;
+    const scores = page.querySelectorAll('td.score');
+    document.querySelectorAll('td.score').forEach((cell, number) => {
+      cell.textContent = scores[number].textContent;
     });
-    table.tBodies[0].replaceChildren(...rows);
-    table.hidden = false;
-    status.textContent = `${answer.words.known} words known, ${answer.words.unknown} unknown, `
-      + `${answer.words.used} used, ${answer.words.cut || 0} cut off.`;
+    replace('words', page);
   } catch (error) {
-    status.textContent = 'The server did not answer: ' + error.message;
+    if (error.name !== 'AbortError') status.textContent = 'The server did not answer: ' + error.message;
   } finally {
-    button.disabled = false;
+    if (running === own) {
+      running = null;
+      form.removeAttribute('aria-busy');
+    }
   }
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const example = event.submitter && event.submitter.name === 'example' ? event.submitter : null;
+  if (example) text.value = example.textContent;
+  const fields = new URLSearchParams(new FormData(form));
+  if (text.value.trim()) score(fields);
 });
+text.addEventListener('input', () => {
+  clearTimeout(timer);
+  if (text.value.trim()) timer = setTimeout(() => form.requestSubmit(), 400);
+});
+// The address as this browser sees it, whatever stands in front of the server.
+const here = new URL('.', location.href);
+here.search = here.hash = '';
+command.textContent = command.textContent.replace(command.dataset.root, here.href);

@@ -198,7 +198,7 @@ def test_pips_reason_is_one_line(stderr: str, words: str) -> None:
 
 
 def test_unknown_target_names_the_known_ones() -> None:
-    with pytest.raises(UnknownTarget, match="debian12, el7, el9"):
+    with pytest.raises(UnknownTarget, match="debian12, debian13, el7, el9"):
         target("windows")
 
 

@@ -100,7 +100,7 @@ def test_bundle_that_scores_every_text_alike_is_refused(
 ) -> None:
     deployable_bundle(bundle)
     change_manifest(bundle, change)
-    with pytest.raises(DeployError, match="gives all 16 golden texts the same scores") as caught:
+    with pytest.raises(DeployError, match="gives all 28 golden texts the same scores") as caught:
         deployable_bundle(bundle)
     assert "run `fab build-model` with the model's --h5 and --word-index" in str(caught.value)
 

@@ -127,7 +127,7 @@ class SshServer:
             if message.asbytes()[:1] == cMSG_CHANNEL_SUCCESS:
                 self.confirmed.set()
 
-        transport._send_user_message = sent  # type: ignore[method-assign]
+        transport._send_user_message = sent  # type: ignore[method-assign]  # to see what is sent
 
     def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)

@@ -27,23 +27,32 @@ from controller.deploy.paths import ROOT
 
 TASKS = [
     "add-key",
+    "backup",
+    "backups",
     "build-model",
     "clear-suggestions",
     "collect-scores",
+    "create-server",
     "deploy-app",
     "deploy-model",
+    "destroy-server",
+    "doctor",
     "dump-embeddings",
     "export-suggestions",
     "fit-scores",
+    "inspect-model",
     "list-keys",
     "logs",
     "prune",
     "releases",
     "remove-score-maps",
     "renew-certificate",
+    "restore",
+    "restore-drill",
     "restore-embeddings",
     "revoke-key",
     "rollback",
+    "servers",
     "status",
     "test-model",
     "train",
@@ -51,7 +60,8 @@ TASKS = [
     "unlock",
 ]
 LAPTOP_TASKS = {
-    *("build-model", "collect-scores", "dump-embeddings", "remove-score-maps", "train"),
+    *("build-model", "collect-scores", "dump-embeddings", "inspect-model", "remove-score-maps"),
+    *("create-server", "destroy-server", "servers", "train"),
 }
 
 
@@ -130,10 +140,11 @@ def test_fabs_own_host_option_is_refused() -> None:
 
 
 def test_model_without_its_word_index_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "model.h5").write_bytes(b"")
+    recorded = Path(__file__).parents[3] / "fixtures" / "keras" / "author_valid_keras3.h5"
+    shutil.copy(recorded, tmp_path / "model.h5")
     done = fab("build-model", "--h5", str(tmp_path / "model.h5"))
     assert done.returncode == 1
-    assert "word_index.json does not exist: set it with --word-index" in done.stderr
+    assert "name the tokenizer's word index with --word-index" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -198,7 +209,7 @@ def test_bundle_that_scores_every_text_alike_is_refused_before_any_server_is_ask
     inventory = ["--inventory", "/dev/null"]
     done = fab("deploy-model", "--bundle", str(bundle), *inventory, *option)
     assert done.returncode == 1
-    assert "gives all 16 golden texts the same scores" in done.stderr
+    assert "gives all 28 golden texts the same scores" in done.stderr
     assert f"run `fab build-model --out {bundle}` with the model's --h5" in done.stderr
     assert done.stderr.count("\n") == 1
 

@@ -110,6 +110,18 @@ def test_normalization_of_the_live_model_is_shown() -> None:
     assert "texts:" not in report_lines(models=[good.entry("model", NEW, live=True), old])
 
 
+def test_settings_of_the_live_models_build_are_shown_with_their_origins() -> None:
+    said = "25 tokens (model), padding pre (assumed)"
+    live = good.entry("model", NEW, live=True, settings=said)
+    other = good.entry("model", good.OLD, settings="30 tokens (option)")
+    report = report_lines(models=[live, other])
+    assert f"settings of the build: {said}\n" in report
+    assert "30 tokens" not in report
+    # an older toxctl, and a bundle of an older build, say nothing of them
+    for nothing in (good.entry("model", NEW, live=True), {**live, "settings": None}):
+        assert "settings of the build" not in report_lines(models=[nothing])
+
+
 def test_service_that_does_not_answer_is_reported(
     server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

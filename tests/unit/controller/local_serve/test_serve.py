@@ -98,7 +98,7 @@ def all_stopped(serving: Serving) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_scores_are_shown_and_served_until_a_signal_stops_every_process(serving, number):
-    assert "16 golden outputs match" in serving.output
+    assert "28 golden outputs match" in serving.output
     rows = re.findall(r"^ +0\.\d{3} .*", serving.output, re.MULTILINE)
     assert len(rows) == 5
     address = f"http://127.0.0.1:{serving.port}/predict"

@@ -99,7 +99,7 @@ def make(
     """A function that builds the author's layers with padding='same', with options of `build`."""
 
     def run(h5: Path = author_same.path, words: Path = word_index, **options: Any) -> BuildResult:
-        options = {"labels": LABELS, "say": lines.append} | options
+        options = {"labels": LABELS, "padding": "pre", "say": lines.append} | options
         return build(h5, words, out, **options)
 
     return run

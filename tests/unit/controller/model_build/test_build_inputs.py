@@ -34,10 +34,17 @@ def test_reference_scores_are_compared_and_recorded(make, tmp_path):
     assert answers.cases[0].reference is not None
 
 
-def test_reference_of_another_model_stops_the_build(make, tmp_path, out):
-    path = reference(tmp_path, make(), change=2e-5)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (2e-5, r"differs from Keras by 2e-05 for 'you are an idiot'.*is rounding, not another"),
+        (2e-3, r"differs from Keras by 0\.002 for .*--word-index, num_words and padding belong"),
+    ],
+)
+def test_reference_that_differs_stops_the_build(make, tmp_path, out, change, message):
+    path = reference(tmp_path, make(), change=change)
     before = tree(out)
-    with pytest.raises(BuildError, match=r"differs from Keras by 2e-05 for 'you are an idiot'"):
+    with pytest.raises(BuildError, match=message):
         make(reference=path)
     assert tree(out) == before
 
@@ -140,6 +147,7 @@ def test_unsupported_layer_leaves_nothing(make, out, make_h5, small_layers, smal
 def test_settings_file_beside_the_model_is_used(author_same, word_index, out, tmp_path, lines):
     h5 = tmp_path / "model.h5"
     shutil.copy(author_same.path, h5)
-    (tmp_path / "model.json").write_text(json.dumps({"labels": LABELS, "name": "beside"}))
+    given = {"labels": LABELS, "name": "beside", "padding": "pre"}
+    (tmp_path / "build_settings.json").write_text(json.dumps(given))
     assert build(h5, word_index, out, say=lines.append).manifest.name == "beside"
     assert build(h5, word_index, out, name="given", say=lines.append).manifest.name == "given"

@@ -68,7 +68,7 @@ def test_terminated_command_leaves_nothing(author_same, word_index, out, monkeyp
     before = signal.getsignal(signal.SIGTERM)
     arguments = ["--h5", author_same.path, "--word-index", word_index, "--out", out]
     with pytest.raises(SystemExit) as caught:
-        main([*map(str, arguments), "--labels", ",".join(LABELS)])
+        main([*map(str, arguments), "--labels", ",".join(LABELS), "--padding", "pre"])
     assert caught.value.code == 128 + signal.SIGTERM
     assert list(out.parent.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == before

@@ -60,3 +60,11 @@ def test_invalid_settings_file_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(BuildError, match=r"model\.json"):
         read_settings(path)
+
+
+def test_a_tokenizer_is_not_called_an_architecture(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text('{"class_name": "Tokenizer", "config": {}}')
+    with pytest.raises(BuildError, match="unknown setting 'class_name'") as caught:
+        read_settings(path)
+    assert "--architecture" not in str(caught.value)

@@ -151,7 +151,7 @@ def test_words_that_contain_a_space_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "match"),
     [
-        ("glove.txt", b"", "contains no word vectors"),
+        ("glove.txt", b"", "is empty: download or copy it again"),
         ("glove.txt", GLOVE + b"more 1 2\n", "word 6 cannot be read .*2 numbers"),
         ("glove.txt", GLOVE + b"more 1 2 x\n", "word 6 cannot be read"),
         ("glove.txt", GLOVE + b"more 1 2 nan\n", "word 6 .*NaN or infinity"),

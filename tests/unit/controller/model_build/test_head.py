@@ -87,7 +87,7 @@ def test_head_contains_the_checksum_of_its_embedding(author_same):
 
 
 @pytest.mark.parametrize(
-    "class_name", ["ConvLSTM1D", "CuDNNLSTM", "TimeDistributed", "Attention", "Lambda", "Conv2D"]
+    "class_name", ["ConvLSTM1D", "CuDNNLSTM", "StringLookup", "MyAttention", "Lambda", "Conv3D"]
 )
 def test_unsupported_layer_is_refused_by_name_class_and_position(
     make_h5, small_layers, small_weights, class_name
@@ -104,12 +104,17 @@ def test_unsupported_layer_is_refused_by_name_class_and_position(
         ("Conv1D", {"padding": "reflect"}, "padding is 'reflect'"),
         ("Conv1D", {"data_format": "channels_first"}, "data_format"),
         ("Conv1D", {"groups": 4}, "groups is 4"),
-        ("Conv1D", {"activation": "log_softmax"}, "activation is 'log_softmax'"),
+        ("Conv1D", {"activation": "sparsemax"}, "activation is 'sparsemax'"),
         ("Conv1D", {"dtype": "float16"}, "float16"),
         ("Conv1D", {"dtype": {"config": {"name": "mixed_bfloat16"}}}, "mixed_bfloat16"),
         ("Conv1D", {"kernel_size": [9]}, "window of 9 is wider than its input of 8 positions"),
         ("MaxPooling1D", {"data_format": "channels_first"}, "data_format"),
-        ("GlobalMaxPooling1D", {"keepdims": True}, "keepdims is True"),
+        ("GlobalMaxPooling1D", {"keepdims": "yes"}, "keepdims is 'yes'"),
+        ("TimeDistributed", {"layer": {"class_name": "LSTM", "config": {}}}, "its layer is a LSTM"),
+        ("Reshape", {"target_shape": [5, 5]}, "reshapes [8, 6] to [5, 5]"),
+        ("Permute", {"dims": [1, 3]}, "dims is [1, 3]"),
+        ("LayerNormalization", {"axis": 1}, "axis is 1"),
+        ("Conv2D", {}, "its input has the shape [8, 6], not three axes"),
         ("Dense", {"brand_new_option": 3}, "brand_new_option=3 is unknown"),
         ("Activation", {"activation": {"class_name": "Mine"}}, "activation"),
     ],

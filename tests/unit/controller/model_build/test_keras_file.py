@@ -210,7 +210,7 @@ def test_architecture_of_another_model_is_refused(tmp_path, make_h5, small_layer
 def test_architecture_that_is_not_a_json_object_is_refused(tmp_path, text):
     path = tmp_path / "model.json"
     path.write_text(text)
-    (tmp_path / "weights.h5").write_bytes(b"")
+    (tmp_path / "weights.h5").write_bytes(b"\x89HDF")
     with (
         pytest.raises(BuildError, match=r"the architecture.* is not"),
         open_model(tmp_path / "weights.h5", path),

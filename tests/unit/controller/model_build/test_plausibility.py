@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from controller.model_build.__main__ import main
 from controller.model_build.build import BuildResult, build
 from controller.model_build.dump_embeddings import dump_embeddings
 from controller.model_build.errors import BuildError
+from controller.model_build.inspect_file import inspect
 
 SAMPLE = Path(__file__).parents[4] / "sample_model"
 Make = Callable[..., BuildResult]
@@ -75,7 +77,7 @@ def test_words_with_capitals_name_the_setting(
     message = stopped(
         make, out, "can never occur", lines, words=written(tmp_path / "capitals.json", words)
     )
-    assert '"lower": false in model.json' in message
+    assert '"lower": false in build_settings.json' in message
 
 
 def test_words_that_the_normalization_changes_name_it(
@@ -99,20 +101,74 @@ def test_characters_for_a_tokenizer_of_words_stop_the_build(
 ) -> None:
     letters = "etaoinsrhldcumfpgwybvkxjqz0123456789'é"
     words = written(tmp_path / "letters.json", {one: n for n, one in enumerate(letters, 1)})
-    stopped(make, out, "no golden text has most of its words", lines, words=words)
+    stopped(make, out, "a Tokenizer of characters made them", lines, words=words)
 
 
-@pytest.mark.parametrize("prefix", ["▁", "\u00a0", "de"])
+@pytest.mark.parametrize("prefix", ["\u00a0", "de"])
 def test_words_that_no_golden_text_has_stop_the_build(
     make: Make, out: Path, tmp_path: Path, word_index: Path, lines: list[str], prefix: str
 ) -> None:
-    """Another language, or pieces of words: the tokenizer keeps them, but no text has them."""
+    """Another language, or another file: the tokenizer keeps the words, but no text has them."""
     words = {prefix + word: n for word, n in json.loads(word_index.read_text()).items()}
     path = written(tmp_path / "other.json", words)
     message = stopped(make, out, "no golden text has most of its words", lines, words=path)
-    assert '"texts": ["...", "..."] in model.json' in message
+    assert '"texts": ["...", "..."] in build_settings.json' in message
+    assert "--languages de" in message
     texts = [" ".join(list(words)[:4]), " ".join(list(words)[4:9])]
-    assert make(words=path, texts=texts).manifest.golden_outputs.cases[-1].text == texts[-1]
+    cases = make(words=path, texts=texts).manifest.golden_outputs.cases
+    assert set(texts) < {case.text for case in cases}
+
+
+def test_words_of_a_language_that_is_named_need_no_texts(
+    make: Make, tmp_path: Path, word_index: Path, author_same: Recorded, lines: list[str]
+) -> None:
+    """The golden texts of the model's own words say what the English ones cannot."""
+    words = {f"ğ{word}": n for word, n in json.loads(word_index.read_text()).items()}
+    path = written(tmp_path / "turkish.json", words)
+    report = inspect(author_same.path, word_index=path)
+    assert any("to state: no golden text has most" in line for line in report.lines)
+    assert "--languages LANGUAGES" in report.next
+    manifest = make(words=path, languages="tr").manifest
+    assert manifest.languages == ("tr",)
+    assert not [line for line in lines if "do not spread" in line]
+    with pytest.raises(BuildError, match="no golden text"):
+        make(words=path, languages="tr", texts=["none of its words"])
+    with pytest.raises(BuildError, match="no golden text"):
+        make(words=path, languages="tr,en-GB")
+
+
+CUT = ["天气", "我们", "你好", *(f"词语{n}" for n in range(ROWS - 4))]
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (CUT, "39 of 39 words, such as '天气', .* without blanks between words"),
+        ([f"แม่{n}" for n in range(ROWS - 1)], "without blanks between words"),
+        ([f"▁w{n}" for n in range(ROWS - 1)], "are pieces of words, such as '▁w0'"),
+        ([f"Ġw{n}" for n in range(9)] + [f"w{n}" for n in range(ROWS - 10)], "9 of 39 .* pieces"),
+    ],
+)
+def test_words_of_a_segmenter_stop_the_build_in_any_language(
+    make: Make, out: Path, tmp_path: Path, lines: list[str], words: list[str], match: str
+) -> None:
+    """The server separates words at blanks, so such a model would know no text of people."""
+    path = written(tmp_path / "cut.json", {word: n for n, word in enumerate(words, 1)})
+    stopped(make, out, match, lines, words=path, languages="zh", lower=False)
+    said = [line for line in inspect(path).lines if line.startswith("to state")]
+    assert re.search(f"{match}|have capitals", said[0])
+
+
+def test_characters_of_a_language_with_thousands_are_asked_about(tmp_path: Path) -> None:
+    letters = {chr(0x4E00 + n): n + 1 for n in range(3000)}
+    lines = inspect(written(tmp_path / "letters.json", letters)).lines
+    (line,) = (line for line in lines if line.startswith("to state"))
+    assert '"char_level": true' in line
+
+
+def test_words_of_korean_have_blanks(make: Make, tmp_path: Path) -> None:
+    path = written(tmp_path / "korean.json", {f"단어{n}": n for n in range(1, ROWS)})
+    assert make(words=path, languages="ko").manifest.languages == ("ko",)
 
 
 def test_unknown_words_that_differ_by_the_oov_token_stop_the_build_too(
@@ -200,7 +256,7 @@ def test_rare_words_without_a_vector_are_no_finding(tmp_path: Path) -> None:
         return values
 
     h5 = changed(tmp_path, SAMPLE / "toxic_comment_detector.h5", change)
-    options = {"settings": SAMPLE / "model.json", "say": lambda line: None}
+    options = {"settings": SAMPLE / "build_settings.json", "say": lambda line: None}
     manifest = build(h5, SAMPLE / "word_index.json", tmp_path / "b", **options).manifest
     assert manifest.embedding.count == 78_000
 
@@ -225,7 +281,7 @@ def test_scores_that_are_all_alike_stop_the_build(
     def change(name: str, values: np.ndarray) -> Any:
         return values * factor if name == "kernel" else values
 
-    match = r"the scores of all 14 golden texts are alike \(they differ by .*, the first are 0\."
+    match = r"the scores of all 26 golden texts are alike \(they differ by .*, the first are 0\."
     stopped(make, out, match, lines, h5=changed(tmp_path, author_same.path, change))
 
 
@@ -257,7 +313,14 @@ def test_weights_that_saturate_every_score_stop_the_build(
 def test_recorded_models_are_usual(tmp_path: Path, word_index: Path, name: str) -> None:
     scores = np.array(json.loads((FIXTURES / f"{name}.json").read_text())["scores"])
     labels = [f"label{number}" for number in range(scores.shape[-1])]
-    build(FIXTURES / f"{name}.h5", word_index, tmp_path / "b", labels=labels, say=lambda line: None)
+    build(
+        FIXTURES / f"{name}.h5",
+        word_index,
+        tmp_path / "b",
+        labels=labels,
+        padding="pre",
+        say=lambda line: None,
+    )
 
 
 # --- the option ----------------------------------------------------------------------------------
@@ -280,7 +343,7 @@ def test_command_line_has_the_option(
 ) -> None:
     words = written(tmp_path / "few.json", {"you": 1, "are": 2, "an": 3, "idiot": 4})
     given = ["--h5", author_same.path, "--word-index", words, "--out", out]
-    arguments = [*map(str, given), "--labels", ",".join(LABELS)]
+    arguments = [*map(str, given), "--labels", ",".join(LABELS), "--padding", "pre"]
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import h5py
 import numpy as np
 import pytest
@@ -99,3 +101,21 @@ def test_float16_is_the_nearest_number(value):
 def test_number_beyond_float16_is_refused():
     with pytest.raises(BuildError, match="row 3 contains a number beyond 65504"):
         as_float16(np.array([1.0, 7e4], "<f4").tobytes(), "row 3")
+
+
+def test_vocabulary_of_many_words_takes_little_memory_beside_them():
+    """The words of GloVe: joined at once they would take 80 bytes each for a while."""
+    count = 50_000
+    words = [b"word%d" % number for number in range(count)]
+    index = WordIndex(words, np.arange(1, count + 1))
+    tracemalloc.start()
+    try:
+        made = vocabulary(index, TokenizerRules(), count + 1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 60 * count
+    assert [word for word, _ in made] == sorted(word.decode() for word in words)
+    assert [made.word(number) for number in (0, 7, count - 1)] == [
+        sorted(words)[number].decode() for number in (0, 7, count - 1)
+    ]

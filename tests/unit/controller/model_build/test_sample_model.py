@@ -108,3 +108,8 @@ def test_model_is_better_than_the_first_sample_model():
     ]
     assert natural["toxic"]["auc"] > 0.96
     assert all(one["calibration_error"] <= 0.02 for one in natural.values())
+
+
+def test_the_figures_of_its_card_are_in_the_bundle(manifest):
+    """So that the page of the service shows them; they are of the committed model."""
+    assert manifest.built_with["figures"].startswith("Natural: toxic 0.9")

@@ -21,7 +21,7 @@ from tox_com_det.store.documents import parse_row
 from tox_com_det.store.vectors import Vectors
 
 # No golden text of the builder has words of these models, which are w1, w2, ...
-GIVEN = {"labels": LABELS[:3], "texts": ["w1 w2 w3 w4", "w5 w6"]}
+GIVEN = {"labels": LABELS[:3], "padding": "pre", "texts": ["w1 w2 w3 w4", "w5 w6"]}
 ROWS = 30  # of the matrices of the equality matrix
 
 
@@ -202,12 +202,23 @@ def test_out_below_a_file_is_a_one_line_error(tmp_path, words):
     assert "\n" not in str(caught.value)
 
 
-def test_average_of_a_masked_input_is_refused(make_h5, small_layers, small_weights, words):
+def test_average_of_a_text_without_a_known_word_is_0_and_said(
+    make_h5, small_layers, small_weights, words
+):
+    """Keras gives NaN there, which no service can answer with."""
     small_layers[0]["config"]["mask_zero"] = True
     small_layers[1]["class_name"] = "GlobalAveragePooling1D"
+    small_weights["dense"]["bias"] = np.array([0.5, -1.0], np.float32)
     path = make_h5(small_layers, small_weights)
-    with pytest.raises(BuildError, match=r"layer 1 \(GlobalAveragePooling1D .* gives NaN in Keras"):
-        build(path, words, path.parent / "b", labels=["a", "b"])
+    lines: list[str] = []
+    labels = ["a", "b"]
+    texts = ["?!", "w1 w2 w3", "w10 w11"]
+    built = build(
+        path, words, path.parent / "b", labels=labels, padding="pre", say=lines.append, texts=texts
+    )
+    assert any("Keras divides 0 by 0" in line and "the head takes 0" in line for line in lines)
+    scores = {case.text: case.scores for case in built.manifest.golden_outputs.cases}
+    assert scores["?!"] == pytest.approx(1 / (1 + np.exp([-0.5, 1.0])), abs=1e-6)
 
 
 def test_softmax_layer_of_a_masked_input_is_refused(make_h5, small_layers, small_weights, words):

@@ -158,7 +158,7 @@ def test_words_with_json_escapes_are_read(tmp_path):
         ("you\n\nidiot\n", "line 2 is empty"),
         ("you\nyou are\n", "line 2 is 'you are', not a word"),
         ("you\nidiot\nyou\n", "'you' occurs twice"),
-        ("", "not a word index"),
+        ("", "is empty: download or copy it again"),
         ('{"a": 1, "\\ud800": 2}', "not UTF-8"),
     ],
 )

@@ -19,6 +19,7 @@ from made_up import write_comments, write_vectors
 
 from controller.deploy.errors import DeployError
 from controller.deploy.tasks import train as task
+from controller.model_build.build import build
 from controller.model_train.__main__ import main
 from controller.model_train.errors import TrainError
 from controller.model_train.recipe import Recipe
@@ -201,9 +202,9 @@ def test_trained_model_is_built_and_has_a_card(tmp_path: Path, capsys) -> None:
     sample, out = PROJECT / "sample_model", tmp_path / "my model"
     out.mkdir()
     shutil.copyfile(sample / "toxic_comment_detector.h5", out / "model.h5")
-    for name in ("word_index.json", "model.json", "reference.json"):
+    for name in ("word_index.json", "build_settings.json", "reference.json"):
         shutil.copyfile(sample / name, out / name)
-    labels = json.loads((sample / "model.json").read_text())["labels"]
+    labels = json.loads((sample / "build_settings.json").read_text())["labels"]
     rows = [f"{text},{','.join([value] * 6)}" for text, value in
             (("you idiot", "1"), ("thanks", "0")) * 2]  # fmt: skip
     rows = [f"{number} {row}" for number, row in enumerate(rows)]
@@ -211,6 +212,8 @@ def test_trained_model_is_built_and_has_a_card(tmp_path: Path, capsys) -> None:
     task.write_results(out)
     assert "| toxic | 4 | 2 | 1.000" in (out / "CARD.md").read_text()
     last = capsys.readouterr().out.splitlines()[-1]
+    built = build(out / "model.h5", out / "word_index.json", tmp_path / "bundle", say=str)
+    assert built.manifest.built_with["figures"].startswith("Held out: toxic 1.000, ")
     assert last == f"next: fab build-model --h5 '{out}/model.h5' restore-embeddings deploy-model"
     (out / "held_out.csv").unlink()
     with pytest.raises(DeployError, match=r"held_out\.csv: No such file"):

@@ -103,13 +103,13 @@ def test_files_are_in_the_forms_that_build_model_reads(tmp_path: Path) -> None:
     index = read_word_index(tmp_path / "word_index.json")
     assert (index.get("idiot"), index.get('quoted"')) == (1, 2)
     outputs.write_settings(tmp_path, "my-model", ["toxic"], ["en"], Recipe(truncating="pre"))
-    settings = read_settings(tmp_path / "model.json")
+    settings = read_settings(tmp_path / "build_settings.json")
     assert settings["embedding_name"] == "my_model"
     assert settings["truncating"] == "pre"
     assert settings["normalization"] == "unicode"
     assert (settings["windows"], settings["stride"]) == (16, 75)
     outputs.write_settings(tmp_path, "cut", ["toxic"], ["en"], Recipe(windows=1))
-    assert "windows" not in read_settings(tmp_path / "model.json")
+    assert "windows" not in read_settings(tmp_path / "build_settings.json")
     outputs.write_reference(tmp_path, "3.1", ["a"], np.float32([[0.5]]))
     found = json.loads((tmp_path / "reference.json").read_text())
     assert found == {"keras": "3.1", "texts": ["a"], "scores": [[0.5]]}

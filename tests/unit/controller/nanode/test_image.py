@@ -47,18 +47,18 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(image, "run", fake.run)
     monkeypatch.setattr(image, "must", fake.must)
     (tmp_path / "own.crt").write_text("an authority\n")
-    recipe = image.read_recipe(tmp_path)
-    monkeypatch.setattr(image, "read_recipe", lambda: recipe)
+    recipe = image.read_recipe("debian13", tmp_path)
+    monkeypatch.setattr(image, "read_recipe", lambda system: recipe)
     monkeypatch.setattr(image.shutil, "which", lambda name: f"/usr/bin/{name}")
     return fake
 
 
 def ensure(lines: list[str] | None = None) -> str:
-    return image.ensure_image(PODMAN, [].append if lines is None else lines.append)
+    return image.ensure_image(PODMAN, "debian13", [].append if lines is None else lines.append)
 
 
 def test_existing_image_is_used(host: Host) -> None:
-    assert ensure() == image.read_recipe().tag()
+    assert ensure() == image.read_recipe("debian13").tag()
     assert host.verbs() == ["image"]
 
 

@@ -59,7 +59,9 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], li
 
 
 def create(files: Files) -> None:
-    lifecycle.create(Engine("podman"), HOST, "image", name="nanode", files=files, say=print)
+    lifecycle.create(
+        Engine("podman"), HOST, "image", system="debian13", name="nanode", files=files, say=print
+    )
 
 
 def test_create_starts_the_container_and_authorizes_a_new_key(
@@ -148,3 +150,22 @@ def test_failed_command_is_one_line_with_the_command_to_try(
     with pytest.raises(NanodeError, match="does not start: no such image: try 'podman run ") as one:
         create(files)
     assert "\n" not in str(one.value)
+
+
+def test_another_system_does_not_take_the_place_of_the_one_that_runs(
+    files: Files, commands: Callable[[], list[str]]
+) -> None:
+    lifecycle.require_same_system(files, "debian12")
+    create(files)
+    lifecycle.require_same_system(files, "debian13")
+    with pytest.raises(
+        NanodeError, match="nanode runs debian13, and debian12 is requested: remove"
+    ):
+        lifecycle.require_same_system(files, "debian12")
+
+
+def test_a_record_of_before_is_of_debian_12(files: Files) -> None:
+    files.state.mkdir()
+    old = {"name": "nanode", "container": "c", "http_port": 1, "ssh_port": 2}
+    (files.state / "instance.json").write_text(json.dumps(old))
+    lifecycle.require_same_system(files, "debian12")

@@ -116,17 +116,21 @@ def test_two_checkouts_have_two_containers():
 
 
 def test_image_is_cached_by_its_recipe(tmp_path):
-    plain = image.read_recipe(tmp_path)
-    assert plain.tag() == image.read_recipe(tmp_path).tag()
+    plain = image.read_recipe("debian12", tmp_path)
+    assert plain.tag() == image.read_recipe("debian12", tmp_path).tag()
     (tmp_path / "own.crt").write_text("an authority\n")
-    assert image.read_recipe(tmp_path).tag() != plain.tag()
-    assert image.Recipe(("vim",), ()).tag() != plain.tag()
+    assert image.read_recipe("debian12", tmp_path).tag() != plain.tag()
+    assert image.Recipe("debian12", ("vim",), ()).tag() != plain.tag()
+    assert image.read_recipe("debian13", tmp_path).tag().startswith(f"{image.REPOSITORY}:debian13-")
 
 
 def test_both_ways_to_build_the_image_install_the_same_packages(tmp_path):
-    command = image.debootstrap_command(image.read_recipe(tmp_path), tmp_path, tmp_path / "x.tar")
+    recipe = image.read_recipe("debian13", tmp_path)
+    command = image.debootstrap_command(recipe, tmp_path, tmp_path / "x.tar")
     assert f"--include={','.join(image.PACKAGES)}" in command
-    assert " ".join(image.PACKAGES) in image.containerfile()
+    assert command[-2:] == ["trixie", str(tmp_path / "x.tar")]
+    assert " ".join(image.PACKAGES) in image.containerfile(recipe)
+    assert image.containerfile(recipe).startswith("FROM docker.io/library/debian:13\n")
 
 
 def test_inventory_checks_the_host_key_strictly(tmp_path):
@@ -184,3 +188,12 @@ def test_address_is_printed_and_a_missing_record_is_an_error(tmp_path, capsys):
     (tmp_path / "instance.json").write_text(json.dumps(vars(NANODE)))
     assert __main__.main(["url", "--state", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "http://127.0.0.1:8080\n"
+
+
+def test_the_system_of_the_environment_has_to_exist(monkeypatch, capsys):
+    monkeypatch.setenv("NANODE_SYSTEM", "debian11")
+    assert __main__.main(["create"]) == 1
+    assert (
+        "NANODE_SYSTEM=debian11: use one of debian12, debian13, centos7, el9, arch"
+        in capsys.readouterr().err
+    )

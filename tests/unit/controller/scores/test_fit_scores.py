@@ -65,7 +65,7 @@ def write(path: Path, rows: Sequence[Sequence[object]], *more: str) -> str:
 
 def run(local: LocalService, bundle: Path, pairs: str, **options: object) -> None:
     plot = str(bundle.parent / "plot.svg")
-    fit_scores(pairs, bundle=str(bundle), url=local.url, plot=plot, **options)  # type: ignore[arg-type]
+    fit_scores(pairs, bundle=str(bundle), url=local.url, plot=plot, **options)  # type: ignore[arg-type]  # of any case
 
 
 def test_the_map_is_fitted_and_the_bundle_has_another_version(
@@ -159,7 +159,7 @@ def test_wrong_options_are_one_line(
 ):
     pairs = write(tmp_path / "pairs.csv", [("you", "TOXICITY", 0.5, "")])
     with pytest.raises(DeployError, match=words):
-        fit_scores(pairs, **{"bundle": str(bundle), "url": "http://127.0.0.1:9", **options})  # type: ignore[arg-type]
+        fit_scores(pairs, **{"bundle": str(bundle), "url": "http://127.0.0.1:9", **options})  # type: ignore[arg-type]  # the same
 
 
 def test_a_file_of_another_form_is_one_line(tmp_path: Path):

@@ -134,4 +134,4 @@ def test_wrong_options_are_one_line(tmp_path: Path, options: dict[str, str], wor
     if options:
         path.write_text("")
     with pytest.raises(DeployError, match=words):
-        tune_thresholds(str(path), "http://127.0.0.1:9", **options)  # type: ignore[arg-type]
+        tune_thresholds(str(path), "http://127.0.0.1:9", **options)  # type: ignore[arg-type]  # of any case

@@ -36,6 +36,7 @@ GOOD: dict[str, list[Any]] = {
         "www.example.*",
         "LOCALHOST",
     ],
+    "nginx_module_stream": ["", None, "1.24", "1"],
     "nginx_public_url": [
         "",
         "https://toxic.example.org/",
@@ -62,6 +63,17 @@ GOOD: dict[str, list[Any]] = {
     "tls_mode": ["off", False, "acme"],  # YAML reads off without quotes as false
     "tls_names": [[], ["toxic.example.org", "203.0.113.7", "2001:db8::7", "localhost"]],
     "tls_certificate_file": ["", "/etc/a b.pem", "~/tls/fullchain.pem"],
+    "backup_repository": [
+        "",
+        "/mnt/disk/toxic",
+        "sftp:b@backup.example.org:toxic/a",
+        "sftp://b@192.0.2.9:2022//srv/toxic",
+        "s3:https://s3.example.org/bucket/a",
+        "s3:http://127.0.0.1:9000/bucket",
+    ],
+    "backup_password": ["", "a long pass{{word", "twelve chars"],
+    "backup_ssh_known_hosts": [[], [f"192.0.2.9 {KEY}", f"[h]:2022,a {KEY} a comment"]],
+    "backup_schedule": ["03:31", "*-*-* 03:31:00", "Mon,Thu 03:00", "hourly"],
     "tls_acme_directory": ["https://127.0.0.1:14000/dir"],
     "tls_email": ["", "a.b+c@example.org"],
     "tls_acme_profile": ["", "shortlived"],
@@ -104,7 +116,7 @@ GOOD: dict[str, list[Any]] = {
     "python_interpreter": ["/usr/bin/python3.11"],
     "selinux_http_ports": [[80, 8081, "443"]],
     "flask_app_threads": [1, "64", 1000],
-    "flask_app_wheel_target": ["debian12", "el9", "el7"],
+    "flask_app_wheel_target": ["debian13", "debian12", "el9", "el7"],
     "sshd_permit_root_login": ["no", "prohibit-password"],
 }
 ANY_TEXT: list[Any] = [
@@ -121,6 +133,18 @@ ANY_TEXT: list[Any] = [
     "😀 {",
 ]
 BAD: dict[str, list[Any]] = {
+    "backup_repository": [
+        "relative",
+        "/a/../b",
+        "rest:https://u:p@h/",
+        "sftp:host:path",
+        "sftp://u:p@h//a",
+        "s3:h/bucket",
+        "/a b",
+    ],
+    "backup_password": ["short", 123456789012, "a\nlonger password"],
+    "backup_ssh_known_hosts": [["192.0.2.9"], ["# comment"], [f"a {KEY}\nb {KEY}"]],
+    "backup_schedule": ["", "03:31; reboot", "%h"],
     "flask_app_memory_max": [*ANY_TEXT, "300MB", "300m", "50%", "infinity", "0", "-1M", "1.5G"],
     "mongodb_memory_max": [
         *ANY_TEXT,
@@ -147,6 +171,7 @@ BAD: dict[str, list[Any]] = {
     "nginx_requests_per_second": [*ANY_TEXT, "5/s", "5r/s", 0, -1, 1.5],
     "nginx_listen_port": [*ANY_TEXT, 0, 65536, -1, "80/tcp", "http", 80.5, 10**5000],
     "nginx_server_name": [*ANY_TEXT, "a;b", "a  b", "http://a", "a.b:80", "a/b", '"a"', "-a"],
+    "nginx_module_stream": [1.24, "nginx:1.24", "1.24/common", "latest"],
     "nginx_public_url": ["x", "ftp://a", "https://", "https://a b", "http://a:99999", "//a"],
     "flask_app_mongodb_uri": [
         *ANY_TEXT,

@@ -22,6 +22,7 @@ from parsers.error import ParseError
 REPEATED = {
     "access_log",
     "add_header",
+    "allow",
     "error_log",
     "error_page",
     "include",

@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 from parsers.error import ParseError
 from tox_com_det.settings import Settings, SettingsError
+from toxctl.backup_config import load as load_backup
 from toxctl.config import load
 from toxctl.errors import ToxctlError
 from toxctl.tls_config import load as load_tls
@@ -89,11 +91,20 @@ def server_json(text: str) -> dict:
 
 def tls_json(text: str) -> dict:
     """Return the JSON if the program that reads it accepts it."""
-    with tempfile.NamedTemporaryFile("w", suffix="-tls.json") as file:
+    return _accepted(text, load_tls)
+
+
+def backup_json(text: str) -> dict:
+    """Return the JSON if the program that reads it accepts it."""
+    return _accepted(text, load_backup)
+
+
+def _accepted(text: str, load: Callable[[str], object]) -> dict:
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(text)
         file.flush()
         try:
-            load_tls(file.name)
+            load(file.name)
         except ToxctlError as error:
             raise ParseError(str(error)) from None
     return json.loads(text)

@@ -155,6 +155,7 @@ def sshd(text: str) -> dict[str, str]:
     """Return sshd's settings. sshd uses the first of two equal names; this parser rejects both."""
     forms = {
         "ChallengeResponseAuthentication": "yes|no",
+        **dict.fromkeys(("Ciphers", "KexAlgorithms", "MACs"), r"[a-z0-9@.-]+(,[a-z0-9@.-]+)*"),
         "PasswordAuthentication": "yes|no",
         "PermitRootLogin": "no|prohibit-password",
         "PubkeyAuthentication": "yes",

@@ -14,18 +14,22 @@ SECONDS = r"\d+"
 UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "After": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
     "Before": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
-    "CapabilityBoundingSet": ("Service", 0, r""),
+    "CapabilityBoundingSet": ("Service", 0, r"(CAP_[A-Z_]+( CAP_[A-Z_]+)*)?"),
     "ConditionPathExists": ("Unit", 0, r"/\S+"),
     "Description": ("Unit", 0, r".+"),
+    "DevicePolicy": ("Service", 0, r"closed"),
     "EnvironmentFile": ("Service", 0, r"-?/\S+"),
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
     "IOSchedulingClass": ("Service", 0, r"idle|best-effort"),
+    "IPAddressAllow": ("Service", 235, r"localhost"),
+    "IPAddressDeny": ("Service", 235, r"any"),
     "Nice": ("Service", 0, r"\d+"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "KillMode": ("Service", 209, r"control-group|process|mixed"),  # mixed is of 209
     "LimitCORE": ("Service", 0, r"0"),
     "LimitNOFILE": ("Service", 0, r"\d+"),
     "LockPersonality": ("Service", 235, BOOLEAN),
+    "MemoryDenyWriteExecute": ("Service", 231, BOOLEAN),
     "MemoryLimit": ("Service", 0, SIZE),
     "MemoryMax": ("Service", 231, SIZE),
     "TasksMax": ("Service", 0, r"[0-9]+"),
@@ -34,18 +38,24 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "PIDFile": ("Service", 0, r""),
     "PrivateDevices": ("Service", 209, BOOLEAN),
     "PrivateTmp": ("Service", 0, BOOLEAN),
+    "ProtectClock": ("Service", 245, BOOLEAN),
     "ProtectControlGroups": ("Service", 232, BOOLEAN),
     "ProtectHome": ("Service", 214, BOOLEAN + r"|read-only|tmpfs"),
+    "ProtectHostname": ("Service", 242, BOOLEAN),
+    "ProtectKernelLogs": ("Service", 244, BOOLEAN),
     "ProtectKernelModules": ("Service", 232, BOOLEAN),
     "ProtectKernelTunables": ("Service", 232, BOOLEAN),
+    "ProtectProc": ("Service", 247, r"invisible"),
     "ProtectSystem": ("Service", 232, BOOLEAN + r"|full|strict"),  # 214, but strict is of 232
     "ReadOnlyDirectories": ("Service", 0, r"-?/\S*( -?/\S+)*"),
     "ReadWriteDirectories": ("Service", 0, r"-?/\S+( -?/\S+)*"),
-    "ReadWritePaths": ("Service", 231, r"/\S+( /\S+)*"),
+    "ReadWritePaths": ("Service", 231, r"-?/\S+( -?/\S+)*"),
+    "RemoveIPC": ("Service", 232, BOOLEAN),
     "Restart": ("Service", 0, r"no|always|on-(success|failure|abnormal|watchdog|abort)"),
     "RestartSec": ("Service", 0, SECONDS),
-    "RestrictAddressFamilies": ("Service", 211, r"AF_[A-Z0-9]+( AF_[A-Z0-9]+)*"),
+    "RestrictAddressFamilies": ("Service", 211, r"~?AF_\w+( AF_\w+)*"),
     "RestrictNamespaces": ("Service", 233, BOOLEAN),
+    "RestrictRealtime": ("Service", 231, BOOLEAN),
     "RestrictSUIDSGID": ("Service", 242, BOOLEAN),
     "RuntimeDirectory": ("Service", 211, r"[\w%-]+"),
     "RuntimeDirectoryMode": ("Service", 211, r"0[0-7]{3}"),
@@ -53,17 +63,20 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "StartLimitIntervalSec": ("Unit", 230, SECONDS),
     "SupplementaryGroups": ("Service", 0, r"[a-z_][a-z0-9_ -]*"),
     "SystemCallArchitectures": ("Service", 209, r"native"),
+    "SystemCallErrorNumber": ("Service", 209, r"EPERM"),
+    "SystemCallFilter": ("Service", 231, r"~?@[a-z-]+( @[a-z-]+)*"),  # the groups are of 231
     "TimeoutStartSec": ("Service", 0, SECONDS),
     "TimeoutStopSec": ("Service", 0, SECONDS),
     "Type": ("Service", 0, r"simple|exec|notify|forking|oneshot"),
     "UMask": ("Service", 0, r"0[0-7]{3}"),
     "User": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
     "WantedBy": ("Install", 0, r"[\w-]+\.target"),
+    "Wants": ("Unit", 0, r"[\w@.-]+( [\w@.-]+)*"),
 }
 TIMER_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "Description": ("Unit", 0, r".+"),
     "OnBootSec": ("Timer", 0, r"\d+(s|min|h)"),
-    "OnCalendar": ("Timer", 0, r"\*-\*-\* \d\d(/\d)?:\d\d:\d\d"),
+    "OnCalendar": ("Timer", 0, r"\*-\*-(\*|\d\d) \d\d(/\d)?:\d\d:\d\d"),
     "OnUnitActiveSec": ("Timer", 0, r"\d+(s|min|h)"),
     "Persistent": ("Timer", 212, BOOLEAN),
     "AccuracySec": ("Timer", 209, r"\d+(s|min|h)"),
@@ -120,3 +133,16 @@ def timer(text: str) -> list[tuple[str, str, str]]:
 
 def journald(text: str) -> list[tuple[str, str, str]]:
     return systemd(text, JOURNALD_DIRECTIVES)
+
+
+def tmpfiles(text: str) -> list[tuple[str, str]]:
+    """Return type and path of each line of a tmpfiles.d file that makes directories."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"(d) (/[\w./-]+) 0[0-7]{3} [a-z_][\w-]* [a-z_][\w-]* -", line)
+        if not match:
+            raise ParseError(f"line {number}: {line!r} is not a directory with mode and owner")
+        found.append((match[1], match[2]))
+    return found

@@ -1,0 +1,1 @@
+"""Words about a server's package manager: who holds its lock, which repository is broken."""

@@ -1,0 +1,177 @@
+"""Backups on a server: under load, after a kill, with a wrong password, restored after a wipe."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+from conftest import Client
+from test_edge import laptop
+from waiting import until
+
+UNIT = "tox_com_det-backup.service"
+PASSWORD = "/etc/tox_com_det/backup/password"  # noqa: S105 (a path)
+PAUSE = 0.2  # seconds between two requests, below every limit of nginx
+TEXT = "you are great, thank you"
+# Drops the word vectors as a lost disk would: the app's own Python, as nothing else has a driver.
+DROP = (
+    "import os, pymongo; uri = os.environ['TOX_COM_DET_MONGODB_URI'];"
+    " pymongo.MongoClient(uri).drop_database('word_embeddings')"
+)
+
+
+def fab(*words: str) -> str:
+    """Run a task that succeeds; its output."""
+    done = laptop("fab", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def backups() -> list[str]:
+    """Identifiers of the complete backups, the newest first."""
+    return re.findall(r"^ +([0-9a-f]{8}) +2", fab("backups"), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def made() -> None:
+    """Make a backup, if there is none."""
+    if not backups():
+        fab("backup")
+
+
+@contextmanager
+def load(url: str) -> Iterator[list[Any]]:
+    """Ask for scores all the time; the answers."""
+    answers: list[Any] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        http = Client()
+        while not ended.wait(PAUSE):
+            try:
+                answer = http.post(f"{url}/predict", json={"text": TEXT})
+                answers.append((answer.status_code, answer.json().get("scores")))
+            except requests.RequestException as error:
+                answers.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        ended.set()
+        thread.join()
+
+
+def scores(http: requests.Session, url: str) -> dict[str, float]:
+    answer = http.post(f"{url}/predict", json={"text": TEXT})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["scores"]
+
+
+def test_a_backup_costs_no_request_and_stays_within_its_memory(host, http, url):
+    expected = scores(http, url)
+    with load(url) as answers:
+        said = fab("backup")
+        until(lambda: len(answers) > 3)
+    assert re.search(r"backup [0-9a-f]{8}: \d+ documents", said)
+    assert {code for code, _ in answers} == {200}
+    assert all(found == expected for _, found in answers)
+    with host.sudo():
+        shown = host.check_output(f"systemctl show {UNIT} -p MemoryMax -p Result")
+    assert sorted(shown.splitlines()) == [f"MemoryMax={150 << 20}", "Result=success"]
+    # A second one stores only what changed.
+    whole, new = re.findall(r"([0-9.]+) ([kM]B)", fab("backup"))[:2]
+    assert whole[1] == "MB"
+    assert new[1] == "kB" or float(new[0]) < float(whole[0]) / 10
+
+
+@pytest.mark.usefixtures("made")
+def test_the_password_is_in_one_file_of_root(host):
+    with host.sudo():
+        assert host.file(PASSWORD).mode == 0o600
+        assert host.file("/etc/tox_com_det/backup").mode == 0o700
+        word = "[p]assword of the tests"
+        where = "/var/log /run /tmp /etc/tox_com_det /var/lib/tox_com_det"
+        found = host.run(f"grep -rlaE '{word}' {where} 2>/dev/null").stdout.split()
+    assert found == [PASSWORD]
+
+
+@pytest.mark.usefixtures("made")
+def test_a_drill_proves_that_the_newest_backup_can_be_restored(host):
+    newest = backups()[0]
+    said = fab("restore-drill")
+    assert re.search(
+        rf"backup {newest} .* can be restored: \d+ documents .* golden outputs match, in", said
+    )
+    with host.sudo():
+        assert not host.file("/srv/tox_com_det/backup/drill").exists
+    assert "restore drill 2" in fab("status")
+
+
+@pytest.mark.usefixtures("made")
+def test_a_killed_backup_counts_for_nothing(host):
+    before = backups()
+    with host.sudo():
+        # In one shell: between two commands over SSH the whole backup may be over.
+        host.check_output(
+            f"systemctl start --no-block {UNIT};"
+            " until [ -e /srv/tox_com_det/backup/dump/contents.json ]; do sleep 0.02; done;"
+            f" systemctl kill --signal=KILL {UNIT}"
+        )
+        until(lambda: host.check_output(f"systemctl show {UNIT} -p ActiveState").endswith("failed"))
+    assert backups() == before
+    assert f"warning: {UNIT} failed" in fab("status")
+    fab("backup")
+    assert len(backups()) == len(before) + 1
+    assert f"warning: {UNIT}" not in fab("status")
+
+
+@pytest.mark.usefixtures("made")
+def test_a_wrong_password_is_said_when_the_server_is_provisioned(host):
+    with host.sudo():
+        # Moved, not written: sudo logs the command lines of its callers.
+        kept = f"{PASSWORD}.kept"
+        host.check_output(f"cp --preserve {PASSWORD} {kept}")
+        try:
+            host.check_output(f"printf wrong > {PASSWORD}")
+            done = host.run("toxctl --json backup init")
+            answer = json.loads(done.stdout.splitlines()[-1])
+        finally:
+            host.check_output(f"mv {kept} {PASSWORD}")
+    assert answer["kind"] == "password"
+    assert "is not opened by the password" in answer["error"]
+
+
+def test_a_server_that_lost_everything_is_restored(host, server, http, url):
+    """Models, word vectors, keys and what was live are gone; the scores are equal afterwards."""
+    expected, name = scores(http, url), f"kept{time.time_ns()}"
+    with host.sudo():
+        host.check_output(f"toxctl keys --add {name}")
+    fab("backup")
+    models = server["models_dir"]
+    with host.sudo():
+        environment = "set -a; . /etc/tox_com_det/app.env; set +a"
+        host.check_output("systemctl stop 'tox_com_det@*'")
+        host.check_output(f'{environment}; {server["app_link"]}/venv/bin/python -c "{DROP}"')
+        host.check_output(
+            f"rm -rf {models}/* {server['slots_dir']}/* {server['live_link']}"
+            f" {server['state_dir']}/confirmed.json /etc/tox_com_det/keys.json"
+        )
+    assert http.post(f"{url}/predict", json={"text": TEXT}).status_code in (502, 503)
+    said = fab("restore")
+    assert re.search(
+        r"1 model, 1 collection of word vectors, \d+ suggestions?, [1-9]\d* keys?", said
+    )
+    assert scores(http, url) == expected
+    assert name in fab("list-keys")
+    with host.sudo():
+        host.check_output(f"toxctl keys --revoke {name}")
+    assert laptop("fab", "test-model").returncode == 0

@@ -1,0 +1,240 @@
+"""`toxctl backup run`: a backup of this server into the repository, complete or not at all.
+
+The database is dumped by the app's own module, as the service's user. Models, keys, certificates,
+configuration and the audit log are read where they are. What runs is not stopped for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from typing import Any
+
+from toxctl import backup_state, events, facts, files, programs, restic, signals, systemd
+from toxctl.backup_config import REPAIR, BackupConfig
+from toxctl.config import Config
+from toxctl.errors import ToxctlError
+from toxctl.releases import app_for_modules
+from toxctl.restic import COMPLETE, TAG, UNFINISHED, Repository
+from toxctl.slots import Slots
+from toxctl.version import __version__
+
+__all__ = ["CONTENTS", "as_service", "chosen", "initialize", "repository_of", "run", "start"]
+
+UNIT = "tox_com_det-backup.service"
+START_SECONDS = 6 * 3600.0
+CONTENTS = "contents.json"
+# A check reads one of these parts of the repository's data, the next check the next one.
+PARTS = 10
+DAY = 86_400
+
+
+def repository_of(config: Config, backup: BackupConfig) -> Repository:
+    """Return the repository of this server."""
+    return Repository(backup, backup_state.work_dir(config))
+
+
+def initialize(config: Config, backup: BackupConfig) -> dict[str, Any]:
+    """Open the repository with the password, or make it; return {"created", "id"}.
+
+    A repository that was there once is never made anew: its disk may not be mounted.
+
+    Raises ToxctlError: kinds `password`, `missing`, `connection` and others of `Repository.run`.
+    """
+    repository = repository_of(config, backup)
+    os.makedirs(repository.work_dir, mode=0o711, exist_ok=True)
+    try:
+        return {"created": False, "id": _opened(config, backup, repository)}
+    except ToxctlError as error:
+        if error.kind != "missing" or _known(config, backup):
+            raise
+    repository.run("init")
+    return {"created": True, "id": _opened(config, backup, repository)}
+
+
+def _known(config: Config, backup: BackupConfig) -> str | None:
+    """Return the identifier that the repository had when it was opened last."""
+    known = backup_state.read(config).get("repository") or {}
+    return known.get("id") if known.get("address") == backup.repository else None
+
+
+def _opened(config: Config, backup: BackupConfig, repository: Repository) -> str:
+    """Open the repository and return its identifier; ToxctlError if it is another one by now."""
+    found, known = repository.identifier(), _known(config, backup)
+    if known and known != found:
+        raise ToxctlError(
+            f"{backup.repository} is not the repository that was there before ({found[:8]} in "
+            f"place of {known[:8]}): check its disk or its server; if it was made anew on purpose, "
+            f"remove `repository` from {config.state_dir}/{backup_state.FILE}, then {REPAIR}",
+            "missing",
+        )
+    if not known:
+        address = {"address": backup.repository, "id": found}
+        backup_state.update(config, repository=address)
+    return found
+
+
+def start(config: Config) -> dict[str, Any]:
+    """Run the backup's unit, with its limits of memory; return what is known of the backup.
+
+    It goes on if the laptop's connection is lost. Raises ToxctlError: what the backup failed for.
+    """
+    begun = time.time()
+    done = programs.run(["systemctl", "start", UNIT], START_SECONDS)
+    state = backup_state.read(config)
+    if done.returncode:
+        failed = state.get("failed") or {}
+        if failed.get("at", "") < files.clock(begun):  # of an earlier run: this one was killed
+            failed = {}
+        words = failed.get("error") or f"{UNIT} failed: {programs.last_line(done)}"
+        kind = str(failed.get("kind") or "other")
+        raise ToxctlError(str(words), kind, systemd.journal(UNIT, begun))
+    return dict(state["last"])
+
+
+def run(config: Config, backup: BackupConfig) -> dict[str, Any]:
+    """Back this server up; return {"snapshot", "at", "seconds", ...}.
+
+    Raises ToxctlError: no backup, for the reason in the message; older ones are as they were.
+    """
+    signals.ignore_hangup()
+    signals.raise_on_ending()
+    with backup_state.exclusive(config, "failed"):
+        began, repository = time.time(), repository_of(config, backup)
+        _opened(config, backup, repository)
+        # Only of a restic that no longer runs, or is gone for half an hour.
+        repository.run("unlock")
+        _clear(repository.work_dir)
+        try:
+            contents = _dump(config, backup, repository.work_dir)
+            last = _save(config, backup, repository)
+        finally:
+            _clear(repository.work_dir)
+        last |= {
+            "seconds": round(time.time() - began, 1),
+            "seconds_since_1970": round(time.time()),
+            "collections": len(contents["collections"]),
+            "documents": sum(one["count"] for one in contents["collections"].values()),
+        }
+        backup_state.update(config, last=last)
+        facts.record(os.path.dirname(config.path), backed_up=round(time.time()))
+        _maintain(config, backup, repository)
+        return last
+
+
+def _clear(work_dir: str) -> None:
+    """Remove the dump, also one that a killed run has left."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(os.path.join(work_dir, "dump"))
+
+
+def as_service(config: Config, *arguments: str) -> dict[str, Any]:
+    """Run the app's module `backup` as the service's user; return its answer.
+
+    Raises ToxctlError: kind `database`, `disk` or `other`.
+    """
+    app = app_for_modules(config)
+    if not os.path.isfile(os.path.join(app, "tox_com_det", "store", "backup.py")):
+        raise ToxctlError("the live app is too old for backups: run `fab deploy-app`")
+    environment = programs.service_environment(config, app, perspective=True)
+    command = programs.module(config, app, "backup", *arguments)
+    code, lines, complaints = restic.followed(command, environment)
+    done = programs.Done(command, code, "\n".join(lines), complaints)
+    answer = programs.json_answer(done)
+    if code or not answer or "error" in answer:
+        words = str(answer.get("error") or programs.last_line(done))
+        raise ToxctlError(words, str(answer.get("kind") or "other"), complaints[-4000:])
+    return answer
+
+
+def _dump(config: Config, backup: BackupConfig, work_dir: str) -> dict[str, Any]:
+    """Dump the database, and write beside it what the backup holds."""
+    events.say("dumping the database")
+    directory = os.path.join(work_dir, "dump")
+    os.mkdir(directory, 0o700)
+    database = os.path.join(directory, "database")
+    os.mkdir(database, 0o700)
+    if os.geteuid() == 0:
+        shutil.chown(directory, config.user, config.user)
+        shutil.chown(database, config.user, config.user)
+    answer = as_service(config, "--dump", database)
+    if os.geteuid() == 0:
+        shutil.chown(directory, "root", "root")
+    confirmed = Slots(config).confirmed() or {}
+    contents: dict[str, Any] = {
+        "format": 1,
+        "toxctl": __version__,
+        "name": backup.name,
+        "model": os.path.basename(confirmed.get("model") or "") or None,
+        "collections": answer["collections"],
+        "paths": {"models": os.path.realpath(config.models_dir), "dump": directory,
+                  "etc": os.path.dirname(os.path.abspath(config.path))},
+    }  # fmt: skip
+    files.write_json(os.path.join(directory, CONTENTS), contents)
+    return contents
+
+
+def _save(config: Config, backup: BackupConfig, repository: Repository) -> dict[str, Any]:
+    """Save the files, and tag the snapshot as complete once restic has read every one of them."""
+    events.say(f"saving to {backup.repository}")
+    etc = os.path.dirname(os.path.abspath(config.path))
+    what = [os.path.join(repository.work_dir, "dump"), config.models_dir, etc, config.state_dir]
+    secrets = os.path.dirname(backup.password_file)
+    summary = repository.json(
+        *("backup", "--host", backup.name, "--tag", TAG, "--tag", UNFINISHED),
+        *(f"--exclude={secrets}", "--exclude-caches"),
+        *(os.path.realpath(path) for path in what),
+    )
+    new = str(summary["snapshot_id"])
+    repository.run("tag", "--set", f"{TAG},{COMPLETE}", new)
+    newest = repository.snapshots(backup.name)
+    if not newest:
+        raise ToxctlError(f"the backup {new[:8]} is not in {backup.repository} any more", "damaged")
+    _forget_unfinished(backup, repository)
+    return {
+        "snapshot": newest[0].id[:8],
+        "at": newest[0].at,
+        "bytes": int(summary.get("total_bytes_processed", 0)),
+        "added_bytes": int(summary.get("data_added", 0)),
+    }
+
+
+def _forget_unfinished(backup: BackupConfig, repository: Repository) -> None:
+    """Remove what interrupted backups have left; they never counted."""
+    left = repository.snapshots(backup.name, UNFINISHED)
+    if left:
+        repository.run("forget", *(one.id for one in left))
+
+
+def _maintain(config: Config, backup: BackupConfig, repository: Repository) -> None:
+    """Every check_days: remove old backups and check the repository, a part of its data in full."""
+    checked = backup_state.read(config).get("checked") or {"at": 0, "part": 0}
+    if time.time() - checked["at"] < backup.check_days * DAY - DAY / 2:
+        return
+    events.say("removing old backups and checking the repository")
+    repository.run(
+        *("forget", "--host", backup.name, "--tag", f"{TAG},{COMPLETE}", "--group-by", "host"),
+        *("--keep-last", "1", "--keep-daily", str(backup.keep_daily)),
+        *("--keep-weekly", str(backup.keep_weekly), "--keep-monthly", str(backup.keep_monthly)),
+        "--prune",
+    )
+    part = checked["part"] % PARTS + 1
+    repository.run("check", f"--read-data-subset={part}/{PARTS}")
+    backup_state.update(config, checked={"at": round(time.time()), "part": part})
+
+
+def chosen(repository: Repository, name: str, which: str | None) -> restic.Snapshot:
+    """Return a server's complete backup: the newest, or the one whose identifier begins so.
+
+    Raises ToxctlError: there is none; kind `usage`.
+    """
+    found = repository.snapshots(name)
+    if which is not None:
+        found = [one for one in found if one.id.startswith(which)]
+    if not found:
+        what = f"backup {which}" if which else "complete backup"
+        where = f"of {name} in {repository.backup.repository}"
+        raise ToxctlError(f"there is no {what} {where}: `fab backups` lists them", "usage")
+    return found[0]

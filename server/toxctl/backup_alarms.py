@@ -1,0 +1,42 @@
+"""Warnings about backups: the last one failed, none is young enough, nothing starts them."""
+
+from __future__ import annotations
+
+from toxctl import backup_state, systemd, timers
+from toxctl.backup import UNIT
+from toxctl.backup_config import REPAIR
+from toxctl.config import Config
+from toxctl.errors import ToxctlError
+
+__all__ = ["warnings"]
+
+# Role backup installs both.
+TIMERS = ("tox_com_det-backup.timer", "tox_com_det-backup-drill.timer")
+
+
+def warnings(config: Config) -> list[str]:
+    """Return the warnings, each with its next command."""
+    try:
+        found = backup_state.report(config)
+    except ToxctlError as error:
+        return [str(error)]
+    if found is None:
+        return []
+    words = []
+    failed, drill, last = found["failed"], found["drill_failed"], found["last"]
+    if failed:
+        words.append(f"the backup of {failed['at']} failed: {failed['error']}")
+    elif systemd.unit_state(UNIT).active == "failed":  # killed before it could write down why
+        words.append(f"{UNIT} failed: see `journalctl -u {UNIT}`, then run `fab backup`")
+    if found["late"]:
+        words.append(
+            f"the newest backup is of {last['at']}, which is too old: run `fab backup`"
+            if last
+            else "there is no backup yet: run `fab backup`"
+        )
+    if drill:
+        words.append(
+            f"the restore drill of {drill['at']} failed: {drill['error']}; run `fab restore-drill`"
+        )
+    words += [f"{one} is not active: {REPAIR}" for one in TIMERS if timers.stopped(one)]
+    return words

@@ -1,0 +1,27 @@
+"""Run a module of plugins/modules as Ansible does: arguments on standard input, JSON as answer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["MODULES", "run_module"]
+
+MODULES = Path(__file__).resolve().parents[3] / "plugins/modules"
+
+
+def run_module(name: str, **arguments: Any) -> dict[str, Any]:
+    """Return the answer of a module, which may have failed."""
+    done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
+        [sys.executable, str(MODULES / f"{name}.py")],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
