@@ -248,6 +248,20 @@ esac""",
     assert "the end of build/test/unit.log" not in done.stdout
 
 
+def test_the_end_of_a_failed_scenario_is_what_came_before_the_container_was_destroyed(checkout):
+    checkout.fake(
+        "bin/make",
+        """case " $* " in
+*" test-m"*) echo 'INFO default ➜ destroy: Executing'; seq 1000; echo "E  assert 1 == 2"
+  echo 'INFO default ➜ destroy: Executing'; seq 100; exit 1 ;;
+esac""",
+    )
+    done = checkout.run()
+    end = done.stdout.partition("== the end of build/test/default.log\n")[2].splitlines()
+    assert end[58:60] == ["1000", "E  assert 1 == 2"]
+    assert "== Summary" in end[60:63]
+
+
 def test_the_second_lane_runs_scenarios_after_the_unit_tests(checkout):
     checkout.fake(
         "scripts/test-upgrade",
