@@ -14,7 +14,7 @@ class ToxctlError(Exception):
         kind: a word for programs: `locked`, `activating`, `memory`, `hash`, `manifest`,
             `collection`, `database`, `disk`, `tar`, `target`, `usage`, `head`, `complete`,
             `config`, `interrupted`, `unlocked`, `damaged`, `protected`, `nginx`, `golden`, `unit`,
-            `systemd`, of backups `password`, `connection` and `missing`, or `other`.
+            `systemd`, `balancer`, of backups `password`, `connection` and `missing`, or `other`.
         details: more lines, printed below the message.
         more: further keys of the JSON answer.
     """
