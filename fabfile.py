@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from controller.deploy import predict, tasks
 from controller.deploy.bundle import deployable_bundle, load_bundle
-from controller.deploy.cli import Action, laptop_task, server_task
+from controller.deploy.cli import Action, Reach, laptop_task, server_task
 from controller.deploy.paths import BUNDLE, ROOT, user_path
 from controller.utf8 import use_utf8
 
@@ -23,6 +23,8 @@ use_utf8()
 
 BUNDLE_HELP = f"bundle directory (default: {BUNDLE.relative_to(ROOT)})"
 SNAPSHOT_HELP = "identifier of the backup, as in `fab backups` (default: the newest)"
+ROLLING = Reach(undo=tasks.rollback.rollback)
+SHARED = Reach(once=True)  # the database of a cluster
 OF_HELP = "another server whose backups are in the same repository, by its backup_name"
 
 build_model = laptop_task(tasks.build_model.build_model, **tasks.build_model.BUILD_HELP)
@@ -39,7 +41,7 @@ servers = laptop_task(tasks.servers.servers, **tasks.servers.LIST_HELP)
 destroy_server = laptop_task(tasks.servers.destroy_server, **tasks.servers.DESTROY_HELP)
 
 
-@server_task(bundle=BUNDLE_HELP)
+@server_task("restore-embeddings", SHARED, bundle=BUNDLE_HELP)
 def restore_embeddings(bundle: str | None = None) -> Action:
     """Restore the bundle's word vectors into MongoDB, counted and checksummed."""
     return partial(
@@ -47,7 +49,7 @@ def restore_embeddings(bundle: str | None = None) -> Action:
     )
 
 
-@server_task(bundle=BUNDLE_HELP)
+@server_task("deploy-model", ROLLING, bundle=BUNDLE_HELP)
 def deploy_model(bundle: str | None = None) -> Action:
     """Upload the model, verify it beside the live one, switch to it without losing a request."""
     return partial(
@@ -55,14 +57,16 @@ def deploy_model(bundle: str | None = None) -> Action:
     )
 
 
-@server_task()
+@server_task("deploy-app", ROLLING)
 def deploy_app() -> Action:
     """Upload this checkout's app with its own environment, verify it, switch to it."""
     return tasks.deploy_app.deploy_app
 
 
 @server_task(
-    release="a model's or an app's name, as in `fab releases` (default: the previous release)"
+    "rollback",
+    ROLLING,
+    release="a model's or an app's name, as in `fab releases` (default: the previous release)",
 )
 def rollback(release: str | None = None) -> Action:
     """Return to the previous release, or to any other that is still on the server."""
@@ -107,6 +111,8 @@ def revoke_key(key: str | None = None) -> Action:
 
 
 @server_task(
+    "export-suggestions",
+    SHARED,
     out="CSV file to write: comment_text, a column for each label, and what else was sent",
     force="replace the file if it exists",
 )
@@ -115,7 +121,7 @@ def export_suggestions(out: str | None = None, force: bool = False) -> Action:
     return tasks.suggestions.export_to(out, force)
 
 
-@server_task(yes="do not ask for confirmation")
+@server_task("clear-suggestions", SHARED, yes="do not ask for confirmation")
 def clear_suggestions(yes: bool = False) -> Action:
     """Remove all stored suggestions from the server's database."""
     return partial(tasks.suggestions.clear_suggestions, yes=yes)
@@ -188,7 +194,9 @@ def check_model(
 
 
 @server_task(
-    verify="compare the files of all releases with their recorded hashes; fail if one differs"
+    "status",
+    Reach(balancer=tasks.status.balancer_status),
+    verify="compare the files of all releases with their recorded hashes; fail if one differs",
 )
 def status(verify: bool = False) -> Action:
     """Show what is live and installed, health, memory, disk, lock and the last deploys."""

@@ -61,7 +61,8 @@ class Attempt:
         self.began = self.entered = time.monotonic()
         self.hooks = hooks_of(server, task, release)
         self.hooks.names()  # an invalid name is reported before anything is done
-        self.session = Session(server, task)
+        self.session = server.reserved or Session(server, task)
+        server.reserved = None
 
     def begin(self) -> None:
         """Wait for the lock and enter the first phase."""

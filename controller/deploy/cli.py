@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from fabric import Connection
 from invoke.context import Context
@@ -22,14 +22,16 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from controller.deploy.attempt import Interrupted
-from controller.deploy.errors import DeferredError, DeployError
-from controller.deploy.inventory import read_hosts
-from controller.deploy.server import Server, opened
+from controller.deploy.errors import DeployError
+from controller.deploy.reach import EACH, Action, Reach, run_on_hosts
 from controller.deploy.typed import completed, register, typed
 
-__all__ = ["DRY_RUN", "Action", "laptop_task", "server_task"]
+__all__ = ["DRY_RUN", "Action", "Reach", "laptop_task", "server_task"]
 
 DRY_RUN = {"dry_run": "report what would be done, change nothing"}
+ALL_OR_NONE = {
+    "all_or_none": "of a cluster: if a host fails, return those before it to their previous release"
+}
 HOSTS = {
     "inventory": "Ansible inventory (default: $ANSIBLE_INVENTORY, else ansible.cfg's)",
     "limit": "only these of its hosts, an Ansible pattern",
@@ -42,14 +44,9 @@ COMMON = [
 ]
 
 
+ROLLING = inspect.Parameter("all_or_none", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
 MOST = 1_000_000_000  # of an option that is a number
 LONGEST = 1200  # characters of a message
-
-
-class Action(Protocol):
-    """What a task does on one server."""
-
-    def __call__(self, server: Server, *, dry_run: bool) -> object: ...
 
 
 class Number(Argument):
@@ -166,7 +163,7 @@ def end_well(body: Callable[[], object], title: str) -> None:
 
 
 def server_task(
-    name: str | None = None, /, **options: str
+    name: str | None = None, reach: Reach = EACH, /, **options: str
 ) -> Callable[[Callable[..., Action]], Any]:
     """Return a decorator that makes a fab task for every server of the inventory.
 
@@ -175,56 +172,27 @@ def server_task(
 
     Args:
         name: of the task, by default that of the function.
+        reach: which hosts of a cluster it is for.
         options: help text per parameter.
     """
 
     def decorate(prepare: Callable[..., Action]) -> Any:
+        title = name or prepare.__name__.replace("_", "-")
+
         @functools.wraps(prepare)
-        def body(dry_run: bool, inventory: str | None, limit: str | None, **own: Any) -> None:
-            on_each_server(prepare(**own), dry_run, inventory, limit)
+        def body(
+            dry_run: bool,
+            inventory: str | None,
+            limit: str | None,
+            all_or_none: bool = False,
+            **own: Any,
+        ) -> None:
+            run_on_hosts(prepare(**own), title, reach, inventory, limit, dry_run, all_or_none)
 
         own = inspect.signature(prepare).parameters.values()
-        body.__signature__ = inspect.Signature([*own, *COMMON])  # type: ignore[attr-defined]  # read by laptop_task
-        return laptop_task(body, name, **options, **DRY_RUN, **HOSTS)
+        added = [ROLLING, *COMMON] if reach.undo else COMMON
+        body.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # read by laptop_task
+        words = {**options, **(ALL_OR_NONE if reach.undo else {}), **DRY_RUN, **HOSTS}
+        return laptop_task(body, title, **words)
 
     return decorate
-
-
-def on_each_server(action: Action, dry_run: bool, inventory: str | None, limit: str | None) -> None:
-    """Do it on one server after the other; a DeferredError is raised after the last of them.
-
-    Raises DeployError: of several servers it names those that are done, failed and not begun.
-    """
-    hosts = read_hosts(inventory, limit)
-    failed: dict[str, str] = {}
-    for number, host in enumerate(hosts):
-        try:
-            with opened(host) as server:
-                action(server, dry_run=dry_run)
-        except DeferredError as error:
-            failed[host.name] = str(error)
-        except DeployError as error:
-            failed[host.name] = str(error)
-            error.args = (stopped([host.name for host in hosts], number, failed),)
-            raise
-        except KeyboardInterrupt:
-            if len(hosts) == 1:
-                raise
-            failed[host.name] = "interrupted: see `fab status`, then rerun the command"
-            raise Interrupted(stopped([host.name for host in hosts], number, failed)) from None
-    if failed:
-        raise DeployError("; ".join(failed.values()))
-
-
-def stopped(names: Sequence[str], number: int, failed: Mapping[str, str]) -> str:
-    """Return the failures, and of several servers how far each one is.
-
-    `number`: how many servers came before the one that stopped the task.
-    """
-    words = "; ".join(failed.values())
-    if len(names) == 1:
-        return words
-    done = [name for name in names[:number] if name not in failed]
-    states = (("done", done), ("failed", list(failed)), ("not begun", names[number + 1 :]))
-    parts = [f"{state}: {' '.join(of)}" for state, of in states if of]
-    return f"{words} ({', '.join(parts)})"

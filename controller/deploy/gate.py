@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.deploy.attempt import SWITCHING, Attempt
+from controller.deploy.balancer import without
 from controller.deploy.errors import DeployError
 from controller.deploy.releases import describe
 from controller.deploy.remote import ConnectionLost
@@ -147,7 +148,10 @@ def refusal(
 def switch(now: Attempt, what: str, model: str | None = None, app: str | None = None) -> bool:
     """Activate what was verified, or is already live, and clean up; return whether it changed."""
     now.note(to={"app": app, "model": model})
-    result = activate(now, model, app)
+    # In another phase it is live already: nothing will be switched.
+    balancers = now.server.balancers if now.phase == "activate" else ()
+    with without(balancers, now.server.name):
+        result = activate(now, model, app)
     now.note(to=app_and_model(result))
     if not result["changed"]:
         now.outcome = "nothing"

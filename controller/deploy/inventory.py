@@ -45,13 +45,18 @@ ASKED = {
     # What the firewall lets in (role firewalld), for `fab doctor`.
     "firewall": "{'services': firewalld_services | default(['http', 'https']), "
     "'ports': firewalld_extra_ports | default([])}",
+    # Groups of a cluster (docs/scaling.md); those of other hosts do not count.
+    "parts": "group_names | intersect(['app', 'database', 'balancer']) | sort",
+    "cluster": "(groups['app'] | default([]) + groups['database'] | default([]) "
+    f"+ groups['balancer'] | default([])) | intersect(groups['{GROUP}']) | length > 0",
+    "balancers": f"groups['balancer'] | default([]) | intersect(groups['{GROUP}'])",
     # As role preflight asks; facts of a cache are not names that a user typed.
     "names": "hostvars[inventory_hostname] | list | difference(ansible_facts | default({}) | list)",
     "own_names": "preflight_own_variables | default([])",
 }
 
 
-NO_TEXTS = ("place", "firewall", "names", "own_names")
+NO_TEXTS = ("place", "firewall", "parts", "cluster", "balancers", "names", "own_names")
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,9 @@ class Host:
     `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
     `keys`: of ~/.ssh/config, where the inventory has no key file. `alias`: the name for ssh, where
     it is not the address. `proxy`: the command whose input and output are the connection.
-    `firewall`: the `services` and `ports` that the inventory opens.
+    `firewall`: the `services` and `ports` that the inventory opens. `parts`: of a cluster, the
+    groups `app`, `database`, `balancer` it is in; a host without a cluster is all but the last.
+    `balancers`: names of the cluster's balancers.
     """
 
     name: str
@@ -78,6 +85,9 @@ class Host:
     agent: str | None = None
     proxy: str | None = None
     firewall: Mapping[str, list[str]] = field(default_factory=dict)
+    in_cluster: bool = False
+    parts: tuple[str, ...] = ("app", "database")
+    balancers: tuple[str, ...] = ()
 
 
 def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[Host]:
@@ -248,6 +258,9 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         agent=ssh.agent,
         proxy=ssh.proxy,
         firewall=values["firewall"],
+        in_cluster=values["cluster"],
+        parts=tuple(values["parts"]) if values["cluster"] else Host.parts,
+        balancers=tuple(values["balancers"]),
     )
     return int(values["place"]), host
 

@@ -16,7 +16,7 @@ from controller.deploy.errors import DeployError
 from controller.deploy.remote import Done, Process, Remote
 from controller.deploy.server_settings import PLAYBOOK
 
-__all__ = ["ToxctlCall", "ToxctlError", "parse_line"]
+__all__ = ["ToxctlCall", "ToxctlError", "no_answer", "parse_line"]
 
 Say = Callable[[str], None]
 OnPhase = Callable[[str], None]

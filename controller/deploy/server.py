@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from controller.deploy.balancer import Balancer
 from controller.deploy.connection import connect
 from controller.deploy.inventory import Host
 from controller.deploy.remote import Remote
 from controller.deploy.remote_toxctl import ToxctlCall
 from controller.deploy.server_settings import ServerSettings
 from controller.deploy.typed import completed
+
+if TYPE_CHECKING:
+    from controller.deploy.session import Session
 
 __all__ = ["Server", "opened"]
 
@@ -22,7 +26,12 @@ class Server:
     Attributes:
         status: what `toxctl status --quick` reported when the connection was opened.
         settings: the server's settings, out of the status.
+        balancers: those that send it requests; it is out of them while it switches.
+        reserved: the session of an attempt that begins later, which holds the deploy lock already.
     """
+
+    balancers: Sequence[Balancer] = ()
+    reserved: Session | None = None
 
     def __init__(self, remote: Remote) -> None:
         """Ask for the status; DeployError if the server has no toxctl, or an old one."""

@@ -70,6 +70,7 @@ class Session:
         self.process = server.remote.start(commands.toxctl("session"))
         self.writing = threading.Lock()
         self.over = threading.Event()
+        self.held = False
         self.heartbeat = threading.Thread(target=self.beat, name="session", daemon=True)
         self.send({"id": self.id, "task": task, "who": who()})
 
@@ -85,7 +86,12 @@ class Session:
         return next((one for one in answers if "result" in one or "error" in one), {})
 
     def open(self) -> None:
-        """Wait until the lock is held; DeployError names its holder if it is somebody else."""
+        """Wait until the lock is held; DeployError names its holder if it is somebody else.
+
+        Nothing to do for a session that was opened before its attempt began.
+        """
+        if self.held:
+            return
         answer = self.receive()
         if "result" not in answer:
             done = self.process.wait()
@@ -96,6 +102,7 @@ class Session:
                 f"no deploy lock could be taken on {self.server.name} ({words[-1]}): {PLAYBOOK} "
                 "to upgrade it"
             )
+        self.held = True
         self.heartbeat.start()
 
     def beat(self) -> None:

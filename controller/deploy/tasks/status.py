@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from controller.deploy import commands, predict
+from controller.deploy.balancer import Balancer
 from controller.deploy.dry_run import would_ask
 from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.releases import describe
@@ -16,7 +17,7 @@ from controller.deploy.server import Server
 from controller.deploy.session import describe_holder, is_silent
 from controller.progress import megabytes, table
 
-__all__ = ["count", "status", "utc"]
+__all__ = ["balancer_status", "count", "status", "utc"]
 
 LAST = 5  # attempts that are shown
 SILENT = "nothing serves: "  # how toxctl's warning begins
@@ -60,6 +61,19 @@ def status(server: Server, verify: bool = False, *, dry_run: bool = False) -> No
         print(f"service: answers with model {answer.model}")
     if damage:
         raise DeferredError(f"{server.name}: {damage}")
+
+
+def balancer_status(balancer: Balancer) -> None:
+    """Print the app hosts of a cluster as a balancer sees them."""
+    balancer.say("app hosts:")
+    print(table([balancer_row(host) for host in balancer.hosts()]))
+
+
+def balancer_row(host: Mapping[str, Any]) -> list[str]:
+    """Return an app host of a balancer as cells."""
+    state = {"DRAIN": "held out", "MAINT": "out for maintenance"}.get(host["status"])
+    state = state or ("gets requests" if host["serves"] else f"gets none ({host['status']})")
+    return [host["name"], state, f"check {host['check'] or 'none yet'}"]
 
 
 def why_silent(report: Mapping[str, Any]) -> str:

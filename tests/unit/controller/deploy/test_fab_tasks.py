@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 from invoke import Collection, Context
 
-from controller.deploy import cli, predict, tasks
+from controller.deploy import predict, reach, tasks
 from controller.deploy.attempt import Interrupted
 from controller.deploy.cli import Action, laptop_task, server_task
 from controller.deploy.errors import DeferredError, DeployError
+from controller.deploy.inventory import Host
 from controller.deploy.paths import ROOT
 
 TASKS = [
@@ -296,6 +297,8 @@ def test_details_follow_the_line(capsys: pytest.CaptureFixture[str]) -> None:
 class OpenServer:
     """A server of the inventory, as far as the decorator uses it."""
 
+    parts, in_cluster = Host.parts, False
+
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -309,8 +312,8 @@ def inventory(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, str | N
         asked.append((inventory, limit))
         return [OpenServer("a"), OpenServer("b")]
 
-    monkeypatch.setattr(cli, "read_hosts", read_hosts)
-    monkeypatch.setattr(cli, "opened", nullcontext)
+    monkeypatch.setattr(reach, "read_hosts", read_hosts)
+    monkeypatch.setattr(reach, "opened", nullcontext)
     return asked
 
 
@@ -403,7 +406,7 @@ def test_failure_on_a_server_stops_before_the_next_one() -> None:
 def test_failure_names_the_servers_that_are_done_failed_and_not_begun(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "read_hosts", lambda *_: [OpenServer(name) for name in "abcd"])
+    monkeypatch.setattr(reach, "read_hosts", lambda *_: [OpenServer(name) for name in "abcd"])
 
     def act(server: Any, *, dry_run: bool) -> None:
         if server.name == "b":

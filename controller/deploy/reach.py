@@ -1,0 +1,128 @@
+"""Which hosts of the inventory a task is for, and how it goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controller.deploy.attempt import Interrupted
+from controller.deploy.balancer import Balancer
+from controller.deploy.errors import DeferredError, DeployError
+from controller.deploy.inventory import Host, read_hosts
+from controller.deploy.roll import Undo, balancers_of, roll
+from controller.deploy.server import Server, opened
+
+__all__ = ["EACH", "Action", "Reach", "run_on_hosts"]
+
+
+class Action(Protocol):
+    """What a task does on one server."""
+
+    def __call__(self, server: Server, *, dry_run: bool) -> object: ...
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which hosts of a cluster a task is for. Other hosts each play all parts.
+
+    Attributes:
+        undo: it switches releases, each host is out of the balancer for that; this returns a host
+            to its previous release.
+        once: it is about the database that all share: one app host is enough.
+        balancer: what is shown of each balancer at the end.
+    """
+
+    undo: Undo | None = None
+    once: bool = False
+    balancer: Callable[[Balancer], object] | None = None
+
+
+EACH = Reach()
+
+
+def run_on_hosts(
+    action: Action,
+    task: str,
+    reach: Reach,
+    inventory: str | None,
+    limit: str | None,
+    dry_run: bool,
+    all_or_none: bool,
+) -> None:
+    """Do it on the hosts that it is for.
+
+    Args:
+        action: what is done on one server.
+        task: its name.
+        reach: which hosts of a cluster it is for.
+        inventory: where the hosts are found.
+        limit: only these of them.
+        dry_run: change nothing.
+        all_or_none: of a cluster: if a host fails, those before it go back.
+
+    Raises DeployError: of several servers it names those that are done, failed and not begun.
+    """
+    hosts = hosts_for(reach, inventory, limit)
+    if reach.undo and hosts[0].in_cluster and not dry_run:
+        roll(hosts, inventory, action, task, reach.undo if all_or_none else None)
+        return
+    try:
+        on_each_server(action, hosts, dry_run)
+    finally:
+        if reach.balancer and not dry_run:
+            with balancers_of(hosts, inventory) as balancers:
+                for balancer in balancers:
+                    reach.balancer(balancer)
+
+
+def hosts_for(reach: Reach, inventory: str | None, limit: str | None) -> list[Host]:
+    """Return the hosts that a task is for; DeployError if there is none."""
+    found = read_hosts(inventory, limit)
+    hosts = [host for host in found if "app" in host.parts]
+    if not hosts:
+        names = ", ".join(host.name for host in found)
+        raise DeployError(
+            f"{names}: not in group app of the inventory, where the service runs: rerun the "
+            "command with --limit app"
+        )
+    return hosts[:1] if reach.once and hosts[0].in_cluster else hosts
+
+
+def on_each_server(action: Action, hosts: Sequence[Host], dry_run: bool) -> None:
+    """Do it on one server after the other; a DeferredError is raised after the last of them.
+
+    Raises DeployError: of several servers it names those that are done, failed and not begun.
+    """
+    failed: dict[str, str] = {}
+    for number, host in enumerate(hosts):
+        try:
+            with opened(host) as server:
+                action(server, dry_run=dry_run)
+        except DeferredError as error:
+            failed[host.name] = str(error)
+        except DeployError as error:
+            failed[host.name] = str(error)
+            error.args = (stopped([host.name for host in hosts], number, failed),)
+            raise
+        except KeyboardInterrupt:
+            if len(hosts) == 1:
+                raise
+            failed[host.name] = "interrupted: see `fab status`, then rerun the command"
+            raise Interrupted(stopped([host.name for host in hosts], number, failed)) from None
+    if failed:
+        raise DeployError("; ".join(failed.values()))
+
+
+def stopped(names: Sequence[str], number: int, failed: Mapping[str, str]) -> str:
+    """Return the failures, and of several servers how far each one is.
+
+    `number`: how many servers came before the one that stopped the task.
+    """
+    words = "; ".join(failed.values())
+    if len(names) == 1:
+        return words
+    done = [name for name in names[:number] if name not in failed]
+    states = (("done", done), ("failed", list(failed)), ("not begun", names[number + 1 :]))
+    parts = [f"{state}: {' '.join(of)}" for state, of in states if of]
+    return f"{words} ({', '.join(parts)})"

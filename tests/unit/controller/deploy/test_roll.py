@@ -1,0 +1,340 @@
+"""A deploy over the app hosts of a cluster: order, locks, the balancer, and what stops it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import toxctl_answers as good
+from local_remote import Answer, LocalProcess, LocalRemote, error, lines, result, went_well
+
+from controller.deploy import gate, reach, roll
+from controller.deploy.attempt import Interrupted, attempt
+from controller.deploy.balancer import Balancer
+from controller.deploy.commands import TOXCTL
+from controller.deploy.errors import DeployError
+from controller.deploy.inventory import Host, read_hosts
+from controller.deploy.reach import Reach, run_on_hosts
+from controller.deploy.remote import ConnectionLost, Done
+from controller.deploy.server import Server
+from controller.deploy.tasks.rollback import rollback
+from controller.deploy.tasks.status import balancer_status
+
+NEW = "/srv/tox_com_det/models/new"
+NAMES = ("app1", "app2", "app3")
+BACK = {"name": "", "status": "UP", "check": "L7OK/200", "sessions": 0, "serves": True}
+
+
+class HoldOut(LocalProcess):
+    """`toxctl balancer hold-out`: one answer at once, one when its input is closed."""
+
+    def __init__(self, cluster: Cluster, host: str) -> None:
+        super().__init__(lambda _: Done("", "", 0))
+        self.cluster, self.host = cluster, host
+        self.left = []
+        taken_out = host not in cluster.alone
+        cluster.events.append(f"{host} out" if taken_out else f"{host} stays")
+        self.left.append(json.dumps({"result": {"taken_out": taken_out}}))
+
+    def __iter__(self) -> Iterator[str]:
+        if self.cluster.lost and not self.left:
+            raise ConnectionLost("gone")
+        while self.left:
+            yield self.left.pop(0)
+
+    def close_input(self) -> None:
+        self.cluster.events.append(f"{self.host} back")
+        if self.cluster.lost:
+            return
+        if self.host in self.cluster.unhealthy:
+            answer = {"error": f"{self.host} does not pass the check", "kind": "balancer"}
+        else:
+            answer = {"result": {**BACK, "taken_out": self.host not in self.cluster.alone}}
+        self.left.append(json.dumps(answer))
+
+
+class BalancerRemote:
+    """The balancer's toxctl."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.host = Host("lb1", "192.0.2.1", 22, "deploy")
+
+    def start(self, arguments: Sequence[str]) -> LocalProcess:
+        assert list(arguments[:3]) == [TOXCTL, "--json", "balancer"]
+        if arguments[3] == "hold-out":
+            return HoldOut(self.cluster, arguments[4])
+        states = {"app1": "UP", "app2": "DRAIN", "app3": "DOWN"}
+        hosts = [
+            {**BACK, "name": name, "status": state, "serves": state == "UP", "check": ""}
+            for name, state in states.items()
+        ]
+        return LocalProcess(lambda _: result({"hosts": hosts}))
+
+
+class Cluster:
+    """Three app hosts and a balancer.
+
+    Attributes:
+        events: what happened, in order.
+        alone: app hosts that the balancer does not take out.
+        unhealthy: app hosts that fail the balancer's check afterwards.
+        lost: the connection to the balancer is lost.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.events: list[str] = []
+        self.alone: set[str] = set()
+        self.unhealthy: set[str] = set()
+        self.lost = False
+        self.remotes = {}
+        for name in NAMES:
+            remote = LocalRemote(root / name)
+            remote.host = replace(
+                remote.host, name=name, in_cluster=True, parts=("app",), balancers=("lb1",)
+            )
+            remote.confirm(good.confirmed(previous={"model": good.OLD, "app": good.APP}))
+            went_well(remote, NEW)
+            remote.answers["activate"] = self.switching(name, lines(*good.activated(NEW)))
+            self.remotes[name] = remote
+
+    def switching(self, name: str, answer: Done) -> Answer:
+        def switch() -> Done:
+            self.events.append(f"{name} switches")
+            return answer
+
+        return switch
+
+    @property
+    def hosts(self) -> list[Host]:
+        return [remote.host for remote in self.remotes.values()]
+
+    def ends(self) -> list[str | None]:
+        """How the first session on each host ended."""
+        firsts = [remote.sessions[0].end for remote in self.remotes.values() if remote.sessions]
+        return [end and end["result"] for end in firsts]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    made = Cluster(tmp_path)
+
+    @contextmanager
+    def opened(host: Host) -> Iterator[Server]:
+        made.events.append(f"{host.name} opened")
+        yield Server(made.remotes[host.name])
+
+    @contextmanager
+    def connect(_: Host) -> Iterator[BalancerRemote]:
+        yield BalancerRemote(made)
+
+    monkeypatch.setattr(roll, "opened", opened)
+    monkeypatch.setattr(roll, "connect", connect)
+    monkeypatch.setattr(roll, "read_hosts", lambda _, limit: [Host(limit, "192.0.2.1", 22, "d")])
+    return made
+
+
+def deploy(server: Server, *, dry_run: bool) -> bool:
+    """An attempt that only switches."""
+    assert not dry_run
+    with attempt(server, "deploy-model", "new") as now:
+        now.enter("activate")
+        return gate.switch(now, "model new", model=NEW)
+
+
+def rolled(cluster: Cluster, all_or_none: bool = False) -> None:
+    roll.roll(cluster.hosts, None, deploy, "deploy-model", rollback if all_or_none else None)
+
+
+def test_every_host_is_locked_before_the_first_and_out_while_it_switches(cluster):
+    rolled(cluster)
+    assert cluster.events == [
+        *(f"{name} opened" for name in NAMES),
+        *(f"{name} {what}" for name in NAMES for what in ("out", "switches", "back")),
+    ]
+    assert cluster.ends() == ["done"] * 3
+    assert [len(remote.sessions) for remote in cluster.remotes.values()] == [1, 1, 1]
+
+
+def test_a_locked_host_stops_the_roll_before_the_first_change(cluster):
+    cluster.remotes["app3"].holder = {"who": "ann@laptop", "task": "rollback"}
+    with pytest.raises(DeployError, match="app3 is locked by ann@laptop with rollback"):
+        rolled(cluster)
+    assert "app1 out" not in cluster.events
+    assert cluster.ends() == ["nothing", "nothing", None]
+
+
+def test_the_first_host_that_fails_stops_the_roll_and_comes_back(cluster):
+    cluster.remotes["app2"].answers["activate"] = cluster.switching(
+        "app2", error("green: not ready", serving=True)
+    )
+    with pytest.raises(DeployError) as caught:
+        rolled(cluster)
+    words = str(caught.value)
+    assert "green: not ready; the previous release stayed live" in words
+    assert "(done: app1, failed: app2, not begun: app3)" in words
+    assert "; `fab rollback --limit app1` returns the hosts that are done" in words
+    assert cluster.events[-3:] == ["app2 out", "app2 switches", "app2 back"]
+    assert cluster.ends() == ["done", "failed", "nothing"]
+    assert not cluster.remotes["app3"].called("activate")
+
+
+def test_all_or_none_returns_the_hosts_that_are_done(cluster):
+    cluster.remotes["app3"].answers["activate"] = cluster.switching("app3", error("not ready"))
+    with pytest.raises(DeployError) as caught:
+        rolled(cluster, all_or_none=True)
+    assert str(caught.value).endswith(
+        "; app2 returned to its previous release, app1 returned to its previous release"
+    )
+    assert [one for one in cluster.events if one.endswith("switches")] == [
+        "app1 switches",
+        "app2 switches",
+        "app3 switches",
+        "app2 switches",
+        "app1 switches",
+    ]
+    for name in ("app1", "app2"):
+        assert cluster.remotes[name].sessions[1].heard[0]["task"] == "rollback"
+
+
+def test_an_interruption_ends_as_one_and_puts_the_host_back(cluster):
+    def interrupt() -> Done:
+        raise KeyboardInterrupt
+
+    cluster.remotes["app2"].answers["activate"] = interrupt
+    with pytest.raises(Interrupted, match="failed: app2, not begun: app3"):
+        rolled(cluster)
+    assert cluster.events[-1] == "app2 back"
+
+
+def test_a_host_that_fails_the_balancers_check_stops_the_roll(cluster, capsys):
+    cluster.unhealthy.add("app1")
+    with pytest.raises(DeployError, match="app1 does not pass the check") as caught:
+        rolled(cluster)
+    assert "failed: app1, not begun: app2 app3" in str(caught.value)
+    assert "lb1: app1 is back" not in capsys.readouterr().out
+
+
+def test_a_failed_switch_counts_more_than_a_failed_check(cluster, capsys):
+    cluster.unhealthy.add("app1")
+    cluster.remotes["app1"].answers["activate"] = cluster.switching("app1", error("not ready"))
+    with pytest.raises(DeployError, match="not ready; the previous release stayed live"):
+        rolled(cluster)
+    assert "lb1: warning: app1 does not pass the check" in capsys.readouterr().out
+
+
+def test_a_lost_balancer_puts_the_host_back_by_itself(cluster):
+    cluster.lost = True
+    with pytest.raises(DeployError, match="the connection to lb1 was lost, which puts app1 back"):
+        rolled(cluster)
+
+
+def test_what_the_balancer_does_not_take_out_is_switched_all_the_same(cluster, capsys):
+    cluster.alone.update(NAMES)
+    rolled(cluster)
+    assert cluster.ends() == ["done"] * 3
+    assert "is out until it has switched" not in capsys.readouterr().out
+
+
+def test_a_host_on_which_nothing_changes_stays_in(cluster):
+    def repeat(server: Server, *, dry_run: bool) -> bool:
+        with attempt(server, "deploy-model", "new") as now:
+            return gate.switch(now, "model new", model=NEW)
+
+    for name, remote in cluster.remotes.items():
+        same = lines(*good.activated(NEW, changed=False))
+        remote.answers["activate"] = cluster.switching(name, same)
+    roll.roll(cluster.hosts, None, repeat, "deploy-model", None)
+    assert not [one for one in cluster.events if one.endswith((" out", " back"))]
+    assert cluster.ends() == ["nothing"] * 3
+
+
+def test_the_balancers_view_is_shown(cluster, capsys):
+    balancer_status(Balancer(BalancerRemote(cluster)))
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "lb1: app hosts:"
+    assert [line.split()[0] for line in out[1:]] == list(NAMES)
+    assert "gets requests" in out[1]
+    assert "held out" in out[2]
+    assert "gets none (DOWN)" in out[3]
+
+
+@pytest.fixture
+def seen(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts on which a task acted, one after the other."""
+
+    @contextmanager
+    def opened(host: Host) -> Iterator[Host]:
+        yield host
+
+    database = Host("db1", "192.0.2.9", 22, "deploy", in_cluster=True, parts=("database",))
+    monkeypatch.setattr(reach, "opened", opened)
+    monkeypatch.setattr(
+        reach, "read_hosts", lambda _, limit: [database, *([] if limit else cluster.hosts)]
+    )
+    return []
+
+
+def run(seen: list[str], which: Reach, limit: str | None = None, dry_run: bool = False) -> None:
+    def act(server: Server, *, dry_run: bool) -> None:
+        seen.append(f"{server.name}{' dry' if dry_run else ''}")
+
+    run_on_hosts(act, "task", which, None, limit, dry_run, False)
+
+
+def test_a_task_is_for_the_app_hosts(seen):
+    run(seen, Reach())
+    assert seen == list(NAMES)
+
+
+def test_what_is_about_the_shared_database_is_done_once(seen):
+    run(seen, Reach(once=True))
+    assert seen == ["app1"]
+
+
+def test_a_dry_run_takes_nothing_out(seen, cluster):
+    run(seen, Reach(undo=rollback), dry_run=True)
+    assert seen == ["app1 dry", "app2 dry", "app3 dry"]
+    assert cluster.events == []
+
+
+def test_a_limit_without_an_app_host_is_refused(seen):
+    with pytest.raises(DeployError, match="db1: not in group app of the inventory"):
+        run(seen, Reach(), limit="db1")
+
+
+def test_the_balancers_view_ends_the_task(seen, capsys):
+    run(seen, Reach(balancer=balancer_status))
+    assert "lb1: app hosts:" in capsys.readouterr().out
+
+
+def test_parts_come_from_the_groups_of_the_inventory(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(
+        """
+tox_com_det:
+  children:
+    app: {hosts: {app1: , app2: }}
+    database: {hosts: {one: }}
+    balancer: {hosts: {one: }}
+"""
+    )
+    hosts = {host.name: host for host in read_hosts(str(tmp_path / "hosts.yml"))}
+    assert {name: host.parts for name, host in hosts.items()} == {
+        "app1": ("app",),
+        "app2": ("app",),
+        "one": ("balancer", "database"),
+    }
+    assert all(host.in_cluster and host.balancers == ("one",) for host in hosts.values())
+    (one,) = read_hosts(str(tmp_path / "hosts.yml"), "app2")
+    assert one.balancers == ("one",)
+
+
+def test_groups_of_other_hosts_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[tox_com_det]\na\nb\n[app]\nshop\n[balancer]\nshop\n")
+    for host in read_hosts(str(tmp_path / "hosts")):
+        assert (host.in_cluster, host.parts) == (False, ("app", "database"))
+        assert host.balancers == ()
