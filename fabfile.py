@@ -95,7 +95,13 @@ def prune(keep: int = 0, yes: bool = False) -> Action:
 )
 def add_key(name: str | None = None, rate: int = 0, ends: str | None = None) -> Action:
     """Add an API key and print it once; the server keeps only its hash."""
-    return partial(tasks.keys.add_key, options=tasks.keys.new_key(name, rate, ends))
+    return tasks.keys.AddKey(tasks.keys.new_key(name, rate, ends))
+
+
+@server_task()
+def copy_keys() -> Action:
+    """Copy API keys to app hosts that lack them: a new host gets those of the hosts before it."""
+    return tasks.keys.CopyKeys()
 
 
 @server_task()

@@ -136,6 +136,10 @@ def _add_keys(add: Add) -> None:
     what = keys.add_mutually_exclusive_group()
     what.add_argument("--add", metavar="NAME", help="print a new key, which is shown only once")
     what.add_argument("--revoke", metavar="KEY", help="its identifier or its name")
+    what.add_argument("--export", action="store_true", help="print the entries with their hashes")
+    what.add_argument(
+        "--import", dest="take", action="store_true", help="add exported entries (JSON on stdin)"
+    )
     keys.add_argument("--rate", type=int, metavar="N", help="with --add: requests per second")
     keys.add_argument("--ends", metavar="DATE", help="with --add: last day, such as 2027-01-31")
 

@@ -23,7 +23,7 @@ from toxctl.config import REPAIR, Config
 from toxctl.errors import ToxctlError
 from toxctl.files import clock, write_file
 
-__all__ = ["KEY_FORM", "add", "entries", "path_of", "revoke"]
+__all__ = ["KEY_FORM", "add", "entries", "export", "path_of", "revoke", "take"]
 
 VERSION = 1
 # What scanners for leaked secrets look for; nginx.conf has it too.
@@ -52,6 +52,43 @@ def entries(config: Config) -> list[Entry]:
     """
     shown = ("id", "name", "requests_per_second", "ends", "created")
     return [{name: entry[name] for name in shown} for entry in _read(path_of(config))]
+
+
+def export(config: Config) -> list[Entry]:
+    """Return every key's whole entry, with its hash, for `take` on another app host.
+
+    Raises:
+        ToxctlError: kind `config`, keys.json is damaged.
+    """
+    return _read(path_of(config))
+
+
+def take(config: Config, given: Any) -> list[Entry]:
+    """Add the entries of another app host that are not here; return them without their hashes.
+
+    Raises:
+        ToxctlError: kind `usage`, they are no entries, or another key has such a name here;
+            `config`, keys.json is damaged. Nothing is added then.
+    """
+    if not isinstance(given, list) or not all(_is_whole(entry) for entry in given):
+        raise ToxctlError("standard input has no entries of `toxctl keys --export`", "usage")
+    with _locked(config) as path:
+        found = _read(path)
+        here = {entry["sha256"] for entry in found}
+        new = [entry for entry in given if entry["sha256"] not in here]
+        taken = {entry[name] for entry in found for name in ("id", "name")}
+        other = sorted({entry["name"] for entry in new if taken & {entry["id"], entry["name"]}})
+        if other:
+            raise ToxctlError(
+                f"another key has the name {', '.join(other)} here: revoke one of the two with "
+                f"`fab revoke-key --key {other[0]} --limit HOST`",
+                "usage",
+            )
+        if len(found) + len(new) > MOST_KEYS:
+            raise ToxctlError(f"there would be more than {MOST_KEYS} keys", "usage")
+        if new:
+            _write(config, path, [*found, *new])
+    return [{name: value for name, value in one.items() if name != "sha256"} for one in new]
 
 
 def add(config: Config, name: str, rate: int | None, ends: str | None) -> Entry:

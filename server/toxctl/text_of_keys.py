@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["added", "revoked", "table"]
+__all__ = ["added", "revoked", "table", "taken"]
 
 Result = Mapping[str, Any]
 
@@ -13,6 +13,11 @@ Result = Mapping[str, Any]
 def added(found: Result) -> str:
     """Return `toxctl keys --add`: the only place where a key is shown."""
     return f"{_line(found)}\n{found['key']}\nThe key is shown only now and stored nowhere."
+
+
+def taken(found: Result) -> str:
+    """Return `toxctl keys --import`."""
+    return "\n".join(f"added {_line(entry)}" for entry in found["added"]) or "nothing to add"
 
 
 def revoked(found: Result) -> str:

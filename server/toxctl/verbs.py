@@ -174,6 +174,12 @@ def _keys(config: Config, options: Options) -> Answer:
     if options.revoke is not None:
         found = {"revoked": keys.revoke(config, options.revoke)}
         return found, text_of_keys.revoked(found)
+    if options.export:
+        found = {"entries": keys.export(config)}
+        return found, json.dumps(found["entries"], indent=2)
+    if options.take:
+        found = {"added": keys.take(config, _standard_input())}
+        return found, text_of_keys.taken(found)
     found = {"keys": keys.entries(config)}
     return found, text_of_keys.table(found)
 

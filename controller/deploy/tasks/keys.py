@@ -1,4 +1,4 @@
-"""`fab add-key`, `list-keys` and `revoke-key`: API keys, of which the server keeps hashes only."""
+"""`fab add-key`, `copy-keys`, `list-keys`, `revoke-key`: API keys; servers keep hashes only."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from controller.deploy import commands
 from controller.deploy.dry_run import would_ask
-from controller.deploy.errors import DeployError
+from controller.deploy.errors import DeferredError, DeployError
+from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.tasks.status import count, utc
 from controller.progress import table
 
-__all__ = ["NewKey", "add_key", "chosen_key", "list_keys", "new_key", "revoke_key"]
+__all__ = ["AddKey", "CopyKeys", "chosen_key", "list_keys", "new_key", "revoke_key"]
 
 HEADER = ("ID", "NAME", "RATE", "ENDS", "CREATED")
 NAME = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
@@ -43,16 +44,50 @@ def new_key(name: str | None, rate: int, ends: str | None) -> NewKey:
     return [*options, "--ends", day.isoformat()]
 
 
-def add_key(server: Server, options: NewKey, *, dry_run: bool = False) -> None:
-    """Add a key and print it, this once: the server keeps its hash only."""
-    words = ("keys", *options)
-    if dry_run:
-        would_ask(server, "add-key", commands.toxctl(*words))
-        return
-    added = server.toxctl(*words).result()
-    server.say(f"added key {describe(added)}, in force from the next request on")
-    server.say("the key is shown only now and stored nowhere:")
-    print(added["key"], flush=True)
+class AddKey:
+    """Add a key and print it, this once: the server keeps its hash only.
+
+    The app hosts of a cluster get the same key: the first one makes it, the others its hash.
+    """
+
+    def __init__(self, options: NewKey) -> None:
+        self.options = options
+        self.made: list[Mapping[str, Any]] = []  # its entry, with the hash
+
+    def __call__(self, server: Server, *, dry_run: bool = False) -> None:
+        words = ("keys", *self.options)
+        if dry_run:
+            would_ask(server, "add-key", commands.toxctl(*words))
+            return
+        if self.made:
+            server.toxctl("keys", "--import", stdin=self.made).result()
+            server.say("added the same key")
+            return
+        added = server.toxctl(*words).result()
+        server.say(f"added key {describe(added)}, in force from the next request on")
+        server.say("the key is shown only now and stored nowhere:")
+        print(added["key"], flush=True)
+        if server.remote.host.in_cluster:
+            entries = server.toxctl("keys", "--export").result()["entries"]
+            self.made = [entry for entry in entries if entry["id"] == added["id"]]
+
+
+class CopyKeys:
+    """Give every app host the keys of those before it, such as a new one."""
+
+    def __init__(self) -> None:
+        self.entries: list[Mapping[str, Any]] = []
+
+    def __call__(self, server: Server, *, dry_run: bool = False) -> None:
+        if dry_run:
+            export, take = (commands.toxctl("keys", word) for word in ("--export", "--import"))
+            would_ask(server, "copy-keys", export, take)
+            return
+        if self.entries:
+            added = server.toxctl("keys", "--import", stdin=self.entries).result()["added"]
+            server.say(f"added {', '.join(map(describe, added)) or 'no key'}")
+        self.entries = server.toxctl("keys", "--export").result()["entries"]
+        server.say(count(len(self.entries), "key"))
 
 
 def list_keys(server: Server, *, dry_run: bool = False) -> None:
@@ -79,7 +114,11 @@ def revoke_key(server: Server, key: str, *, dry_run: bool = False) -> None:
     if dry_run:
         would_ask(server, "revoke-key", commands.toxctl(*words))
         return
-    revoked = server.toxctl(*words).result()["revoked"]
+    try:
+        revoked = server.toxctl(*words).result()["revoked"]
+    except ToxctlError as error:
+        # Of several app hosts the others may have it.
+        raise DeferredError(f"{server.name}: {error}") from None
     server.say(f"revoked key {describe(revoked)}, in force from the next request on")
 
 

@@ -100,6 +100,27 @@ def test_what_is_wrong_changes_nothing(server: FakeServer, options: list[str], w
     assert path_of(server).read_bytes() == before
 
 
+@pytest.mark.parametrize("given", [None, {}, ["x"], [{"id": "a", "name": "b"}]])
+def test_only_exported_entries_are_imported(server: FakeServer, given: object) -> None:
+    server.json("keys", "--add", "here")
+    before = path_of(server).read_bytes()
+    error = server.json("keys", "--import", stdin=given).error
+    assert "standard input" in error["error"]
+    assert error["kind"] == "usage"
+    assert path_of(server).read_bytes() == before
+
+
+def test_an_imported_key_works(server: FakeServer) -> None:
+    key = server.json("keys", "--add", "shop").result["key"]
+    entries = server.json("keys", "--export").result["entries"]
+    server.json("keys", "--revoke", "shop")
+    assert KeyFile(path_of(server)).find([key]) is None
+    (added,) = server.json("keys", "--import", stdin=entries).result["added"]
+    assert added["name"] == "shop"
+    assert "sha256" not in added
+    assert KeyFile(path_of(server)).find([key])
+
+
 def test_a_key_may_end_today(server: FakeServer) -> None:
     added = server.json("keys", "--add", "x", "--ends", day(0)).result
     assert KeyFile(path_of(server)).find([added["key"]])
