@@ -33,6 +33,7 @@ TASKS = [
     "build-model",
     "clear-suggestions",
     "collect-scores",
+    "copy-keys",
     "create-server",
     "deploy-app",
     "deploy-model",
