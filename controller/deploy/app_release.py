@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controller.deploy import wheels
+from controller.deploy.build_lock import build_lock
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import APP_PACKAGE, APP_REQUIREMENTS, BUILD
 from controller.deploy.sbom import NAME as SBOM
@@ -139,6 +140,20 @@ def build(
     lock = requirements / f"{system.name}.txt"
     version = version_of(package, lock, system)
     tar = tar_path(system, version, out)
+    with build_lock(tar):
+        return build_tar(system, package, lock, version, tar, out, run)
+
+
+def build_tar(
+    system: Target,
+    package: Path,
+    lock: Path,
+    version: str,
+    tar: Path,
+    out: Path,
+    run: Callable[[list[str]], None],
+) -> AppRelease:
+    """Write the tar unless it is there."""
     note = tar.with_suffix(".tar.sha256")
     if tar.is_file() and note.is_file():
         sha256 = sha256_of(tar)

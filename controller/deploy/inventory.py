@@ -43,7 +43,9 @@ ASKED = {
     "extra_args": "ansible_ssh_extra_args | default('')",
     "hooks_dir": "deploy_hooks_dir | default('')",
     # What the firewall lets in (role firewalld), for `fab doctor`.
-    "firewall": "{'services': firewalld_services | default(['http', 'https']), "
+    "firewall": "{'services': firewalld_services | default(['http', 'https']) "
+    "| reject('in', ['http', 'https'] if 'app' in group_names "
+    f"and groups['balancer'] | default([]) | intersect(groups['{GROUP}']) else []) | list, "
     "'ports': firewalld_extra_ports | default([])}",
     # Groups of a cluster (docs/scaling.md); those of other hosts do not count.
     "parts": "group_names | intersect(['app', 'database', 'balancer']) | sort",

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from controller.deploy.app_release import write_tar
+from controller.deploy.build_lock import build_lock
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import BUILD, ROOT
 from tox_com_det.version import __version__
@@ -78,6 +79,12 @@ def build(out: Path = BUILD / "toxctl", package: Path = PACKAGE) -> ToxctlReleas
     """
     files = content(package)
     version = version_of(files)
+    with build_lock(out / version):
+        return build_directory(files, version, out)
+
+
+def build_directory(files: dict[str, bytes], version: str, out: Path) -> ToxctlRelease:
+    """Write directory and tar unless they are there."""
     directory, tar = out / version, out / f"{version}.tar"
     if tar.is_file() and is_built(directory, files):
         return ToxctlRelease(version, str(directory), str(tar), changed=False)

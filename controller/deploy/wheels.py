@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.deploy.build_lock import build_lock
 from controller.deploy.errors import DeployError
 from controller.deploy.targets import TARGETS, Target, UnknownTarget, target
 
@@ -90,6 +91,14 @@ def download(
     if not lock.is_file():
         raise DeployError(f"the lock {lock} does not exist: app/requirements has one per target")
     wanted = fingerprint(lock, system)
+    with build_lock(out):
+        return download_new(lock, system, out, wanted, run)
+
+
+def download_new(
+    lock: Path, system: Target, out: Path, wanted: str, run: Callable[[list[str]], None]
+) -> Wheels:
+    """Download the wheels unless they are there; `wanted`: their fingerprint."""
     names = already_downloaded(out, wanted)
     if names is not None:
         return Wheels(out, names, changed=False)

@@ -12,7 +12,7 @@ from project_rule import TEMPLATE, ProjectRule, entry_line, role_directory, task
 
 HEADER = re.compile(r"\{\{ ansible_managed \| comment(\('\w+'\))? \}\}$")
 # An XML declaration or the interpreter of a script has to be the first line.
-FIRST_LINE = re.compile(r"<\?xml [^>]*\?>$|#!/\S+$")
+FIRST_LINE = re.compile(r"<\?xml [^>]*\?>$|#!/\S+( -\w+)?$")
 JSON_BEGIN = ["{{ {", '"managed_by": ansible_managed,']
 NO_CHECKER = re.compile(r"\bno check(er)?\b", re.IGNORECASE)
 VARIABLE = re.compile(r"\{\{ (__\w+) \}\}$")

@@ -29,7 +29,7 @@ OWN_NAMES = frozenset(
     }
 )
 # Options outside the roles: the login of bootstrap.yml and a setting of the fab tasks.
-OTHER_NAMES = frozenset({"bootstrap_user", "deploy_hooks_dir"})
+OTHER_NAMES = frozenset({"bootstrap_user", "cluster_address", "deploy_hooks_dir"})
 
 
 def unknown_names(names: Iterable[str], options: Iterable[str]) -> list[str]:

@@ -68,6 +68,7 @@ SYSTEMS: dict[str, dict[str, object]] = {
 DEBIAN = tuple(name for name, facts in SYSTEMS.items() if facts["os_family"] == "Debian")
 # Results that tasks register before the templates are rendered.
 REGISTERED: dict[str, object] = {
+    "__balancer_build": {"stdout": "Available services : prometheus-exporter"},
     "__hardening_container": {"rc": 1},
     "__hardening_sshd": {"stdout": "port 22\nport 2222\naddressfamily any"},
     "__sshd_defaults": {
@@ -89,6 +90,19 @@ class Variant:
     systems: tuple[str, ...] = tuple(SYSTEMS)
 
 
+CLUSTER = {
+    "groups": {
+        "tox_com_det": ["app1", "app2.example.org", "lb1"],
+        "app": ["app1", "app2.example.org", "of-another-product"],
+        "database": ["lb1"],
+        "balancer": ["lb1"],
+    },
+    "hostvars": {
+        "app1": {"cluster_address": "192.0.2.11"},
+        "app2.example.org": {"cluster_address": "2001:db8::12"},
+        "lb1": {"cluster_address": "192.0.2.13"},
+    },
+}
 VARIANTS = [
     Variant("defaults"),
     Variant(
@@ -164,8 +178,32 @@ VARIANTS = [
         },
     ),
     Variant("backups_in_a_directory", {"backup_repository": "/var/backups/tox"}),
+    Variant(
+        "balancer",
+        {
+            "balancer_app_hosts": [
+                {"name": "app1", "address": "192.0.2.11", "port": 80},
+                {"name": "app2", "address": "2001:db8::12", "port": 8080},
+            ],
+            "tls_mode": "files",
+            "tls_listen_port": 8443,
+            "tls_hsts_seconds": 63072000,
+        },
+    ),
     Variant("database_elsewhere", {"flask_app_mongodb_uri": "mongodb://user:pass@192.0.2.9/"}),
     Variant("sessions_of_sshd", {"__sshd_session": {"stdout": ""}}),
+    Variant("behind_a_balancer", {**CLUSTER, "group_names": ["app", "tox_com_det"]}),
+    Variant(
+        "balancer_and_database",
+        {
+            **CLUSTER,
+            "group_names": ["balancer", "database", "tox_com_det"],
+            "mongodb_remote_access": True,
+            "mongodb_remote_bind_ip": "192.0.2.13",
+            "tls_mode": "selfsigned",
+            "tls_hsts_seconds": 300,
+        },
+    ),
     Variant("bare_lists", {"firewalld_services": [], "base_packages": []}),
 ]
 

@@ -51,10 +51,11 @@ class HoldOut(LocalProcess):
         if self.cluster.lost:
             return
         if self.host in self.cluster.unhealthy:
-            answer = {"error": f"{self.host} does not pass the check", "kind": "balancer"}
+            words = {"error": f"{self.host} does not pass the check", "kind": "balancer"}
+            self.left.append(json.dumps(words))
         else:
-            answer = {"result": {**BACK, "taken_out": self.host not in self.cluster.alone}}
-        self.left.append(json.dumps(answer))
+            result = {**BACK, "taken_out": self.host not in self.cluster.alone}
+            self.left.append(json.dumps({"result": result}))
 
 
 class BalancerRemote:
@@ -116,7 +117,7 @@ class Cluster:
     def ends(self) -> list[str | None]:
         """How the first session on each host ended."""
         firsts = [remote.sessions[0].end for remote in self.remotes.values() if remote.sessions]
-        return [end and end["result"] for end in firsts]
+        return [end["result"] if end else None for end in firsts]
 
 
 @pytest.fixture

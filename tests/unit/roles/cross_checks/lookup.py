@@ -24,6 +24,8 @@ CONNECTION = {
     "ansible_ssh_extra_args",
     "ansible_ssh_private_key_file",
     "ansible_user",
+    # As ansible_host is, a host's own: of the hosts of a cluster.
+    "cluster_address",
 }
 # Variables of Ansible's own that are always defined.
 MAGIC = {

@@ -56,8 +56,11 @@ def used_variables_exist(tree: Tree) -> Iterator[str]:
         for name in used(value):
             if name not in known and not name.startswith("vault_"):
                 yield f"{tree.where(path)}: {name} is used, but not specified"
+    # Which hosts of a cluster a role is for: roles of the play bring role layout.
+    layouts = [role.vars.values() for role in tree.roles if role.name == "layout"]
+    layout = {name for files in layouts for values in files for name in values}
     for play in tree.plays:
-        own = set(EXTRA_VARS)
+        own = set(EXTRA_VARS) | layout
         for beside in tree.plays:
             scenario = tree.scenario(play.file)  # the files of a scenario include each other
             if beside.file != play.file and (not scenario or scenario not in beside.file.parents):

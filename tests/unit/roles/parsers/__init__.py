@@ -11,14 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from parsers.firewalld import zone
+from parsers.haproxy import haproxy
 from parsers.hardening import audit, coredump, fail2ban, limits, sysctl
 from parsers.logrotate import logrotate
 from parsers.mongod import mongod
 from parsers.nginx import nginx
 from parsers.selinux import file_contexts, policy
-from parsers.service import backup_json, environment, gunicorn, server_json, shell, tls_json
+from parsers.service import (
+    backup_json,
+    environment,
+    gunicorn,
+    program,
+    server_json,
+    shell,
+    tls_json,
+)
 from parsers.settings import apt, dnf_automatic, sshd, sudoers, uwsgi, yum_cron, yum_repositories
-from parsers.systemd import journald, systemd, timer, tmpfiles, unit
+from parsers.systemd import journald, path_unit, systemd, timer, tmpfiles, unit
 
 PARSERS: dict[str, Callable[[str], object]] = {
     "etc/apt/apt.conf.d/20auto-upgrades.j2": apt,
@@ -26,6 +35,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/dnf/automatic.conf.j2": dnf_automatic,
     "etc/fail2ban/jail.d/tox_com_det.local.j2": fail2ban,
     "etc/firewalld/zones/public.xml.j2": zone,
+    "etc/haproxy/haproxy.cfg.j2": haproxy,
     "etc/logrotate-syslog.conf.j2": logrotate,
     "etc/logrotate.d/mongod.j2": logrotate,
     "etc/logrotate.d/nginx.j2": logrotate,
@@ -37,6 +47,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/sysctl.d/60-tox_com_det.conf.j2": sysctl,
     "etc/systemd/coredump.conf.d/tox_com_det.conf.j2": coredump,
     "etc/systemd/journald.conf.d/tox_com_det.conf.j2": journald,
+    "etc/systemd/system/haproxy.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/nginx.service.d/tox_com_det.conf.j2": systemd,
     "etc/systemd/system/mongod.service.j2": unit,
@@ -47,6 +58,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/systemd/system/tox_com_det-backup-drill.timer.j2": timer,
     "etc/systemd/system/tox_com_det-backup.service.j2": systemd,
     "etc/systemd/system/tox_com_det-backup.timer.j2": timer,
+    "etc/systemd/system/tox_com_det-balancer-certificate.path.j2": path_unit,
+    "etc/systemd/system/tox_com_det-balancer-certificate.service.j2": systemd,
     "etc/systemd/system/tox_com_det-certificate.service.j2": systemd,
     "etc/systemd/system/tox_com_det-certificate.timer.j2": timer,
     "etc/systemd/system/tox_com_det-logrotate.service.j2": systemd,
@@ -65,6 +78,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/yum.repos.d/CentOS-Base.repo.j2": yum_repositories,
     "etc/yum.repos.d/epel.repo.j2": yum_repositories,
     "etc/yum/yum-cron.conf.j2": yum_cron,
+    "usr/local/sbin/tox_com_det-haproxy.j2": program,
     "usr/local/sbin/toxctl.j2": shell,
     "usr/local/share/tox_com_det/selinux/tox_com_det.fc.j2": file_contexts,
     "usr/local/share/tox_com_det/selinux/tox_com_det.te.j2": policy,

@@ -38,6 +38,7 @@ REPEATED = {
     "rewrite",
     "server",
     "server_name",
+    "set_real_ip_from",
     "upstream",
     "uwsgi_param",
 }
@@ -57,8 +58,10 @@ VARIABLES = {
     "http_origin",
     "http_transfer_encoding",
     "http_x_api_key",
+    "http_x_forwarded_proto",
     "http_x_goog_api_key",
     "https",
+    "realip_remote_addr",
     "remote_addr",
     "remote_port",
     "request",
@@ -79,7 +82,7 @@ VARIABLES = {
     "1",
 }
 # Blocks of values and results, not of directives; the last argument is a new variable.
-MAPS = ("map", "split_clients")
+MAPS = ("geo", "map", "split_clients")
 
 
 @dataclass(frozen=True)

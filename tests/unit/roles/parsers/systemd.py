@@ -19,9 +19,11 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "Description": ("Unit", 0, r".+"),
     "DevicePolicy": ("Service", 0, r"closed"),
     "EnvironmentFile": ("Service", 0, r"-?/\S+"),
+    "ExecReload": ("Service", 0, r"(/\S+( \S+)*)?"),
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
+    "ExecStartPre": ("Service", 0, r"/\S+( \S+)*"),
     "IOSchedulingClass": ("Service", 0, r"idle|best-effort"),
-    "IPAddressAllow": ("Service", 235, r"localhost"),
+    "IPAddressAllow": ("Service", 235, r"localhost( [0-9a-f.:/]+)*"),
     "IPAddressDeny": ("Service", 235, r"any"),
     "Nice": ("Service", 0, r"\d+"),
     "Group": ("Service", 0, r"[a-z_][a-z0-9_-]*"),
@@ -82,6 +84,11 @@ TIMER_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "AccuracySec": ("Timer", 209, r"\d+(s|min|h)"),
     "WantedBy": ("Install", 0, r"timers\.target"),
 }
+PATH_DIRECTIVES: dict[str, tuple[str, int, str]] = {
+    "Description": ("Unit", 0, r".+"),
+    "PathChanged": ("Path", 0, r"/\S+"),
+    "WantedBy": ("Install", 0, r"multi-user\.target"),
+}
 JOURNALD_DIRECTIVES = {
     "RuntimeMaxUse": ("Journal", 0, SIZE),
     "SystemMaxUse": ("Journal", 0, SIZE),
@@ -129,6 +136,11 @@ def unit(text: str) -> list[tuple[str, str, str]]:
 def timer(text: str) -> list[tuple[str, str, str]]:
     """Parse a timer, which starts the service of its name."""
     return systemd(text, TIMER_DIRECTIVES)
+
+
+def path_unit(text: str) -> list[tuple[str, str, str]]:
+    """Parse a unit that watches a path, and starts the service of its name."""
+    return systemd(text, PATH_DIRECTIVES)
 
 
 def journald(text: str) -> list[tuple[str, str, str]]:

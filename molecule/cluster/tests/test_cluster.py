@@ -1,0 +1,215 @@
+"""Several app hosts behind a balancer. In the file's order: the last test kills a host."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import uuid
+
+import pytest
+from conftest import ask, run, wait_until
+
+
+def test_each_app_host_gets_requests(balancer, addresses, server):
+    assert {name: one["serves"] for name, one in balancer().items()} == {"app1": True, "app2": True}
+    before = {name: requests(server(name)) for name in ("app1", "app2")}
+    for _ in range(20):
+        status, answer = ask(addresses["lb1"])
+        assert status == 200
+        assert 0 <= min(answer["scores"].values()) <= max(answer["scores"].values()) <= 1
+    wait_until(lambda: all(requests(server(name)) > count for name, count in before.items()))
+
+
+def requests(host) -> int:
+    """How many predictions are in nginx's log."""
+    return host.check_output("cat /var/log/nginx/access.log").count("POST /predict")
+
+
+def test_nobody_but_the_balancer_reaches_an_app_host(addresses):
+    assert not any(is_open(addresses[name], 80) for name in ("app1", "app2"))
+    assert is_open(addresses["lb1"], 80)
+
+
+def is_open(address: str, port: int) -> bool:
+    """Whether this computer can connect."""
+    try:
+        socket.create_connection((address, port), 10).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_nobody_but_the_app_hosts_reaches_the_database(addresses, server):
+    assert not is_open(addresses["lb1"], 27017)
+    assert server("app1").addr(addresses["lb1"]).port(27017).is_reachable
+
+
+def test_the_limits_count_clients_and_not_the_balancer(addresses, server):
+    ask(addresses["lb1"])
+
+    def client() -> str:
+        log = server("app1").check_output("cat /var/log/nginx/access.log")
+        log += server("app2").check_output("cat /var/log/nginx/access.log")
+        return " ".join(line.split()[0] for line in log.splitlines() if "POST /predict" in line)
+
+    wait_until(lambda: bool(client()))
+    assert addresses["lb1"] not in client().split()
+
+
+def test_a_claim_about_the_client_does_not_count(addresses, server):
+    words = (
+        f"curl --silent --header 'X-Forwarded-For: 203.0.113.77' http://{addresses['lb1']}/livez"
+    )
+    for _ in range(4):
+        server("lb1").check_output(words)
+    time.sleep(6)  # nginx writes its log every five seconds
+    for name in ("app1", "app2"):
+        assert "203.0.113.77" not in server(name).check_output("cat /var/log/nginx/access.log")
+
+
+def test_a_query_is_in_no_log_of_the_balancer(addresses, server):
+    canary = uuid.uuid4().hex
+    server("lb1").check_output(f"curl --silent 'http://{addresses['lb1']}/livez?key={canary}'")
+    log = server("lb1").check_output("journalctl --unit haproxy.service --no-pager")
+    assert "GET /livez" in log
+    assert canary not in log
+
+
+@pytest.fixture(scope="module")
+def other_bundle(tmp_path_factory):
+    """The sample model with another manifest, so it is another release."""
+    bundle = tmp_path_factory.mktemp("other") / "bundle"
+    done = run("fab", "build-model", "--out", str(bundle), "--languages", "en,de")
+    assert done.returncode == 0, done.stderr
+    return bundle
+
+
+def test_a_deploy_rolls_over_the_hosts_and_loses_nothing(load, other_bundle, balancer):
+    with load() as sent:
+        done = run("fab", "deploy-model", "--bundle", str(other_bundle))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("lb1: app1 is back") < done.stdout.index("lb1: app2 is out")
+    assert sum(sent.statuses.values()) > 20
+    assert (sent.failed, sent.wrong) == (0, []), sent.statuses
+    assert all(one["serves"] for one in balancer().values())
+
+
+def test_a_rollback_rolls_too(load):
+    with load() as sent:
+        done = run("fab", "rollback")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" is back") == 2
+    assert (sent.failed, sent.wrong) == (0, []), sent.statuses
+
+
+def test_a_model_that_cannot_be_served_stops_at_the_first_host(load, tmp_path, balancer):
+    broken = tmp_path / "broken"
+    done = run("fab", "build-model", "--out", str(broken), "--embedding-name", "not_restored")
+    assert done.returncode == 0, done.stderr
+    with load() as sent:
+        done = run("fab", "deploy-model", "--bundle", str(broken))
+    assert done.returncode == 1
+    assert "fab restore-embeddings" in done.stderr
+    assert "failed: app1, not begun: app2" in done.stderr
+    assert (sent.failed, sent.wrong) == (0, []), sent.statuses
+    assert all(one["serves"] for one in balancer().values())
+
+
+def test_a_roll_that_fails_at_the_second_host_can_take_the_first_one_back(
+    load, other_bundle, server, balancer
+):
+    live = {name: model(server(name)) for name in ("app1", "app2")}
+    # Nothing can be written there, as on a damaged disk.
+    server("app2").check_output("mount --bind -o ro /srv/tox_com_det /srv/tox_com_det")
+    try:
+        server("app2").check_output("mount -o remount,ro,bind /srv/tox_com_det")
+        new = other_bundle.parent / "third"
+        done = run("fab", "build-model", "--out", str(new), "--languages", "en,es")
+        assert done.returncode == 0, done.stderr
+        with load() as sent:
+            done = run("fab", "deploy-model", "--bundle", str(new), "--all-or-none")
+    finally:
+        server("app2").check_output("umount /srv/tox_com_det")
+    assert done.returncode == 1
+    assert "done: app1, failed: app2" in done.stderr
+    assert "app1 returned to its previous release" in done.stderr
+    assert (sent.failed, sent.wrong) == (0, []), sent.statuses
+    assert {name: model(server(name)) for name in live} == live
+    assert all(one["serves"] for one in balancer().values())
+
+
+def model(host) -> str:
+    """The path of the live model."""
+    found = host.check_output("/usr/local/sbin/toxctl --json status --quick")
+    return str(json.loads(found.splitlines()[-1])["result"]["confirmed"]["model"])
+
+
+def test_a_host_stays_held_out_over_a_reload_of_the_balancer(server, balancer):
+    server("lb1").check_output(
+        "systemd-run --quiet --unit hold-out --property StandardInput=null sh -c "
+        "'sleep 300 | /usr/local/sbin/toxctl balancer hold-out app2'"
+    )
+    try:
+        wait_until(lambda: balancer()["app2"]["status"] == "DRAIN")
+        server("lb1").check_output("systemctl reload haproxy.service")
+        wait_until(lambda: bool(balancer()["app1"]["serves"]))
+        assert balancer()["app2"]["status"] == "DRAIN"
+    finally:
+        server("lb1").check_output("systemctl stop hold-out.service")
+    wait_until(lambda: bool(balancer()["app2"]["serves"]))
+
+
+def test_without_the_database_known_words_are_answered(addresses, server, balancer):
+    ask(addresses["lb1"])
+    for _ in range(8):  # the words are known to both hosts then
+        ask(addresses["lb1"])
+    server("lb1").check_output("systemctl stop secantusdb.service")
+    try:
+        wait_until(lambda: not any(one["serves"] for one in balancer().values()))
+        assert [ask(addresses["lb1"])[0] for _ in range(6)] == [200] * 6
+        status, answer = ask(addresses["lb1"], "quizzical zeppelin xylophone " + uuid.uuid4().hex)
+        assert status == 503
+        assert "error" in answer
+    finally:
+        server("lb1").check_output("systemctl start secantusdb.service")
+    wait_until(lambda: all(one["serves"] for one in balancer().values()))
+    assert ask(addresses["lb1"], "quizzical zeppelin xylophone")[0] == 200
+
+
+def test_a_key_is_valid_on_each_host(addresses, server):
+    done = run("fab", "add-key", "--name", "shop")
+    assert done.returncode == 0, done.stderr
+    try:
+        assert "app2: added the same key" in done.stdout
+        lists = [
+            server(name).check_output("/usr/local/sbin/toxctl keys") for name in ("app1", "app2")
+        ]
+        assert lists[0] == lists[1]
+    finally:
+        assert run("fab", "revoke-key", "--key", "shop").returncode == 0
+
+
+def test_the_status_shows_the_balancers_view(addresses):
+    done = run("fab", "status")
+    assert done.returncode == 0, done.stderr
+    assert "lb1: app hosts:" in done.stdout
+    assert done.stdout.count("gets requests") == 2
+
+
+def test_a_host_that_dies_costs_what_it_was_answering(load, server, balancer, addresses):
+    with load() as sent:
+        wait_until(lambda: sent.statuses[200] > 20)
+        server("app2").run("systemctl kill --signal SIGKILL nginx.service")
+        server("app2").run("systemctl mask --runtime --now nginx.service")
+        wait_until(lambda: not balancer()["app2"]["serves"])
+        seen = sent.statuses[200]
+        wait_until(lambda: sent.statuses[200] > seen + 20)
+        failed = sent.failed
+    # Each of the load's threads had at most one request there.
+    assert failed <= sent.THREADS, sent.statuses
+    assert sent.failed == failed
+    assert sent.wrong == []
+    server("app2").check_output("systemctl unmask --runtime nginx.service")
+    server("app2").check_output("systemctl start nginx.service")
+    wait_until(lambda: bool(balancer()["app2"]["serves"]))

@@ -1,0 +1,98 @@
+"""HAProxy's configuration and unit, as `toxctl balancer`, systemd and clients need them."""
+
+from __future__ import annotations
+
+import pytest
+from live_haproxy import CONFIG
+from parsers.haproxy import haproxy
+from rendered_files import directives, parsed, rendered
+from rendering import SYSTEMS, TREE, Variant, evaluate, owners, render, variables
+
+from toxctl import balancer
+
+DROP_IN = "etc/systemd/system/haproxy.service.d/tox_com_det.conf.j2"
+ROLES = {role.name: role for role in TREE.roles}
+BACKENDS = (balancer.BACKEND, "any")
+HOSTVARS = {
+    "app1": {"cluster_address": "192.0.2.11", "ansible_host": "203.0.113.1"},
+    "app2.example.org": {"ansible_host": "203.0.113.2", "nginx_listen_port": 8080},
+    "app3": {},
+    "other": {},
+}
+
+
+def in_group(**more: object) -> str:
+    groups = {"app": ["app1", "app2.example.org", "app3", "other"], "tox_com_det": list(HOSTVARS)}
+    groups["tox_com_det"].remove("other")
+    values = {"groups": groups, "hostvars": HOSTVARS, **more}
+    return render(CONFIG, owners()[CONFIG], "debian12", Variant("group", values))
+
+
+def servers(text: str) -> list[str]:
+    """Return the app hosts, which are the same in both backends."""
+    main = haproxy(text)
+    checked, any_host = ([" ".join(one) for one in main[name].all("server")] for name in BACKENDS)
+    assert checked == any_host
+    return checked
+
+
+def test_app_hosts_are_those_of_the_group_inside_the_project():
+    assert servers(in_group()) == [
+        "app1 192.0.2.11:80",
+        "app2.example.org 203.0.113.2:8080",
+        "app3 app3:80",
+    ]
+
+
+def test_chosen_app_hosts_replace_those_of_the_group():
+    chosen = [{"name": "one", "address": "2001:db8::1"}]
+    assert servers(in_group(balancer_app_hosts=chosen)) == ["one [2001:db8::1]:80"]
+
+
+def test_toxctl_finds_socket_and_backend():
+    main = parsed(CONFIG, "debian12", "balancer")
+    assert main["global"].all("stats", "socket")[0][:5] == [
+        balancer.SOCKET, "mode", "660", "level", "admin",
+    ]  # fmt: skip
+    assert main["public"].all("default_backend") == [[balancer.BACKEND]]
+    assert [one[0] for one in main[balancer.BACKEND].all("server")] == ["app1", "app2"]
+    runtime = f"/run/{directives(DROP_IN, 'debian12')['RuntimeDirectory']}/"
+    assert balancer.SOCKET.startswith(runtime)
+
+
+def test_ciphers_are_those_of_nginx():
+    ours, theirs = (
+        ROLES[name].vars[ROLES[name].path / "vars/main.yml"][f"__{name}_tls_ciphers"]
+        for name in ("balancer", "nginx")
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_reload_saves_the_state_first_and_checks_the_configuration(system: str):
+    reloads = [value for _, name, value in parsed(DROP_IN, system) if name == "ExecReload"]
+    state = parsed(CONFIG, system)["global"].all("server-state-file")[0][0]
+    assert reloads[0] == ""  # in place of the package's
+    assert reloads[1].endswith(f" --out {state} show servers state")
+    assert reloads[2].endswith("/haproxy -Ws -f /etc/haproxy/haproxy.cfg -c -q")
+    assert reloads[3] == "/bin/kill -USR2 $MAINPID"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_selinux_can_give_haproxy_its_domain(system: str):
+    has_selinux = SYSTEMS[system]["os_family"] == "RedHat"
+    assert ("NoNewPrivileges" in directives(DROP_IN, system)) != has_selinux
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_only_el7_is_refused(system: str):
+    known = variables(ROLES["balancer"], system, Variant("defaults"))
+    assert bool(evaluate(known["__balancer_refused"], known)) == (system == "centos7")
+
+
+def test_a_build_without_the_exporter_gets_the_page_of_numbers():
+    assert "prometheus-exporter" in rendered(CONFIG, "el9")
+    without = Variant("none", {"__balancer_build": {"stdout": "Available services : none"}})
+    text = render(CONFIG, owners()[CONFIG], "el9", without)
+    assert "prometheus-exporter" not in text
+    assert "    stats uri /metrics\n" in text
