@@ -19,7 +19,7 @@ from fuzzing import TEXT, fuzz, is_one_line
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.deploy import cli
+from controller.deploy import reach
 from controller.deploy.inventory import Host
 from controller.deploy.paths import ROOT
 from controller.deploy.program import Program
@@ -59,7 +59,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("fab")
     patch = pytest.MonkeyPatch()
     host = Host("x", "127.0.0.1", 1, "deploy", known_hosts=(Path(os.devnull),))
-    patch.setattr(cli, "read_hosts", lambda *_: [host])
+    patch.setattr(reach, "read_hosts", lambda *_: [host])
     patch.chdir(directory)
     yield directory
     patch.undo()
