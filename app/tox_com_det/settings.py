@@ -21,6 +21,8 @@ MAX_UNKNOWN_WORDS = "SLOT_MAX_UNKNOWN_WORDS"
 KEYS_FILE = "SLOT_KEYS_FILE"
 REQUIRE_KEY = "SLOT_REQUIRE_KEY"
 FACTS_FILE = "SLOT_FACTS_FILE"
+# The name that prometheus_client reads; `toxctl run-slot` sets it where a slot has several workers.
+SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
 _DEFAULTS: dict[str, str | None] = {
     "MODEL": None,
@@ -58,6 +60,7 @@ class Settings:
         keys_file: file with the hashes of the API keys, which need not exist; None: there are none.
         require_key: whether a request without a valid key is refused.
         facts_file: what toxctl writes for the metrics (`metrics.facts`); None: there is nothing.
+        shared_directory: where all workers of the slot keep their metrics; None: there is one.
     """
 
     model: Path
@@ -74,6 +77,7 @@ class Settings:
     keys_file: Path | None = None
     require_key: bool = False
     facts_file: Path | None = None
+    shared_directory: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -115,6 +119,7 @@ class Settings:
             keys_file=_path(environment, KEYS_FILE),
             require_key=_flag(environment, REQUIRE_KEY),
             facts_file=_path(environment, FACTS_FILE),
+            shared_directory=_path(environment, SHARED_DIRECTORY),
         )
 
 

@@ -75,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
                 "--system", choices=SYSTEMS, help=f"default: {SYSTEM_VARIABLE}, or {SYSTEMS[0]}"
             )
             command.add_argument("--image", help="use this image instead of building one")
+        if name in ("create", "destroy"):
+            command.add_argument("--network", help="a network of the engine, made and removed too")
         if name == "create":
             command.add_argument(
                 "--volume",
@@ -101,7 +103,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "check":
         _check(engine, host, system, options)
     elif options.command == "destroy":
-        removed = destroy(engine, name=options.name, files=files)
+        removed = destroy(engine, name=options.name, files=files, network=options.network)
         print("Removed " + ", ".join(removed) if removed else "Nothing to remove.")
     else:
         _create(engine, host, files, system, options)
@@ -144,6 +146,7 @@ def _create(
         say=_say,
         volumes=tuple(options.volume),
         capabilities=capabilities,
+        network=options.network,
     )
 
 

@@ -76,6 +76,7 @@ def run_command(
     checkout: Path,
     volumes: tuple[str, ...] = (),
     capabilities: tuple[str, ...] = (),
+    network: str | None = None,
 ) -> list[str]:
     """The engine's command that starts the container with systemd as PID 1.
 
@@ -85,6 +86,7 @@ def run_command(
     Args:
         volumes: directories of this host for the container, HOST:CONTAINER[:OPTIONS].
         capabilities: what its system needs in addition.
+        network: of the engine; None: its default.
     """
     options = [
         "--detach",
@@ -98,6 +100,7 @@ def run_command(
         "--cap-add=SYS_ADMIN",
         "--cap-add=NET_RAW",
         *(f"--cap-add={capability}" for capability in capabilities),
+        *([f"--network={network}"] if network else []),
         f"--publish={LOOPBACK}:{instance.http_port}:80",
         f"--publish={LOOPBACK}:{instance.ssh_port}:22",
         *ulimit_arguments(host),

@@ -41,6 +41,7 @@ def create(
     say: Callable[[str], None],
     volumes: tuple[str, ...] = (),
     capabilities: tuple[str, ...] = (),
+    network: str | None = None,
 ) -> Instance:
     """Start the local Nanode, or leave it as it is if it is running.
 
@@ -54,6 +55,7 @@ def create(
         say: receives one line per step.
         volumes: directories of this host for the container, HOST:CONTAINER[:OPTIONS].
         capabilities: what its system needs in addition to what every system needs.
+        network: of the engine, made if it is missing; None: the engine's default.
 
     Raises:
         NanodeError: a requested port is in use, or the container does not start.
@@ -81,7 +83,11 @@ def create(
             system,
         )
         say(f"Starting {container}: systemd as PID 1, 1 GiB of memory ...")
-        command = run_command(engine, host, instance, image, files.checkout, volumes, capabilities)
+        if network:
+            _ensure_network(engine, network)
+        command = run_command(
+            engine, host, instance, image, files.checkout, volumes, capabilities, network
+        )
         must(command, f"{container} does not start")
         record(instance, files.state)
     _wait_for_boot(engine, container)
@@ -108,8 +114,14 @@ def require_same_system(files: Files, system: str) -> None:
         )
 
 
-def destroy(engine: Engine, *, name: str, files: Files) -> list[str]:
+def destroy(engine: Engine, *, name: str, files: Files, network: str | None = None) -> list[str]:
     """Remove the container, its key and its inventory, as far as they exist.
+
+    Args:
+        engine: the container engine.
+        name: the host's name in the inventory.
+        files: where its files are.
+        network: removed as well, unless other containers use it.
 
     Returns:
         What was removed, one line each.
@@ -123,6 +135,8 @@ def destroy(engine: Engine, *, name: str, files: Files) -> list[str]:
             f"{container} cannot be removed",
         )
         removed.append(f"container {container}")
+    if network and run(engine.command("network", "rm", network)).returncode == 0:
+        removed.append(f"network {network}")
     if files.inventory.exists():
         files.inventory.unlink()
         removed.append(str(files.inventory))
@@ -142,6 +156,11 @@ def port(variable: str, preferred: int) -> int:
         return requested_or_free(variable, os.environ.get(variable), preferred)
     except PortError as error:
         raise NanodeError(str(error)) from None
+
+
+def _ensure_network(engine: Engine, network: str) -> None:
+    if run(engine.command("network", "inspect", network)).returncode != 0:
+        must(engine.command("network", "create", network), f"network {network} cannot be made")
 
 
 def _status(engine: Engine, container: str) -> str | None:

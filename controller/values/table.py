@@ -104,6 +104,7 @@ FORMATS: dict[str, Format] = {
     "flask_app_mongodb_uri": MONGODB_URI,
     "flask_app_public_url": optional(WEB_ADDRESS),
     # The limits of app/tox_com_det/settings.py.
+    "flask_app_processes": whole(0, 64),
     "flask_app_threads": whole(1, 1000),
     "flask_app_request_timeout": whole(1, 3600),
     "flask_app_memory_max": MEMORY_SIZE,

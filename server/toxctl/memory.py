@@ -61,7 +61,13 @@ class Group(NamedTuple):
 
 def group_memory(root: str = "/") -> Group | None:
     """Return the memory of a container's group; None if only the machine is the limit."""
-    with open(os.path.join(root, "proc/1/cgroup"), encoding="utf-8") as file:
+    lines = []
+    # A unit that sees its own processes only (ProtectProc=) takes the group of the root directory.
+    first = os.path.join(root, "proc/1/cgroup")
+    with (
+        contextlib.suppress(FileNotFoundError, PermissionError),
+        open(first, encoding="utf-8") as file,
+    ):
         lines = [line.rstrip("\n").split(":", 2) for line in file]
     for version in VERSIONS:
         base = os.path.join(root, "sys/fs/cgroup", version.base)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from typing import Any, NoReturn
 
+from toxctl import memory
 from toxctl.config import REPAIR, Config
 from toxctl.errors import ToxctlError
 from toxctl.slots import Slots
@@ -20,12 +22,19 @@ from toxctl.slots import Slots
 __all__ = ["plan", "run_slot"]
 
 ACTIVATE = "run `toxctl activate` (`fab deploy-model`)"
-# Server: its programs, its configuration beside server.json, the options that name that and the
-# number of connections that may wait.
+# Server: its programs, its configuration beside server.json, the options that name that, the number
+# of connections that may wait, and the number of workers.
 SERVERS = {
-    "uwsgi": (("uwsgi", "pyuwsgi"), "uwsgi.ini", "--ini", "--listen"),
-    "gunicorn": (("gunicorn",), "gunicorn.conf.py", "--config", "--backlog"),
+    "uwsgi": (("uwsgi", "pyuwsgi"), "uwsgi.ini", "--ini", "--listen", "--processes"),
+    "gunicorn": (("gunicorn",), "gunicorn.conf.py", "--config", "--backlog", "--workers"),
 }
+# What a worker takes at its peak (role flask_app counts with it as well), and what a server needs
+# for each of them: both slots run during a deploy, beside the database, nginx and the system.
+WORKER_MEMORY = 150 << 20
+SERVER_MEMORY_OF_A_WORKER = 900 << 20
+MOST_WORKERS = 64
+# prometheus_client reads this; each worker has its own files there, and any of them sums up.
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 # Connections that wait while a killed worker starts again: it needs seconds to load its model.
 BACKLOG = 1024
 KERNEL_BACKLOG = "/proc/sys/net/core/somaxconn"
@@ -39,6 +48,8 @@ def run_slot(config: Config, slot: str) -> NoReturn:
         ToxctlError: that is not possible.
     """
     program, arguments, added = plan(config, slot, os.environ.get("SLOT_SERVER", "uwsgi"))
+    if METRICS_DIRECTORY in added:
+        os.makedirs(added[METRICS_DIRECTORY], mode=0o750, exist_ok=True)
     for stream in (1, 2):
         # If journald is dead and its socket full, a server that waits to log does not even stop.
         if stat.S_ISSOCK(os.fstat(stream).st_mode):
@@ -54,7 +65,7 @@ def plan(config: Config, slot: str, server: str) -> tuple[str, list[str], dict[s
     """
     if server not in SERVERS:
         raise ToxctlError(f"SLOT_SERVER is {server}, not one of {', '.join(SERVERS)}")
-    names, settings, option, backlog = SERVERS[server]
+    names, settings, option, backlog, workers = SERVERS[server]
     if slot not in config.slots:
         raise ToxctlError(f"there is no slot {slot}, only {', '.join(config.slots)}")
     path = Slots(config).file(slot)
@@ -78,8 +89,36 @@ def plan(config: Config, slot: str, server: str) -> tuple[str, list[str], dict[s
         "SLOT_APP": release["app"],
         "PYTHONPATH": release["app"],
     }
+    number = count_workers(config, os.environ.get("SLOT_PROCESSES", "1"))
+    if number > 1 and os.environ.get("RUNTIME_DIRECTORY"):
+        environment[METRICS_DIRECTORY] = os.path.join(os.environ["RUNTIME_DIRECTORY"], "metrics")
     # Not in the configuration: there uWSGI takes a variable for the number 0.
-    return program, [program, option, settings, backlog, str(_backlog())], environment
+    arguments = [program, option, settings, backlog, str(_backlog()), workers, str(number)]
+    return program, arguments, environment
+
+
+def count_workers(config: Config, wanted: str) -> int:
+    """Return how many workers a slot starts.
+
+    Args:
+        wanted: their number; "0": one for each processor that this process may use, as far as the
+            slot's memory limit and the server's memory allow.
+
+    Raises:
+        ToxctlError: not such a number.
+    """
+    if not re.fullmatch("[0-9]{1,4}", wanted) or int(wanted) > MOST_WORKERS:
+        raise ToxctlError(
+            f"SLOT_PROCESSES is {wanted!r}, not a number from 0 to {MOST_WORKERS}: "
+            f"correct flask_app_processes and {REPAIR}"
+        )
+    if int(wanted):
+        return int(wanted)
+    found = memory.report()
+    whole: int = found["limit"] or found["total"]
+    processors = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    fit = min(config.memory_max_bytes // WORKER_MEMORY, whole // SERVER_MEMORY_OF_A_WORKER)
+    return max(1, min(processors, fit))
 
 
 def _backlog() -> int:

@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 
 from tox_com_det.http.errors import ApiError, error_response
 from tox_com_det.keys.access import Access, AccessRefused, Client, KeyMissing, QuotaExceeded
+from tox_com_det.keys.buckets import SharedBuckets
 from tox_com_det.keys.key_file import KeyFile
 from tox_com_det.settings import Settings
 
@@ -32,7 +33,9 @@ def add_access(app: Flask, settings: Settings) -> Access:
             response.headers.update(quota.headers())
         return response
 
-    return Access(KeyFile(settings.keys_file), settings.require_key)
+    shared = settings.shared_directory
+    buckets = None if shared is None else SharedBuckets(shared / "rates")
+    return Access(KeyFile(settings.keys_file), settings.require_key, buckets)
 
 
 def admit(access: Access, presented: Sequence[str]) -> Client:

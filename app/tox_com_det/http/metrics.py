@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from flask import Flask, Response, g, request
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram
 
 from tox_com_det.http.direct import BEGAN
 from tox_com_det.http.turns import Turns
@@ -15,6 +15,7 @@ from tox_com_det.metrics.definitions import Metrics
 from tox_com_det.metrics.expected import expected_shares
 from tox_com_det.metrics.facts import CERTIFICATE, EVENTS, read_facts
 from tox_com_det.metrics.measured import begin_request
+from tox_com_det.metrics.workers import page
 from tox_com_det.model.manifest import Manifest
 from tox_com_det.settings import Settings
 from tox_com_det.store.vectors import Vectors
@@ -57,6 +58,16 @@ def add_metrics(
         children[0].inc()
         if seconds is not None:
             children[1].observe(seconds)
+        if settings.shared_directory is not None:
+            tell_state()
+
+    def tell_state() -> None:
+        running, waiting = turns.held()
+        metrics.held.labels("running").set(running)
+        metrics.held.labels("waiting").set(waiting)
+        known, unknown = vectors.sizes()
+        metrics.cache.labels("yes").set(known)
+        metrics.cache.labels("no").set(unknown)
 
     @app.before_request
     def begin() -> None:
@@ -74,18 +85,14 @@ def add_metrics(
     @app.get("/metrics")
     def show() -> Response:
         metrics.later.catch_up()
-        running, waiting = turns.held()
-        metrics.held.labels("running").set(running)
-        metrics.held.labels("waiting").set(waiting)
-        known, unknown = vectors.sizes()
-        metrics.cache.labels("yes").set(known)
-        metrics.cache.labels("no").set(unknown)
+        tell_state()
         facts = read_facts(settings.facts_file)
         for name, event in EVENTS.items():
             if name in facts:
                 metrics.facts.labels(event).set(facts[name])
         if CERTIFICATE in facts:
             metrics.certificate.labels("nginx").set(facts[CERTIFICATE])
-        return Response(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
+        shown = page(metrics.registry, settings.shared_directory)
+        return Response(shown, content_type=CONTENT_TYPE_LATEST)
 
     return count

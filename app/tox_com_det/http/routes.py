@@ -47,7 +47,7 @@ def create_app(
         ManifestError, BundleError, HeadError: the model cannot be served.
     """
     manifest = read_manifest(settings.model)
-    metrics = Metrics(manifest.labels)
+    metrics = Metrics(manifest.labels, is_shared=settings.shared_directory is not None)
     # One for each request that runs, and two for checks of a deploy, which never wait.
     workers = Workers(RUNNING + 2)
     head = MeasuredHead(read_head(settings.model, manifest), manifest, workers.run)

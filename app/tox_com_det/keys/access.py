@@ -8,6 +8,7 @@ from typing import Any
 
 from tox_com_det.http.limits import server_limits
 from tox_com_det.http.turns import PROBE, client_of
+from tox_com_det.keys.buckets import Buckets
 from tox_com_det.keys.key_file import KeyFile
 from tox_com_det.keys.quotas import Quota, Quotas
 
@@ -53,11 +54,11 @@ class Client:
 class Access:
     """Admits requests. Safe to use from several threads."""
 
-    def __init__(self, keys: KeyFile, required: bool) -> None:
-        """`required`: a request without a valid key is refused."""
+    def __init__(self, keys: KeyFile, required: bool, buckets: Buckets | None = None) -> None:
+        """`required`: a request without a valid key is refused. `buckets`: see `Quotas`."""
         self._keys = keys
         self._required = required
-        self._quotas = Quotas()
+        self._quotas = Quotas(buckets)
 
     @property
     def problem(self) -> str:

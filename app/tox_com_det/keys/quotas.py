@@ -1,20 +1,19 @@
 """Rates of requests: a token bucket for each key, and for each address with an unknown key.
 
-The buckets are of one process, and a slot has one worker process (uwsgi.ini, gunicorn.conf.py).
+The buckets are those of a slot: a deploy begins with full ones.
 """
 
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tox_com_det.keys.buckets import Bucket, Buckets, OwnBuckets
+
 # Of a key's rate so many seconds may be used at once.
 WINDOW_SECONDS = 4
-_MOST_BUCKETS = 10_000
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,15 @@ class Quota:
 class Quotas:
     """The buckets. Safe to use from several threads."""
 
-    def __init__(self, clock: Callable[[], float] | None = None) -> None:
-        """`clock`: seconds that never go back; None: the system's."""
+    def __init__(
+        self, buckets: Buckets | None = None, clock: Callable[[], float] | None = None
+    ) -> None:
+        """Rates that are counted in `buckets`; None: in this process.
+
+        `clock`: seconds that never go back; None: the system's, which all processes have.
+        """
         self._clock = clock or time.monotonic
-        self._lock = threading.Lock()
-        # Name -> tokens, and when. The one that was not used for the longest time comes first.
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = buckets or OwnBuckets()
 
     def take(self, name: str, rate: int, limit: int | None = None) -> Quota:
         """Count a request; one that is refused uses nothing.
@@ -72,16 +74,17 @@ class Quotas:
             limit: tokens that it holds at most; None: those of `WINDOW_SECONDS`.
         """
         limit = rate * WINDOW_SECONDS if limit is None else limit
-        with self._lock:
+        is_allowed = False
+
+        def count(bucket: Bucket | None) -> Bucket:
+            nonlocal is_allowed
             now = self._clock()
-            tokens, before = self._buckets.get(name, (float(limit), now))
+            tokens, before = bucket or (float(limit), now)
             tokens = min(float(limit), tokens + (now - before) * rate)
             is_allowed = tokens >= 1
-            tokens -= is_allowed
-            self._buckets[name] = tokens, now
-            self._buckets.move_to_end(name)
-            if len(self._buckets) > _MOST_BUCKETS:
-                self._buckets.popitem(last=False)
+            return tokens - is_allowed, now
+
+        tokens, _ = self._buckets.change(name, count)
         return Quota(
             rate,
             limit,

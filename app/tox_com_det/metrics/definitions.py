@@ -7,6 +7,7 @@ the app's own, so their number is bounded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -23,16 +24,19 @@ SECONDS = (
 )
 # fmt: on
 STAGES = ("tokens", "database", "head", "rest")
+# Which value of several workers is shown.
+OfWorkers = Literal["livesum", "livemostrecent"]
 
 
 class Metrics:
     """The metrics of one app, each with the children that are known from the start."""
 
-    def __init__(self, labels: Iterable[str]) -> None:
-        """Metrics for a model with these labels."""
+    def __init__(self, labels: Iterable[str], *, is_shared: bool = False) -> None:
+        """Metrics for a model with these labels; shared: other workers' are shown with them."""
         self.registry = CollectorRegistry()
-        # What requests count; to be caught up before the registry is read.
-        self.later = Later()
+        # What requests count; to be caught up before the registry is read. Another worker, which
+        # may be asked next, cannot do that.
+        self.later = Later(1) if is_shared else Later()
         # Its memory, processor time, open files and start.
         ProcessCollector(namespace=PREFIX, registry=self.registry)
         self.requests = Counter(
@@ -67,8 +71,12 @@ class Metrics:
             registry=self.registry,
         )
         self.cached, self.read = lookups.labels("cache"), lookups.labels("database")
-        self.held = self._gauge("requests_held", "Requests that run, or wait for a turn.", "state")
-        self.cache = self._gauge("cached_words", "Words in the cache.", "in_vocabulary")
+        self.held = self._gauge(
+            "requests_held", "Requests that run, or wait for a turn.", "state", of="livesum"
+        )
+        self.cache = self._gauge(
+            "cached_words", "Words in the cache.", "in_vocabulary", of="livesum"
+        )
         self.info = self._gauge("info", "Always 1.", "model", "app", "slot")
         self._expected = self._gauge(
             "expected_score_ratio",
@@ -94,5 +102,9 @@ class Metrics:
     ) -> Histogram:
         return Histogram(f"{PREFIX}_{name}", words, labels, buckets=buckets, registry=self.registry)
 
-    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", words, labels, registry=self.registry)
+    def _gauge(
+        self, name: str, words: str, *labels: str, of: OfWorkers = "livemostrecent"
+    ) -> Gauge:
+        return Gauge(
+            f"{PREFIX}_{name}", words, labels, registry=self.registry, multiprocess_mode=of
+        )

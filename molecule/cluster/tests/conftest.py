@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -70,6 +71,13 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def engine(command: str, name: str) -> None:
+    """Let the container engine do something to a host's container."""
+    instance = json.loads((PROJECT / f".nanode/{name}/instance.json").read_text())
+    program = next(word for word in ("podman", "docker") if shutil.which(word))
+    subprocess.run([program, command, instance["container"]], check=True)  # noqa: S603 (as above)
+
+
 def ask(address: str, text: str = TEXT, seconds: float = HANG_SECONDS) -> tuple[int, Any]:
     """Return status and JSON of a prediction."""
     connection = http.client.HTTPConnection(address, timeout=seconds)
@@ -90,7 +98,7 @@ class Load:
         wrong: answers with 200 and other scores than before.
     """
 
-    COUNT = 6000
+    COUNT = 60_000
     THREADS = 4
     PAUSE = 0.15  # below the limit of an address, 50 a second
 

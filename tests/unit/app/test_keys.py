@@ -18,6 +18,7 @@ from test_perspective_batch import MIXED, part, responses
 from werkzeug.test import TestResponse
 
 from tox_com_det.keys import key_file, quotas
+from tox_com_det.keys.buckets import OwnBuckets
 from tox_com_det.keys.key_file import KeyFile
 from tox_com_det.keys.quotas import Quotas
 
@@ -353,7 +354,8 @@ def test_guesses_of_a_required_key_are_limited(required: FlaskClient):
 
 def test_buckets_fill_again_and_do_not_grow_in_number(monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
-    buckets = Quotas(lambda: now[0])
+    own = OwnBuckets()
+    buckets = Quotas(own, lambda: now[0])
     assert [buckets.take("a", 2, 3).left for _ in range(4)] == [2, 1, 0, -1]
     assert buckets.take("a", 2, 3).wait == 1
     now[0] += 0.5
@@ -361,10 +363,10 @@ def test_buckets_fill_again_and_do_not_grow_in_number(monkeypatch: pytest.Monkey
     assert buckets.take("a", 2, 3).is_exceeded
     now[0] += 1000
     assert buckets.take("a", 2, 3).left == 2
-    monkeypatch.setattr("tox_com_det.keys.quotas._MOST_BUCKETS", 5)
+    monkeypatch.setattr("tox_com_det.keys.buckets.MOST_BUCKETS", 5)
     for number in range(50):
         buckets.take(f"address {number}", 1)
-    assert len(buckets._buckets) <= 5
+    assert len(own._buckets) <= 5
 
 
 def test_the_holder_of_a_key_is_one_client_in_the_turns(

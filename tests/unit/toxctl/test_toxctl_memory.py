@@ -113,3 +113,14 @@ def test_report_of_a_machine_has_no_limit(tmp_path: Path) -> None:
     }
     found = memory.report(tree(tmp_path, files))
     assert found == {"limit": None, "used": None, "available": 4096000, "total": 9216000}
+
+
+def test_a_unit_that_does_not_see_the_first_process_knows_the_containers_limit(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "sys/fs/cgroup/memory.max": "3000000\n",
+        "sys/fs/cgroup/memory.current": "2000000\n",
+        "sys/fs/cgroup/memory.stat": "inactive_file 500000\nactive_file 100000\n",
+    }
+    assert memory.report(tree(tmp_path, files))["limit"] == 3000000

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fake_server import PACKAGE_DIR, FakeServer
 
-from toxctl import config, run_slot
+from toxctl import config, memory, run_slot
 
 
 @pytest.fixture
@@ -46,8 +48,9 @@ def test_uwsgi_takes_the_place_of_the_process_with_real_paths(slot: FakeServer) 
     code, out, err, pid = run(slot, "blue")
     assert (code, err) == (0, "")
     app = str(slot.root / "apps/1.0")  # not the link, which the next deploy moves
-    *words, backlog = out.split()
+    *words, backlog, option, workers = out.split()
     assert backlog.isdigit()
+    assert (option, workers) == ("--processes", "1")
     assert words == [
         str(pid), "blue", str(slot.models["one"].path), app, "kept", "0027",
         "--ini", str(slot.root / "uwsgi.ini"), "--listen",
@@ -88,7 +91,8 @@ def test_gunicorn_takes_the_place_of_the_process_if_the_inventory_says_so(
     code, out, err, pid = run(slot, "blue", SLOT_SERVER="gunicorn")
     assert (code, err) == (0, "")
     assert out.split()[0] == str(pid)
-    assert out.split()[-4:-2] == ["--config", str(slot.root / "gunicorn.conf.py")]
+    assert out.split()[-6:-4] == ["--config", str(slot.root / "gunicorn.conf.py")]
+    assert out.split()[-2:] == ["--workers", "1"]
     assert "uwsgi cannot be run" in slot.run("run-slot", "blue").stderr
 
 
@@ -100,7 +104,8 @@ def test_plan_has_program_arguments_and_added_variables(
     monkeypatch.setattr(run_slot, "KERNEL_BACKLOG", str(kernel))
     found = config.load(str(slot.config_path))
     program, arguments, added = run_slot.plan(found, "blue", "uwsgi")
-    assert arguments == [program, "--ini", str(slot.root / "uwsgi.ini"), "--listen", "128"]
+    settings = str(slot.root / "uwsgi.ini")
+    assert arguments == [program, "--ini", settings, "--listen", "128", "--processes", "1"]
     assert added == {
         "TOX_COM_DET_SLOT": "blue",
         "TOX_COM_DET_MODEL": str(slot.models["one"].path),
@@ -124,7 +129,7 @@ def test_as_many_connections_wait_as_the_kernel_allows(
         program.write_text("")
         program.chmod(0o755)
         _, arguments, _ = run_slot.plan(found, "blue", server)
-        assert arguments[-2:] == [option, expected]
+        assert arguments[3:5] == [option, expected]
 
 
 def test_unknown_server_is_refused_in_one_line(
@@ -173,3 +178,56 @@ def test_app_without_a_server_says_how_to_install_one(slot: FakeServer) -> None:
     (slot.root / "apps/1.0/venv/bin/uwsgi").unlink()
     error = slot.run("run-slot", "blue").stderr
     assert "uwsgi cannot be run: run `ansible-playbook site.yml --tags flask_app`" in error
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("wanted", "processors", "memory_max", "limit", "total", "expected"),
+    [
+        ("0", 4, "300M", None, GIB, 1),
+        ("0", 2, "300M", None, 4 * GIB, 2),
+        ("0", 4, "300M", None, 8 * GIB, 2),
+        ("0", 4, "1G", None, 8 * GIB, 4),
+        ("0", 4, "1G", 2 * GIB, 64 * GIB, 2),
+        ("0", 4, "100M", None, 8 * GIB, 1),
+        ("0", 1, "1G", None, 8 * GIB, 1),
+        ("3", 1, "100M", None, GIB, 3),
+    ],
+)
+def test_as_many_workers_as_processors_and_memory_allow(
+    slot: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: str,
+    processors: int,
+    memory_max: str,
+    limit: int | None,
+    total: int,
+    expected: int,
+) -> None:
+    found = dataclasses.replace(config.load(str(slot.config_path)), memory_max=memory_max)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
+    monkeypatch.setattr(memory, "report", lambda: {"limit": limit, "total": total})
+    assert run_slot.count_workers(found, wanted) == expected
+
+
+@pytest.mark.parametrize("wanted", ["", "two", "-1", "65", "1.5", "99999"])
+def test_a_number_of_workers_that_is_none_is_refused(slot: FakeServer, wanted: str) -> None:
+    code, out, err, _ = run(slot, "blue", SLOT_PROCESSES=wanted)
+    assert (code, out) == (1, "")
+    assert "correct flask_app_processes" in err
+
+
+def test_several_workers_share_a_directory_for_their_metrics(
+    slot: FakeServer, tmp_path: Path
+) -> None:
+    uwsgi = slot.root / "apps/1.0/venv/bin/uwsgi"
+    uwsgi.write_text('#!/bin/sh\necho "$PROMETHEUS_MULTIPROC_DIR $*"\n')
+    code, out, _, _ = run(slot, "blue", SLOT_PROCESSES="2", RUNTIME_DIRECTORY=str(tmp_path))
+    assert code == 0
+    assert out.split()[0] == str(tmp_path / "metrics")
+    assert out.split()[-2:] == ["--processes", "2"]
+    assert (tmp_path / "metrics").stat().st_mode & 0o777 == 0o750
+    one = run(slot, "blue", SLOT_PROCESSES="1", RUNTIME_DIRECTORY=str(tmp_path))[1]
+    assert "metrics" not in one

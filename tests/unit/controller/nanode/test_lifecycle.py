@@ -20,6 +20,7 @@ PODMAN = """
 echo "$*" >>"$LOG"
 case "$*" in
 "container inspect "*) [ -e "$STATE" ] && cat "$STATE" ;;
+"network inspect "*) grep -q "^network create" "$LOG" ;;
 *is-system-running) echo degraded ;;
 *" tee "*) cat >"$LOG.stdin" ;;
 *" test -e "*) [ -n "$SSHD_IS_READY" ] ;;
@@ -42,7 +43,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], li
     for name, script in (("podman", PODMAN), ("ssh", SSH)):
         (programs / name).write_text(f"#!/bin/sh\n{script}\n")
         (programs / name).chmod(0o755)
-    for name in ("sh", "cat", "ssh-keygen"):
+    for name in ("sh", "cat", "grep", "ssh-keygen"):
         (programs / name).symlink_to(str(shutil.which(name)))
     log = tmp_path / "log"
     for name, value in (
@@ -169,3 +170,19 @@ def test_a_record_of_before_is_of_debian_12(files: Files) -> None:
     old = {"name": "nanode", "container": "c", "http_port": 1, "ssh_port": 2}
     (files.state / "instance.json").write_text(json.dumps(old))
     lifecycle.require_same_system(files, "debian12")
+
+
+def test_containers_of_a_network_share_it_and_the_last_one_removes_it(
+    files: Files, commands: Callable[[], list[str]]
+) -> None:
+    for _ in range(2):
+        lifecycle.create(
+            Engine("podman"), HOST, "image", system="debian13", name="nanode", files=files,
+            say=print, network="cluster",
+        )  # fmt: skip
+    told = commands()
+    assert told.count("network create cluster") == 1
+    assert all(" --network=cluster " in line for line in told if line.startswith("run "))
+    removed = lifecycle.destroy(Engine("podman"), name="nanode", files=files, network="cluster")
+    assert "network cluster" in removed
+    assert commands()[-1] == "network rm cluster"
