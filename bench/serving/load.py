@@ -1,4 +1,4 @@
-"""A bounded load on one loopback address: some connections, each sends one request after the other.
+"""A bounded load on one address: some connections, each sends one request after the other.
 
 One thread and one epoll, so that the client takes as little as possible of the processors that it
 shares with what it measures. A connection that the server closes is opened again; that is part of
@@ -50,21 +50,28 @@ def request(path: str, body: bytes | None = None, host: str = LOOPBACK) -> bytes
 
 
 def send(
-    port: int, requests: Sequence[bytes], connections: int, seconds: float, most: int = 1_000_000
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    most: int = 1_000_000,
+    address: str = LOOPBACK,
 ) -> Load:
     """Send `requests`, again from the first after the last, for so many seconds.
 
     Args:
-        port: on loopback.
+        port: on `address`.
         requests: from `request`.
         connections: at once.
         seconds: after which no request is sent any more.
         most: requests in all.
+        address: where the server is.
 
     Raises:
         BenchError: an answer is not 200 or has no length, or none arrives in time.
     """
-    return _Sender(port, cycle(requests), min(seconds, MOST_SECONDS), most).run(connections)
+    place = address, port
+    return _Sender(place, cycle(requests), min(seconds, MOST_SECONDS), most).run(connections)
 
 
 def answer(port: int, wanted: bytes, seconds: float = ANSWER_SECONDS) -> bytes | None:
@@ -84,8 +91,11 @@ class _Connection:
 
 
 class _Sender:
-    def __init__(self, port: int, requests: Iterator[bytes], seconds: float, most: int) -> None:
-        self._port = port
+    def __init__(
+        self, place: tuple[str, int], requests: Iterator[bytes], seconds: float, most: int
+    ) -> None:
+        self._place = place
+        self._port = place[1]
         self._requests = requests
         self._left = most
         self._end = time.perf_counter() + seconds
@@ -120,7 +130,7 @@ class _Sender:
         self._left -= 1
         one.begin, one.buffer, one.expected = begin, b"", -1
         if one.socket is None:
-            one.socket = socket.create_connection((LOOPBACK, self._port), ANSWER_SECONDS)
+            one.socket = socket.create_connection(self._place, ANSWER_SECONDS)
             one.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(one.socket, selectors.EVENT_READ, one)
         one.socket.sendall(next(self._requests))

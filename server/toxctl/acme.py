@@ -19,6 +19,7 @@ from toxctl.tls_config import REPAIR, TlsConfig, is_address
 __all__ = ["command", "forget_account", "log_file", "obtain"]
 
 LINEAGE = "tox_com_det"
+LOOPBACK = "127.0.0.1"
 CERTBOT_SECONDS = 600.0
 LOGS_KEPT = 10
 IP_PROFILE = "shortlived"  # the only one with which Let's Encrypt certifies IP addresses
@@ -40,7 +41,11 @@ def command(config: TlsConfig) -> list[str]:
     words += ["--agree-tos"] if config.accept_terms else []
     words += ["--server", config.acme_directory]
     words += ["--email", config.email] if config.email else ["--register-unsafely-without-email"]
-    words += ["--webroot", "--webroot-path", config.webroot]
+    if config.challenge_port is None:
+        words += ["--webroot", "--webroot-path", config.webroot]
+    else:
+        port = str(config.challenge_port)
+        words += ["--standalone", "--http-01-address", LOOPBACK, "--http-01-port", port]
     words += ["--key-type", "ecdsa", "--renew-with-new-domains"]
     addresses = [name for name in config.names if is_address(name)]
     profile = config.acme_profile or (IP_PROFILE if addresses else "")

@@ -13,6 +13,7 @@ __all__ = ["MODES", "REPAIR", "TlsConfig", "beside", "is_address", "load", "norm
 
 FORMAT = 1
 MODES = ("selfsigned", "acme", "files")
+PORT = "challenge_port"
 REPAIR = "run `ansible-playbook site.yml --tags tls`"
 
 
@@ -29,6 +30,8 @@ class TlsConfig:
         certbot: path of certbot.
         certbot_dir: certbot's own files: accounts, certificates, logs.
         webroot: nginx answers challenges with the files below it.
+        challenge_port: where certbot answers them itself, on loopback, because a balancer passes
+            them on; None where nginx does.
         acme_directory: address of the ACME server.
         acme_profile: profile to ask for; "" for the server's default.
         acme_ca_file: authorities that the ACME server's own certificate is checked with; "" for
@@ -50,6 +53,7 @@ class TlsConfig:
     acme_ca_file: str
     accept_terms: bool
     email: str
+    challenge_port: int | None = None
 
     @property
     def live(self) -> str:
@@ -71,7 +75,8 @@ def load(path: str) -> TlsConfig | None:
     data = settings_file.read(path, FORMAT, REPAIR)
     if data is None or data.get("mode") == "off":
         return None
-    names = [field.name for field in fields(TlsConfig)]
+    # Of before the balancers: no such key.
+    names = [field.name for field in fields(TlsConfig) if field.name in data or field.name != PORT]
     wrong = [name for name in names if not _is_valid(name, data.get(name))]
     if wrong:
         raise ToxctlError(f"{path} has no {', '.join(wrong)}, or a wrong one: {REPAIR}", "config")
@@ -85,6 +90,8 @@ def _is_valid(name: str, value: object) -> bool:
         return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
     if name == "selfsigned_days":
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if name == PORT:
+        return value is None or (isinstance(value, int) and 0 < value < 65536)
     return isinstance(value, bool if name == "accept_terms" else str)
 
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -78,9 +79,11 @@ def engine(command: str, name: str) -> None:
     subprocess.run([program, command, instance["container"]], check=True)  # noqa: S603 (as above)
 
 
-def ask(address: str, text: str = TEXT, seconds: float = HANG_SECONDS) -> tuple[int, Any]:
-    """Return status and JSON of a prediction."""
-    connection = http.client.HTTPConnection(address, timeout=seconds)
+def ask(address: str, text: str = TEXT, trust: ssl.SSLContext | None = None) -> tuple[int, Any]:
+    """Return status and JSON of a prediction, over HTTPS with the authorities to trust."""
+    connection = http.client.HTTPConnection(address, timeout=HANG_SECONDS)
+    if trust is not None:
+        connection = http.client.HTTPSConnection(address, timeout=HANG_SECONDS, context=trust)
     try:
         body = json.dumps({"text": text})
         connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
@@ -102,9 +105,9 @@ class Load:
     THREADS = 4
     PAUSE = 0.15  # below the limit of an address, 50 a second
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.expected = self.scores(ask(address)[1])
+    def __init__(self, address: str, trust: ssl.SSLContext | None) -> None:
+        self.address, self.trust = address, trust
+        self.expected = self.scores(ask(address, trust=trust)[1])
         self.statuses: Counter[int | str] = Counter()
         self.wrong: list[Any] = []
         self.over = threading.Event()
@@ -118,7 +121,7 @@ class Load:
             if self.over.wait(self.PAUSE):
                 return
             try:
-                status, answer = ask(self.address)
+                status, answer = ask(self.address, trust=self.trust)
             except (OSError, http.client.HTTPException, ValueError):
                 self.statuses["lost"] += 1
                 continue
@@ -136,8 +139,8 @@ def load(addresses) -> Callable[[], Any]:
     """Send requests to the balancer while the body runs."""
 
     @contextmanager
-    def running() -> Iterator[Load]:
-        made = Load(addresses["lb1"])
+    def running(trust: ssl.SSLContext | None = None) -> Iterator[Load]:
+        made = Load(addresses["lb1"], trust)
         for thread in made.threads:
             thread.start()
         try:

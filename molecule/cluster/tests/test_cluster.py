@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import socket
+import ssl
 import time
 import uuid
 from collections import Counter
@@ -228,6 +230,45 @@ def test_a_killed_nginx_costs_what_it_was_answering(load, server, balancer, addr
     server("app2").check_output("systemctl unmask --runtime nginx.service")
     server("app2").check_output("systemctl start nginx.service")
     wait_until(lambda: bool(balancer()["app2"]["serves"]))
+
+
+ACME = {
+    "tls_mode": "acme",
+    "tls_names": ["toxic.test"],
+    "tls_accept_terms": True,
+    "tls_acme_directory": "https://localhost:14000/dir",
+    "tls_acme_ca_file": str(SCENARIO / "pebble/ca.pem"),
+}
+
+
+def test_the_balancer_gets_and_renews_the_certificate_of_an_authority(load, server, addresses):
+    """pebble runs beside it (molecule/tls/pebble.yml). Plain HTTP comes back at the end."""
+    site = ("site.yml", "--limit", "lb1")
+    try:
+        done = run("ansible-playbook", *site, "--extra-vars", json.dumps(ACME))
+        assert done.returncode == 0, done.stdout[-2000:]
+        root = "curl --silent --fail --cacert /etc/pebble/ca.pem https://localhost:15000/roots/0"
+        trust = ssl.create_default_context(cadata=server("lb1").check_output(root))
+        trust.check_hostname = False  # it is asked by its address
+        names = set()
+        with load(trust) as sent:
+            for _ in range(3):
+                seen = sent.statuses[200]
+                renewed = server("lb1").check_output(
+                    "/usr/local/sbin/toxctl --json certificate renew --force"
+                )
+                names.add(json.loads(renewed.splitlines()[-1])["result"]["name"])
+                wait_until(lambda seen=seen: sent.statuses[200] > seen + 40)
+        assert len(names) == 3
+        assert (sent.failed, sent.wrong) == (0, []), sent.statuses
+        plain = http.client.HTTPConnection(addresses["lb1"])
+        plain.request("GET", "/livez")
+        assert plain.getresponse().status == 308
+        plain.close()
+    finally:
+        done = run("ansible-playbook", *site)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert ask(addresses["lb1"])[0] == 200
 
 
 def test_the_workers_of_a_slot_show_one_page_of_metrics(server):

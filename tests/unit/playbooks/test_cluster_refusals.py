@@ -20,10 +20,8 @@ tox_com_det:
     database: {hosts: {db1: {cluster_address: 192.0.2.13}}}
     balancer: {hosts: {lb1: {cluster_address: 192.0.2.14}}}
 """
-ACME = """  vars:
-    tls_mode: acme
-    tls_accept_terms: true
-    tls_names: [a.example.org]"""
+ACME = "{tls_mode: acme, tls_accept_terms: true, tls_names: [a.example.org]}"
+TWO_WITH_ACME = f"192.0.2.14}}, lb2: {{cluster_address: 192.0.2.15}}}}, vars: {ACME}}}"
 
 
 def preflight(directory: Path, inventory: str) -> str:
@@ -73,9 +71,9 @@ def test_groups_that_can_work_are_not_refused(tmp_path: Path):
         ("{cluster_address: 192.0.2.14}", "{}", "lb1 has no cluster_address"),
         ("192.0.2.14}", "lb1.example.org}", "cluster_address is lb1.example.org, not an IP"),
         (
-            "  vars:",
-            ACME,
-            "tls_mode is acme, and behind a balancer",
+            "192.0.2.14}}}",
+            TWO_WITH_ACME,
+            "tls_mode is acme, and of 2 balancers",
         ),
         ("password@192.0.2.13", "password@127.0.0.1", "leads to the app host itself"),
         ("password@192.0.2.13", "password@[::1]:27017", "leads to the app host itself"),

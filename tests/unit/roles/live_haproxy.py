@@ -23,6 +23,7 @@ CONFIG = "etc/haproxy/haproxy.cfg.j2"
 ASK = "usr/local/sbin/tox_com_det-haproxy.j2"
 SERVER = Path(__file__).resolve().parents[3] / "server"
 HANG_SECONDS = 300
+CERTBOT = "server certbot 127.0.0.1:8123"
 
 
 def free_port() -> int:
@@ -92,9 +93,16 @@ class AppHost:
 class Balancer:
     """HAProxy as systemd runs it, without another user and without a directory of its own."""
 
-    def __init__(self, directory: Path, apps: Sequence[AppHost], **inventory: object) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        apps: Sequence[AppHost],
+        certbot: AppHost | None = None,
+        **inventory: object,
+    ) -> None:
         self.directory = directory
         self.apps = apps
+        self.certbot = certbot
         self.inventory = inventory
         self.port, self.metrics_port, self.tls_port = free_port(), free_port(), free_port()
         self.socket = directory / "admin.sock"
@@ -129,6 +137,8 @@ class Balancer:
             text = text.replace("/run/haproxy/", f"{self.directory}/")
             text = text.replace("/etc/haproxy/tox_com_det/", f"{self.directory}/")
             text = text.replace("/etc/haproxy/haproxy.cfg", str(self.config))
+            if self.certbot is not None:
+                text = text.replace(CERTBOT, f"server certbot 127.0.0.1:{self.certbot.port}")
             lines = text.splitlines(keepends=True)
             drops = ("    chroot ", "    user ", "    group ")
             path.write_text("".join(one for one in lines if not one.startswith(drops)))

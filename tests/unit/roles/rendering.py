@@ -204,6 +204,16 @@ VARIANTS = [
             "tls_hsts_seconds": 300,
         },
     ),
+    Variant(
+        "balancer_with_acme",
+        {
+            **CLUSTER,
+            "group_names": ["balancer", "tox_com_det"],
+            "tls_mode": "acme",
+            "tls_accept_terms": True,
+            "tls_names": ["toxic.example.org"],
+        },
+    ),
     Variant("bare_lists", {"firewalld_services": [], "base_packages": []}),
 ]
 

@@ -215,3 +215,26 @@ def test_with_tls_http_is_redirected_and_a_new_certificate_is_served_after_a_rel
     second = certificate(tmp_path, "second")
     balancer.reload()
     assert served(balancer.tls_port) == second != first
+
+
+def test_a_challenge_of_the_authority_reaches_certbot_and_everything_else_is_redirected(
+    start, apps, tmp_path
+):
+    certificate(tmp_path, "first")
+    (tmp_path / "server.pem").symlink_to("live/fullchain.pem")
+    (tmp_path / "server.pem.key").symlink_to("live/privkey.pem")
+    certbot = AppHost("certbot")
+    try:
+        balancer = start(tls_mode="acme", certbot=certbot)
+        challenge = "/.well-known/acme-challenge/token"
+        assert balancer.request("GET", challenge)[::2] == (200, "certbot")
+        assert [path for _, path, _ in certbot.requests] == [challenge]
+        assert balancer.request("GET", "/.well-known/other")[0] == 308
+        certbot.close()
+        # While nobody asks for a certificate.
+        status, headers, _ = balancer.request("GET", challenge)
+        assert (status, headers["content-type"]) == (503, "application/json")
+        assert not apps[0].requests
+    finally:
+        if certbot.thread.is_alive():
+            certbot.close()

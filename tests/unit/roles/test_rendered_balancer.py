@@ -96,3 +96,12 @@ def test_a_build_without_the_exporter_gets_the_page_of_numbers():
     text = render(CONFIG, owners()[CONFIG], "el9", without)
     assert "prometheus-exporter" not in text
     assert "    stats uri /metrics\n" in text
+
+
+def test_on_a_balancer_certbot_answers_challenges_where_haproxy_passes_them_to():
+    settings = "etc/tox_com_det/tls.json.j2"
+    port = parsed(settings, "debian12", "balancer_with_acme")["challenge_port"]
+    main = parsed(CONFIG, "debian12", "balancer_with_acme")
+    assert main["challenges"].all("server") == [["certbot", f"127.0.0.1:{port}"]]
+    assert parsed(settings, "debian12", "tls_acme")["challenge_port"] is None
+    assert "challenges" not in parsed(CONFIG, "debian12", "balancer")

@@ -271,3 +271,12 @@ def test_status_shows_the_certificate(serving: FakeServer) -> None:
     assert (found["mode"], found["names"]) == ("selfsigned", ["toxic.example.org"])
     text = serving.run("status", "--quick").stdout
     assert "certificate: selfsigned, for toxic.example.org, until " in text
+
+
+def test_on_a_balancer_certbot_answers_the_challenges_itself(tmp_path: Path) -> None:
+    behind = TlsServer(tmp_path, {"challenge_port": 8123})
+    words = acme.command(behind.config)
+    assert "--webroot" not in words
+    options = ["--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", "8123"]
+    start = words.index("--standalone")
+    assert words[start : start + 5] == options
