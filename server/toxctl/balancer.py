@@ -82,6 +82,11 @@ class Haproxy:
             ) from None
         return answer.decode("utf-8", "replace").strip()
 
+    def worker(self) -> int:
+        """Return the PID of the process that answers; it changes with every reload."""
+        lines = self.ask("show info").splitlines()
+        return int(next(line for line in lines if line.startswith("Pid:")).split(":")[1])
+
     def hosts(self) -> list[AppHost]:
         """Return the app hosts in the order of HAProxy's configuration."""
         lines = io.StringIO(self.ask("show stat").removeprefix("# "))

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from toxctl import balancer
+from toxctl import balancer, balancer_state
 from toxctl.balancer import Haproxy
 
 __all__ = ["BALANCER", "add_options", "balancer_verb"]
@@ -35,6 +35,10 @@ def add_options(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     ready = below("ready", "put an app host back, and wait until its health check passes")
     for one in (hold_out, ready):
         one.add_argument("host", metavar="HOST", help="its name in the inventory")
+    save = below("save", "write the state of the app hosts, for HAProxy's next process")
+    save.add_argument("--config", default=balancer_state.CONFIG, metavar="PATH", help="of HAProxy")
+    save.add_argument("file", metavar="FILE", help="where HAProxy reads it (server-state-file)")
+    below("worker", "show the process that answers")
 
 
 def balancer_verb(options: Options) -> Answer:
@@ -43,6 +47,12 @@ def balancer_verb(options: Options) -> Answer:
     if options.what == "status":
         found = balancer.report(haproxy)
         return found, "\n".join(map(_line, found["hosts"])) or "no app host"
+    if options.what == "save":
+        new = balancer_state.save(haproxy, options.config, options.file)
+        return {"new": new}, f"saved; new app hosts: {', '.join(new) or 'none'}"
+    if options.what == "worker":
+        pid = haproxy.worker()
+        return {"pid": pid}, str(pid)
     hold_out = options.what == "hold-out"
     change = balancer.hold_out if hold_out else balancer.put_back
     found = change(haproxy, options.host)

@@ -20,7 +20,6 @@ from rendering import Variant, owners, render
 from toxctl.balancer import Haproxy
 
 CONFIG = "etc/haproxy/haproxy.cfg.j2"
-ASK = "usr/local/sbin/tox_com_det-haproxy.j2"
 SERVER = Path(__file__).resolve().parents[3] / "server"
 HANG_SECONDS = 300
 CERTBOT = "server certbot 127.0.0.1:8123"
@@ -107,7 +106,6 @@ class Balancer:
         self.port, self.metrics_port, self.tls_port = free_port(), free_port(), free_port()
         self.socket = directory / "admin.sock"
         self.config = directory / "haproxy.cfg"
-        self.ask_program = directory / "ask"
         self.state_file = directory / "servers.state"
         self.write()
         self.log = (directory / "log").open("wb")
@@ -121,7 +119,7 @@ class Balancer:
         self.runtime = Haproxy(str(self.socket))
 
     def write(self) -> None:
-        """Write the configuration, and the program of the role that asks HAProxy."""
+        """Write the configuration."""
         values = {
             "balancer_app_hosts": [
                 {"name": one.name, "address": one.address, "port": one.port} for one in self.apps
@@ -132,24 +130,21 @@ class Balancer:
             "tls_listen_port": self.tls_port,
             **self.inventory,
         }
-        for template, path in ((CONFIG, self.config), (ASK, self.ask_program)):
-            text = render(template, owners()[template], "debian12", Variant("live", values))
-            text = text.replace("/run/haproxy/", f"{self.directory}/")
-            text = text.replace("/etc/haproxy/tox_com_det/", f"{self.directory}/")
-            text = text.replace("/etc/haproxy/haproxy.cfg", str(self.config))
-            if self.certbot is not None:
-                text = text.replace(CERTBOT, f"server certbot 127.0.0.1:{self.certbot.port}")
-            lines = text.splitlines(keepends=True)
-            drops = ("    chroot ", "    user ", "    group ")
-            path.write_text("".join(one for one in lines if not one.startswith(drops)))
+        text = render(CONFIG, owners()[CONFIG], "debian12", Variant("live", values))
+        text = text.replace("/run/haproxy/", f"{self.directory}/")
+        text = text.replace("/etc/haproxy/tox_com_det/", f"{self.directory}/")
+        if self.certbot is not None:
+            text = text.replace(CERTBOT, f"server certbot 127.0.0.1:{self.certbot.port}")
+        lines = text.splitlines(keepends=True)
+        drops = ("    chroot ", "    user ", "    group ")
+        self.config.write_text("".join(one for one in lines if not one.startswith(drops)))
 
     def reload(self) -> None:
         """Do what the unit's ExecReload does, and wait for the new worker."""
-        ask = [sys.executable, "-I", str(self.ask_program)]
         before = self.runtime.ask("show info")
-        subprocess.run(  # noqa: S603 (the program under test)
-            [*ask, "--out", str(self.state_file), "show", "servers", "state"], check=True
-        )
+        with self.toxctl("save", "--config", str(self.config), str(self.state_file)) as saving:
+            saving.communicate()
+        assert saving.returncode == 0
         self.process.send_signal(signal.SIGUSR2)
         pid = [line for line in before.splitlines() if line.startswith("Pid:")]
         until(lambda: not set(pid) & set(self.runtime.ask("show info").splitlines()))

@@ -133,6 +133,27 @@ def test_a_reload_takes_over_the_new_address_of_a_host(start, apps, address: str
         moved.close()
 
 
+def test_a_host_that_is_new_gets_nothing_before_its_health_check(start, apps):
+    """A new app host has no model yet."""
+    balancer = start()
+    new = AppHost("app3")
+    new.ready = False
+    try:
+        until(lambda: all(one.check == "L7OK/200" for one in balancer.runtime.hosts()))
+        balancer.apps = [*apps, new]
+        balancer.write()
+        balancer.reload()
+        assert balancer.status("app1") == "UP"
+        for _ in range(60):
+            balancer.request("GET", "/")
+        until(lambda: balancer.runtime.host("app3").check == "L7STS/503")
+        assert new.requests == []
+        new.ready = True
+        until(lambda: balancer.request("GET", "/")[2] == "app3")
+    finally:
+        new.close()
+
+
 def test_where_no_app_host_is_ready_each_is_asked_all_the_same(start, apps):
     """Without the database none is, and texts with known words are still answered."""
     apps[0].ready = apps[1].ready = False

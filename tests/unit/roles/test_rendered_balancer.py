@@ -73,7 +73,7 @@ def test_a_reload_saves_the_state_first_and_checks_the_configuration(system: str
     reloads = [value for _, name, value in parsed(DROP_IN, system) if name == "ExecReload"]
     state = parsed(CONFIG, system)["global"].all("server-state-file")[0][0]
     assert reloads[0] == ""  # in place of the package's
-    assert reloads[1].endswith(f" --out {state} show servers state")
+    assert reloads[1] == f"/usr/local/sbin/toxctl balancer save {state}"
     assert reloads[2].endswith("/haproxy -Ws -f /etc/haproxy/haproxy.cfg -c -q")
     assert reloads[3] == "/bin/kill -USR2 $MAINPID"
 

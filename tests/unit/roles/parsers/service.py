@@ -110,17 +110,6 @@ def _accepted(text: str, load: Callable[[str], object]) -> dict:
     return json.loads(text)
 
 
-def program(text: str) -> str:
-    """Return the text of a Python program if it is one, with the system's own Python."""
-    if not text.startswith("#!/usr/bin/python3 -I\n"):
-        raise ParseError("the first line is not #!/usr/bin/python3 -I")
-    try:
-        compile(text, "program", "exec")
-    except SyntaxError as error:
-        raise ParseError(f"line {error.lineno}: {error.msg}") from None
-    return text
-
-
 def shell(text: str) -> str:
     """Return the text if shellcheck has nothing to report."""
     done = subprocess.run(  # noqa: S603 (fixed words, no shell)
