@@ -36,6 +36,7 @@ from controller.model_build.sample_scores import add_sample, read_sample
 from controller.model_build.score_maps import keep_maps
 from controller.model_build.segmentation import check_segmentation
 from controller.model_build.settings import Settings, agree, make_settings, read_settings
+from controller.model_build.start_tokens import check_imdb, start_token
 from controller.model_build.text_vectorization import read_vectorization, vectorization_of
 from controller.model_build.unknown_words import oov_question
 from controller.model_build.unstated_rules import check_rules
@@ -164,16 +165,18 @@ def _build(
             rows, rules = embedding_rows(model), settings.tokenizer()
         unknown = unknown_word_row(index, settings)
         check_source(index, settings, words_in, unusual)
+        check_imdb(index, words_in, unusual)
         check_words(index, rules, words_in, unusual)
         check_rules(index, settings, origins, words_in, unusual)
         check_segmentation(index, settings, words_in, unusual)
         chosen = vocabulary(index, rules, rows)
         check_indices(index, rules, rows, unusual)
         asked = oov_question(index, settings, origins)
-        questions = (asked,) if asked else ()
+        questions, start = (asked,) if asked else (), start_token(index)
         del index  # with 400,000 words as large as everything else together
         plan = Plan(
-            model, chosen, unknown, settings, origins, questions, files.reference, tools, unusual
+            *(model, chosen, unknown, settings, origins, questions, files.reference, tools),
+            *(unusual, start),
         )
         with replacing(out) as work:
             manifest = write_bundle(work, plan, say)
@@ -192,6 +195,10 @@ def _build(
 def _word_index(files: InputFiles) -> tuple[WordIndex, str]:
     """The words of the model, and the file that holds them."""
     if files.word_index is None:
+        with open_model(files.h5, files.architecture) as model, as_keras_writes(files.h5):
+            # A model without an Embedding needs no words, and none would help.
+            check_ends(model)
+            embedding_rows(model)
         return read_vectorization(files.h5, files.architecture), str(files.h5)
     return read_word_index(files.word_index), str(files.word_index)
 

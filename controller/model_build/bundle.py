@@ -39,7 +39,8 @@ from controller.model_build.reference import read_reference
 from controller.model_build.rows import NUMBER_BYTES, StoredRows, open_rows
 from controller.model_build.score_maps import manifest_text
 from controller.model_build.settings import Settings
-from controller.model_build.sides import settle_sides
+from controller.model_build.sides import settle_sides, start_difference
+from controller.model_build.start_tokens import StartToken, check_start
 from controller.model_build.vocabulary import Vocabulary
 from controller.progress import step_progress
 from tox_com_det.model.bundle import MANIFEST_FILE
@@ -68,6 +69,7 @@ class Plan:
         reference: file with Keras' scores, None without one.
         tools: versions of the programs that take part, by name.
         unusual: takes what is unusual about the model.
+        start: a word that may stand before every text of the training, None without one.
     """
 
     model: KerasModel
@@ -79,6 +81,7 @@ class Plan:
     reference: Path | None
     tools: Mapping[str, str]
     unusual: Unusual
+    start: StartToken | None = None
 
 
 def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest:
@@ -125,6 +128,10 @@ def write_bundle(work: Path, plan: Plan, say: Callable[[str], None]) -> Manifest
         sides = settle_sides(head, settings, origins, embedded, reference)
         ask(model.path, [*questions, *filter(None, [sides.question])])
         settings = sides.settings
+        if plan.start is not None and plan.start.index < reachable:
+            moved = start_difference(head, settings, embedded, plan.start.index)
+            if moved is not None:
+                check_start(plan.start, moved, plan.unusual)
         lines = summary(settings, sides.origins, length)
         for line in ("settings:", *(f"  {line}" for line in (*lines, *sides.notes))):
             say(line)

@@ -107,6 +107,8 @@ def _reads(model: KerasModel) -> str:
     """What a model without an Embedding takes for one text."""
     for layer in model.network.leaves():
         if layer.class_name == "TextVectorization":
+            if layer.config.get("output_mode", "int") == "int":
+                return "its TextVectorization makes word indices, which no layer of it reads"
             return "its TextVectorization makes counts, not word indices"
         shape = layer.config.get("batch_shape") or layer.config.get("batch_input_shape")
         if layer.config.get("dtype") == "string":

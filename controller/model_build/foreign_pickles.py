@@ -17,6 +17,10 @@ _COUNTING = (
 _LABELS = "it holds the names of the labels: give them with --labels, and the Tokenizer's own file"
 _NO_WORDS = "it holds no word index: give the file of the Tokenizer"
 _KERAS = "save the model with model.save('model.h5')"
+_VECTORIZATION = (
+    "write its words alone, json.dump(layer.get_vocabulary(), open('words.json', 'w')), and its "
+    "rules as docs/models.md says"
+)
 # Start of "module.Class", what it is, what to do: of the first class in the file that is listed
 # here. The special ones come first.
 _KINDS: tuple[tuple[str, str, str], ...] = (
@@ -74,6 +78,8 @@ def _kind(name: str) -> tuple[str, str] | None:
         if name.startswith(start):
             return what.format(name=last), way_out
     if name.startswith(_KERAS_START):
+        if last == "TextVectorization":
+            return f"{last} of Keras", _VECTORIZATION
         return None if last in _TOKENIZER else (f"{last} of Keras itself", _KERAS)
     if module.partition(".")[0] == "__main__":
         return f"{last}, a class of the program that wrote it", _NO_WORDS

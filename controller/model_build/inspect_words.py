@@ -19,6 +19,7 @@ from controller.model_build.plausibility import (
 )
 from controller.model_build.segmentation import check_segmentation
 from controller.model_build.settings import Settings, make_settings
+from controller.model_build.start_tokens import check_imdb, start_token
 from controller.model_build.unknown_words import oov_question
 from controller.model_build.unstated_rules import check_rules
 from controller.model_build.vocabulary import vocabulary
@@ -46,6 +47,7 @@ def inspect_words(path: Path, what: str) -> Report:
         report.obstacles.append(without_path(error, path))
         return report
     check_source(index, settings, str(path), Noted(report.obstacles.append))
+    check_imdb(index, str(path), Noted(report.obstacles.append))
     origins = Origins(dict.fromkeys(index.settings, TOKENIZER))
     to_state = Noted(lambda line: report.lines.append(f"to state: {line}"))
     check_rules(index, settings, origins, str(path), to_state)
@@ -68,6 +70,12 @@ def about_words(index: WordIndex) -> list[str]:
     if index.settings:
         said = ", ".join(f"{key} {value!r}" for key, value in index.settings.items())
         lines.append(f"tokenizer: {said}")
+    start = start_token(index)
+    if start is not None:
+        lines.append(
+            f"start of a text: {start.word!r} (index {start.index}), which the server puts before "
+            "none: a model that was trained with it gives other scores"
+        )
     if index.length is not None:
         lines.append(f"sequence length beside the tokenizer: {index.length}")
     return lines
@@ -81,6 +89,7 @@ def words_that_differ(
     rules, unusual = settings.tokenizer(), Noted(lines.append)
     try:
         check_source(index, settings, str(where), unusual)
+        check_imdb(index, str(where), unusual)
         check_words(index, rules, str(where), unusual)
         check_rules(index, settings, origins, str(where), unusual)
         if not lines:  # what is found first explains it

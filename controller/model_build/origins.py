@@ -68,6 +68,7 @@ def summary(settings: Settings, origins: Origins, length: int | None) -> list[st
                 tokens,
                 said(f"padding {settings.padding}", "padding"),
                 said(f"truncating {settings.truncating}", "truncating"),
+                f"index 0 for padding ({_padding_origin(origins)})",
                 said(_long_texts(settings, length), "windows"),
             ]
         ),
@@ -82,6 +83,11 @@ def summary(settings: Settings, origins: Origins, length: int | None) -> list[st
         ),
         ", ".join(said(what, setting) for setting, what in _rules(settings)),
     ]
+
+
+def _padding_origin(origins: Origins) -> str:
+    """Who says that a position without a word has the index 0: a TextVectorization in the model."""
+    return MODEL if origins["padding"] == MODEL else ASSUMED
 
 
 def recorded(lines: list[str]) -> str:

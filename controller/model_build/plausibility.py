@@ -151,10 +151,16 @@ def check_indices(index: WordIndex, rules: TokenizerRules, rows: int, unusual: U
         )
     limit = min(rows, rules.num_words or rows)
     used = int((index.indices < limit).sum())
-    if 2 * used < limit - 1:
+    # Words in the model itself, or a Tokenizer with a row for each of its num_words, are this
+    # model's, however few the training had.
+    own = index.settings.get("style") == "text_vectorization"
+    sized = abs((index.settings.get("num_words") or 0) - rows) <= 1
+    if 2 * used < limit - 1 and not own and not sized:
+        all_words = len(index) == index.indices.max()
+        few = ", or the training had no more words" if all_words else ""
         unusual(
             f"{limit - 1 - used} of {limit - 1} rows of the embedding matrix have no word: the "
-            "word index belongs to another model, or its numbers are not indices",
+            f"word index belongs to another model, or its numbers are not indices{few}",
             "give the --word-index that the model was trained with",
         )
 

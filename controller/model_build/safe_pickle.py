@@ -31,6 +31,8 @@ _TOKENIZER_MODULES = (
     "keras.preprocessing.text",
     "keras.src.preprocessing.text",
     "keras.src.legacy.preprocessing.text",
+    "tf_keras.src.preprocessing.text",
+    "tf_keras.preprocessing.text",
     "tensorflow.keras.preprocessing.text",
     "tensorflow.python.keras.preprocessing.text",
     "tensorflow_core.python.keras.preprocessing.text",

@@ -116,6 +116,19 @@ def padding_difference(head: Head, settings: Settings, embedded: Embedded) -> fl
     return None
 
 
+def start_difference(
+    head: Head, settings: Settings, embedded: Embedded, start: int
+) -> float | None:
+    """How far the row `start` before a text moves a score; None if it moves none."""
+    session = open_session(head.proto.SerializeToString())
+    encoder, row = _encoder(head, settings, embedded), _row(head, embedded, start)
+    largest = 0.0
+    for text in _texts(head, embedded):
+        one, other = (run(session, encoder.tensors([way]))[0] for way in (text, [row, *text]))
+        largest = max(largest, float(np.abs(one - other).max()))
+    return largest if largest > _SCORES else None
+
+
 def _truncating_difference(head: Head, settings: Settings, embedded: Embedded) -> float:
     """The largest difference of a score between texts cut at their start and at their end."""
     session = open_session(head.proto.SerializeToString())

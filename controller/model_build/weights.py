@@ -106,6 +106,11 @@ class LegacyWeights:
         group = self._group[top.name]
         names = list(names_in(group, "weight_names"))
         needed = list(_in_file_order(top))
+        if not names and not self._has_any():
+            raise BuildError(
+                f"{self._where}: holds no weights at all: Keras 3 saves a model so before it was "
+                "built or trained: save it again after model.fit()"
+            )
         if len(names) != len(needed):
             short = ", ".join(name for _, name in needed)
             raise BuildError(
@@ -127,6 +132,11 @@ class LegacyWeights:
                 )
             found[path, name] = data
         return found
+
+    def _has_any(self) -> bool:
+        """Whether the file lists a weight of any layer."""
+        groups = [one for one in self._group.values() if isinstance(one, h5py.Group)]
+        return any(names_in(one, "weight_names") for one in groups)
 
 
 def _in_file_order(top: Layer) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -104,4 +104,9 @@ PICKLES = (
     ("pandas.core.frame", "DataFrame", "table of pandas"),
     ("transformers.models.bert", "BertTokenizer", "BertTokenizer of Hugging Face"),
     ("keras.src.engine.sequential", "Sequential", r"Sequential of Keras itself: .*model\.save"),
+    (
+        "keras.src.layers.preprocessing.text_vectorization",
+        "TextVectorization",
+        r"TextVectorization of Keras: .*get_vocabulary",
+    ),
 )

@@ -49,6 +49,7 @@ def test_every_build_says_where_each_setting_comes_from(make: Make, lines: list[
         "100 tokens (model)",
         "padding pre (option)",
         "truncating pre (assumed)",
+        "index 0 for padding (assumed)",
         "longer texts cut (assumed)",
         "unknown words dropped (assumed)",
         "num_words 30 (option)",

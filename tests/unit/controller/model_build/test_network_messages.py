@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,27 @@ def test_model_without_an_embedding_says_what_it_reads(
         layer("InputLayer", batch_input_shape=shape),
         layer("Dense", units=1, activation="sigmoid", use_bias=True),
     ]
-    stopped(make, write_h5(tmp_path / "model.h5", layers, {}), f"no Embedding layer: it {says}")
+    h5 = write_h5(tmp_path / "model.h5", layers, {})
+    stopped(make, h5, f"no Embedding layer: it {says}")
+    # No word index would help, so none is asked for.
+    stopped(partial(make, words=None), h5, f"no Embedding layer: it {says}")
+
+
+def test_vectorization_alone_is_no_model(make: Make, tmp_path: Path) -> None:
+    layers = [
+        layer("InputLayer", batch_input_shape=[None, 1], dtype="string"),
+        layer("TextVectorization", output_mode="int", split="whitespace", vocabulary=["a"]),
+    ]
+    h5 = write_h5(tmp_path / "model.h5", layers, {})
+    says = "no Embedding layer: its TextVectorization makes word indices, which no layer of it"
+    stopped(partial(make, words=None), h5, says)
+
+
+def test_model_that_was_saved_before_it_had_weights_is_named(
+    make: Make, tmp_path: Path, small_layers: list[dict[str, Any]]
+) -> None:
+    h5 = write_h5(tmp_path / "model.h5", small_layers, {})
+    stopped(make, h5, "holds no weights at all: .*before it was built or trained")
 
 
 @pytest.mark.parametrize("version", [b"1.2.2", b"0.3.3", None])

@@ -211,6 +211,21 @@ def test_word_index_of_a_much_smaller_model_stops_the_build(
     stopped(make, out, match, lines, words=written(tmp_path / "few.json", words))
 
 
+def test_few_words_of_a_tokenizer_with_a_row_for_each_of_its_num_words_are_its_own(
+    make: Make, tmp_path: Path
+) -> None:
+    """Embedding(1000) after Tokenizer(num_words=1000), on texts with 97 words."""
+    index = {word: number for number, word in enumerate(["you", "are", "an", "idiot"], start=1)}
+    config = {"num_words": ROWS, "word_index": json.dumps(index), "oov_token": None}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({"class_name": "Tokenizer", "config": config}))
+    assert make(words=path).manifest.embedding.count == len(index)
+    config["num_words"] = ROWS // 2
+    path.write_text(json.dumps({"class_name": "Tokenizer", "config": config}))
+    with pytest.raises(BuildError, match=r"15 of 19 rows .* or the training had no more words"):
+        make(words=path)
+
+
 def test_words_beyond_num_words_are_no_finding(make: Make) -> None:
     """`Embedding(len(word_index) + 1)` with a smaller num_words is usual."""
     assert make(num_words=11).manifest.embedding.count == 10

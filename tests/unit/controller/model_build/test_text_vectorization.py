@@ -212,6 +212,14 @@ def test_other_options_are_refused_by_name(model, path, options, named):
         built(changed(model(path, "adapted.keras"), **options))
 
 
+@pytest.mark.parametrize("path", ARCHIVES, ids=lambda path: path.stem)
+def test_few_words_in_a_model_are_its_own(model, path):
+    """max_tokens may be far above the words of a small training: no other file has them."""
+    file = changed(model(path, "adapted.keras"), vocabulary=["you", "are"])
+    (file.parent / "reference.json").unlink()
+    assert built(file, accept_unusual=False, languages="tr").embedding.count == 3
+
+
 def test_refusal_says_how_to_go_on(model):
     file = changed(model(ARCHIVES[0], "adapted.keras"), split="character")
     with pytest.raises(UnsupportedLayer, match="without this layer and give --word-index"):

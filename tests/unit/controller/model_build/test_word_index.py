@@ -7,6 +7,7 @@ import os
 import pickle
 
 import pytest
+from foreign_files import pickled
 from keras_files import FIXTURES
 
 from controller.model_build.errors import BuildError
@@ -83,6 +84,14 @@ def test_invalid_word_index_is_refused(tmp_path, text, match):
     with pytest.raises(BuildError, match=match) as caught:
         read_word_index(written(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("module", ["tf_keras.src.preprocessing.text", "keras.preprocessing.text"])
+def test_pickle_of_each_package_of_keras_is_read(tmp_path, module):
+    path = tmp_path / "tokenizer.pickle"
+    path.write_bytes(pickled(module, "Tokenizer", word_index={"you": 1, "a": 2}, num_words=3))
+    index = read_word_index(path)
+    assert (index.words, index.settings) == ([b"you", b"a"], {"num_words": 3})
 
 
 @pytest.mark.parametrize("form", ["json", "pickle"])
