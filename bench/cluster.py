@@ -171,9 +171,9 @@ def cases(cluster: Cluster, options: argparse.Namespace, key: str) -> list[Case]
     found = []
 
     def as_requests(chosen: list[str]) -> list[bytes]:
-        path = f"/predict?key={key}"
+        bodies = (json.dumps({"text": text}).encode() for text in chosen)
         return [
-            request(path, json.dumps({"text": text}).encode(), cluster.address) for text in chosen
+            request("/predict", body, cluster.address, [f"X-Api-Key: {key}"]) for body in bodies
         ]
 
     for count in range(1, len(cluster.app) + 1):

@@ -40,10 +40,12 @@ class Load:
     last: bytes
 
 
-def request(path: str, body: bytes | None = None, host: str = LOOPBACK) -> bytes:
+def request(
+    path: str, body: bytes | None = None, host: str = LOOPBACK, headers: Sequence[str] = ()
+) -> bytes:
     """The bytes of a request: GET without a body, otherwise POST of JSON."""
     method = "GET" if body is None else "POST"
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Accept: application/json"]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Accept: application/json", *headers]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join((*lines, "", "")).encode() + (body or b"")
