@@ -21,7 +21,9 @@ from controller.model_build.errors import BuildError
 from controller.model_build.graph import Graph, Mode, Tensor
 from controller.model_build.hdf5 import DataSet
 from controller.model_build.keras_model import KerasModel
+from controller.model_build.least_padding import least_padding
 from tox_com_det.model.encode import INDICES, MASK, VECTORS
+from tox_com_det.model.head import LEAST_PADDING
 
 OPSET = 15
 IR_VERSION = 8
@@ -155,16 +157,24 @@ def build_head(
 def with_metadata(
     head: onnx.ModelProto, checksum: str, labels: Iterable[str], length: int
 ) -> bytes:
-    """The head as the content of a file that names the checksum of its embedding."""
-    helper.set_model_props(
-        head,
-        {
-            "embedding_checksum": checksum,
-            "labels": json.dumps(list(labels), ensure_ascii=False),
-            "sequence_length": str(length),
-        },
-    )
-    return bytes(head.SerializeToString(deterministic=True))
+    """The head as the content of a file that names the checksum of its embedding.
+
+    Where the head needs only some of the padding, it takes sequences of any length that have it.
+    """
+    file = onnx.ModelProto()
+    file.CopyFrom(head)
+    properties = {
+        "embedding_checksum": checksum,
+        "labels": json.dumps(list(labels), ensure_ascii=False),
+        "sequence_length": str(length),
+    }
+    least = least_padding(head)
+    if least is not None:
+        properties[LEAST_PADDING] = str(least)
+        file.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "length"
+        onnx.checker.check_model(file, full_check=True)
+    helper.set_model_props(file, properties)
+    return bytes(file.SerializeToString(deterministic=True))
 
 
 def _last_layer(network: Network) -> Layer:

@@ -62,6 +62,8 @@ class TextEncoder:
             index as int32. Rows are little-endian bytes.
         masked: whether the head takes `mask`.
         windows: how a text with more words than positions is read; None cuts it, as Keras does.
+        least_padding: positions of padding from which on the head notices no more of them; None
+            if it takes whole sequences only.
     """
 
     rules: TokenizerRules
@@ -73,10 +75,13 @@ class TextEncoder:
     dtype: str = "float32"
     masked: bool = False
     windows: Windows | None = None
+    least_padding: int | None = None
 
     @classmethod
-    def from_manifest(cls, manifest: Manifest, masked: bool) -> TextEncoder:
-        """The encoder of a model; `masked` is the head's."""
+    def from_manifest(
+        cls, manifest: Manifest, masked: bool, least_padding: int | None = None
+    ) -> TextEncoder:
+        """The encoder of a model; `masked` and `least_padding` are the head's."""
         sequence, embedding = manifest.sequence, manifest.embedding
         special = embedding.special_rows
         return cls(
@@ -90,6 +95,7 @@ class TextEncoder:
             dtype=embedding.dtype,
             masked=masked,
             windows=sequence.windows,
+            least_padding=least_padding,
         )
 
     @property
@@ -134,20 +140,27 @@ class TextEncoder:
 
         They are `vectors` (float32, batch x length x dimension) or `indices` (int32,
         batch x length), and `mask` (float32, batch x length, 1 for a word and 0 for padding) where
-        the head takes one.
+        the head takes one. The length is shorter where the head does not notice (`least_padding`).
         """
+        length = self._length_of(windows)
         positions: list[bytes] = []
         for window in windows:
             positions += pad_sequence(
-                window, self.length, self.padding_row, self.padding, self.truncating
+                window, length, self.padding_row, self.padding, self.truncating
             )
         numbers = np.frombuffer(b"".join(positions), _STORED[self.dtype])
         # No copy for float32 and indices, which are stored as the head takes them.
         numbers = numbers.astype(_TAKEN[self.dtype], copy=False)
         if self.dtype == "index":
-            return {INDICES: numbers.reshape(len(windows), self.length)}
-        inputs = {VECTORS: numbers.reshape(len(windows), self.length, -1)}
+            return {INDICES: numbers.reshape(len(windows), length)}
+        inputs = {VECTORS: numbers.reshape(len(windows), length, -1)}
         return {**inputs, MASK: self._mask(windows)} if self.masked else inputs
+
+    def _length_of(self, windows: Sequence[Sequence[bytes]]) -> int:
+        """Positions that the head needs for a batch."""
+        if self.least_padding is None:
+            return self.length
+        return min(self.length, max(map(len, windows), default=0) + self.least_padding)
 
     def _mask(self, windows: Sequence[Sequence[bytes]]) -> NDArray[np.float32]:
         mask = np.zeros((len(windows), self.length), "<f4")

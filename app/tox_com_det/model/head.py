@@ -14,6 +14,8 @@ from tox_com_det.model.encode import INDICES, MASK, VECTORS, Inputs
 from tox_com_det.model.manifest import Manifest
 
 OUTPUT = "scores"
+# In a head's metadata: see `Head`.
+LEAST_PADDING = "least_padding"
 _SEVERITY_ERROR = 3
 
 OnWorker = Callable[[Callable[[], list[Any]]], list[Any]]
@@ -28,6 +30,8 @@ class Head:
 
     A head that contains the matrix takes int32 indices, batch x length, instead. One that uses
     Keras' mask (`masked`) also takes `mask`, float32 batch x length: 1 for a word, 0 for padding.
+    Where a head says so, sequences may be shorter than the manifest's: from `least_padding`
+    positions of padding on, more of them change no score. Otherwise that is None.
     """
 
     def __init__(
@@ -51,7 +55,11 @@ class Head:
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise HeadError(f"head.onnx cannot be loaded: {message}") from error
         self._on_worker = on_worker
-        problem = _disagreement(self._session, manifest)
+        try:
+            self.least_padding = _least_padding(self._session)
+        except ValueError as error:
+            raise HeadError(f"head.onnx has a {LEAST_PADDING} that is no number") from error
+        problem = _disagreement(self._session, manifest, self.least_padding is not None)
         if problem is not None:
             raise HeadError(f"head.onnx and manifest.json disagree: {problem}")
         shape = tuple(_input_shape(manifest))
@@ -75,7 +83,7 @@ class Head:
             raise ValueError(f"the inputs are {sorted(inputs)}, expected {sorted(self._expected)}")
         for name, (dtype, shape) in self._expected.items():
             value = inputs[name]
-            if value.dtype != dtype or value.shape[1:] != shape:
+            if value.dtype != dtype or not self._fits(value.shape[1:], shape):
                 raise ValueError(
                     f"{name} is {value.dtype}{value.shape}, expected {dtype} batch x {shape}"
                 )
@@ -85,6 +93,11 @@ class Head:
         if not all(0.0 <= score <= 1.0 for score in scores.ravel().tolist()):
             raise HeadError("the head returned a score that is not a number from 0 to 1")
         return scores
+
+    def _fits(self, found: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+        if self.least_padding is None:
+            return found == whole
+        return found[1:] == whole[1:] and self.least_padding <= found[0] <= whole[0]
 
 
 def session_options() -> onnxruntime.SessionOptions:
@@ -100,8 +113,18 @@ def session_options() -> onnxruntime.SessionOptions:
     return options
 
 
-def _disagreement(session: onnxruntime.InferenceSession, manifest: Manifest) -> str | None:
-    inputs, shape_in = session.get_inputs(), _input_shape(manifest)
+def _least_padding(session: onnxruntime.InferenceSession) -> int | None:
+    found = session.get_modelmeta().custom_metadata_map.get(LEAST_PADDING)
+    return None if found is None else int(found)
+
+
+def _disagreement(
+    session: onnxruntime.InferenceSession, manifest: Manifest, any_length: bool
+) -> str | None:
+    inputs: list[Any] = session.get_inputs()
+    shape_in: list[int | str] = [*_input_shape(manifest)]
+    if any_length:
+        shape_in[0] = "length"
     indices = manifest.embedding.dtype == "index"
     problem = None
     if not indices and [node.name for node in inputs[1:]] == [MASK]:
@@ -140,7 +163,7 @@ def _input_shape(manifest: Manifest) -> list[int]:
 
 
 def _signature(
-    kind: str, nodes: list[Any], name: str, shape: list[int], indices: bool = False
+    kind: str, nodes: list[Any], name: str, shape: list[Any], indices: bool = False
 ) -> str | None:
     if [node.name for node in nodes] != [name]:
         return f"its {kind}s are {[node.name for node in nodes]}, expected [{name!r}]"

@@ -63,7 +63,7 @@ class Predictor:
         self.manifest = manifest
         self.vectors = vectors
         self._head = head
-        self._encoder = TextEncoder.from_manifest(manifest, head.masked)
+        self._encoder = TextEncoder.from_manifest(manifest, head.masked, head.least_padding)
 
     def predict(self, texts: Sequence[str], max_unknown: int | None = None) -> list[Prediction]:
         """Predictions of `texts` in order; short texts take one database lookup at most.

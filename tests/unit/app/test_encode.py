@@ -115,3 +115,16 @@ def test_encoder_of_a_manifest_takes_its_rules(bundle):
     assert inputs["vectors"][0, -1].tolist() == bundle.vectors["great"].tolist()
     assert inputs["vectors"][1].tolist() == [bundle.padding.tolist()] * bundle.length
     assert inputs["mask"].tolist() == [[0, 0, 0, 1, 1, 1], [0] * 6]
+
+
+def test_padding_that_the_head_does_not_notice_is_left_out():
+    one = encoder(length=9, least_padding=2)
+    encoded = encode(one, "you", "you are great")
+    assert encoded.inputs["vectors"].tolist() == [
+        [PAD, PAD, PAD, PAD, ROWS["you"]],
+        [PAD, PAD, ROWS["you"], ROWS["are"], ROWS["great"]],
+    ]
+    assert encode(one, "").inputs["vectors"].tolist() == [[PAD, PAD]]
+    full = "you are great work " * 2
+    assert encode(one, full).inputs["vectors"].shape == (1, 9, 2)
+    assert encode(one, full * 2).inputs["vectors"].shape == (1, 9, 2)

@@ -59,6 +59,7 @@ def test_mask_follows_the_side_of_the_padding(bundle, database):
 
     class Spy:
         masked = True
+        least_padding = None
 
         def run(self, inputs):
             seen.append(inputs["mask"].tolist())
