@@ -42,6 +42,7 @@ FREQUENT = 2000
 KEY_NAME = "bench-cluster"
 # The parts by a word of their command line, the first that fits; ticks of the processor in each.
 PARTS = {
+    "bin/uwsgi": "service",
     "uWSGI": "service",
     "gunicorn": "service",
     "nginx": "nginx",

@@ -33,7 +33,6 @@ GOOD: dict[str, tuple[Callable[[str], object], str | None]] = {
     "sysctl": (hardening.sysctl, "kernel.dmesg_restrict = 1\n"),
     "sudoers": (parsers.sudoers, "Defaults:one !requiretty, secure_path=/bin\none ALL=(ALL) ALL\n"),
     "path": (parsers.path_unit, "[Path]\nPathChanged=/a\n"),
-    "program": (parsers.program, "#!/usr/bin/python3 -I\nimport os\n"),
     "repositories": (
         parsers.yum_repositories,
         "[a]\nname=a\nbaseurl=https://a/\nenabled=1\ngpgcheck=1\n",
@@ -65,8 +64,6 @@ BROKEN = [
     ("haproxy", "\nbackend b\n", "\nbackend a\n", "line 5: a is duplicate"),
     ("haproxy", "global", "globl", "line 1: globl is not a section"),
     ("path", "PathChanged", "PathChange", "PathChange is unknown"),
-    ("program", "import os", "import", "line 2: "),
-    ("program", "python3 -I", "python3", "the first line is not"),
     ("json", '"user"', '"usr"', "no user"),
     ("json", "{\n", "\n", "cannot be read"),
     ("shell", "exec", "exec )", "shellcheck: "),
