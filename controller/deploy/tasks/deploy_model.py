@@ -31,6 +31,11 @@ NEXT_STEPS = {
     "other": RERUN,
     # The laptop has read it: the server's app is older than the manifest.
     "manifest": "run `fab deploy-app`, whose app reads it, then rerun `fab deploy-model`",
+    # As above, or the builder's fault.
+    "head": (
+        "run `fab deploy-app`, whose app may read it, then rerun `fab deploy-model`; if that ends "
+        "in the same words, build it again with `fab build-model`"
+    ),
     "hash": "rerun `fab deploy-model`",  # the files were whole when they left this laptop
     "": "build it again with `fab build-model`",
 }

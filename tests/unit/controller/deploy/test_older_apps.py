@@ -98,3 +98,21 @@ def test_an_app_that_does_not_read_the_live_bundle_is_refused_before_the_switch(
     assert words.count("`fab deploy-model`") == 1
     assert fake.confirmed() == before
     assert fake.live_model() == mapped.version
+
+
+def test_a_head_that_the_live_app_does_not_take_leads_to_a_newer_app(
+    server: Server, fake: ServingBundles, built_bundle: Path, mapped: Bundle
+) -> None:
+    """A head with sequences of any length (`least_padding`), and an app of before."""
+    first = load_bundle(built_bundle)
+    deploy_model(server, first)
+    words = "head.onnx and manifest.json disagree: its input is batch x length"
+    refusal = json.dumps({"error": words, "kind": "head"})
+    fake.answers("verify", f"echo '{refusal}'; exit 1")
+    with pytest.raises(DeployError) as caught:
+        deploy_model(server, mapped)
+    said = str(caught.value)
+    assert words in said
+    assert "the previous release stays live" in said
+    assert said.index("`fab deploy-app`") < said.index("`fab build-model`")
+    assert fake.live_model() == first.version
