@@ -11,7 +11,15 @@ import os
 import re
 from typing import Any, NamedTuple
 
-__all__ = ["Group", "available", "group_memory", "processes", "report", "set_oom_score"]
+__all__ = [
+    "Group",
+    "available",
+    "group_memory",
+    "processes",
+    "report",
+    "set_oom_score",
+    "usable_by_units",
+]
 
 PROC = "/proc"
 
@@ -61,13 +69,7 @@ class Group(NamedTuple):
 
 def group_memory(root: str = "/") -> Group | None:
     """Return the memory of a container's group; None if only the machine is the limit."""
-    lines = []
-    # A unit that sees its own processes only (ProtectProc=) takes the group of the root directory.
-    first = os.path.join(root, "proc/1/cgroup")
-    with (
-        contextlib.suppress(FileNotFoundError, PermissionError),
-        open(first, encoding="utf-8") as file,
-    ):
+    with open(os.path.join(root, "proc/1/cgroup"), encoding="utf-8") as file:
         lines = [line.rstrip("\n").split(":", 2) for line in file]
     for version in VERSIONS:
         base = os.path.join(root, "sys/fs/cgroup", version.base)
@@ -127,6 +129,29 @@ def report(root: str = "/") -> dict[str, Any]:
         "available": available(root),
         "total": total,
     }
+
+
+def usable_by_units(root: str = "/") -> int:
+    """Return the bytes that all units together may use: the machine's, or a container's limit.
+
+    For a unit that sees its own processes only (ProtectProc=): it goes up from the group above its
+    own, whose limit is that of the unit.
+    """
+    limits = [_meminfo(root)["MemTotal"]]
+    with open(os.path.join(root, "proc/self/cgroup"), encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split(":", 2) for line in file]
+    for version in VERSIONS:
+        base = os.path.join(root, "sys/fs/cgroup", version.base)
+        for path in [path for _, names, path in lines if names.split(",") == version.controllers]:
+            above = os.path.dirname(path)
+            while True:
+                # "max", or the root of the machine, which has no limit.
+                with contextlib.suppress(OSError, ValueError):
+                    limits.append(_number_in(os.path.join(base, above.lstrip("/"), version.limit)))
+                if above in ("", "/"):
+                    break
+                above = os.path.dirname(above)
+    return min(limits)
 
 
 def processes(group: str) -> list[int]:

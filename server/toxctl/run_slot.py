@@ -114,8 +114,7 @@ def count_workers(config: Config, wanted: str) -> int:
         )
     if int(wanted):
         return int(wanted)
-    found = memory.report()
-    whole: int = found["limit"] or found["total"]
+    whole = memory.usable_by_units()
     processors = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     fit = min(config.memory_max_bytes // WORKER_MEMORY, whole // SERVER_MEMORY_OF_A_WORKER)
     return max(1, min(processors, fit))

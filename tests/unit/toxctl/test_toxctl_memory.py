@@ -115,12 +115,32 @@ def test_report_of_a_machine_has_no_limit(tmp_path: Path) -> None:
     assert found == {"limit": None, "used": None, "available": 4096000, "total": 9216000}
 
 
-def test_a_unit_that_does_not_see_the_first_process_knows_the_containers_limit(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"proc/self/cgroup": "0::/system.slice/a.service\n"}, 9216000),
+        (
+            {
+                "proc/self/cgroup": "0::/system.slice/a.service\n",
+                "sys/fs/cgroup/memory.max": "3000000\n",
+                "sys/fs/cgroup/system.slice/memory.max": "max\n",
+                "sys/fs/cgroup/system.slice/a.service/memory.max": "100\n",
+            },
+            3000000,
+        ),
+        (
+            {
+                "proc/self/cgroup": "3:cpu:/x\n4:memory:/pod/one/system.slice/a.service\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+                "sys/fs/cgroup/memory/pod/one/memory.limit_in_bytes": "2000000\n",
+                "sys/fs/cgroup/memory/pod/one/system.slice/a.service/memory.limit_in_bytes": "9\n",
+            },
+            2000000,
+        ),
+    ],
+)
+def test_units_may_use_what_the_machine_or_the_container_has(
+    tmp_path: Path, files: dict[str, str], expected: int
 ) -> None:
-    files = {
-        "sys/fs/cgroup/memory.max": "3000000\n",
-        "sys/fs/cgroup/memory.current": "2000000\n",
-        "sys/fs/cgroup/memory.stat": "inactive_file 500000\nactive_file 100000\n",
-    }
-    assert memory.report(tree(tmp_path, files))["limit"] == 3000000
+    """Of the unit's own limit nothing follows for the others."""
+    assert memory.usable_by_units(tree(tmp_path, files)) == expected

@@ -184,16 +184,16 @@ GIB = 1 << 30
 
 
 @pytest.mark.parametrize(
-    ("wanted", "processors", "memory_max", "limit", "total", "expected"),
+    ("wanted", "processors", "memory_max", "whole", "expected"),
     [
-        ("0", 4, "300M", None, GIB, 1),
-        ("0", 2, "300M", None, 4 * GIB, 2),
-        ("0", 4, "300M", None, 8 * GIB, 2),
-        ("0", 4, "1G", None, 8 * GIB, 4),
-        ("0", 4, "1G", 2 * GIB, 64 * GIB, 2),
-        ("0", 4, "100M", None, 8 * GIB, 1),
-        ("0", 1, "1G", None, 8 * GIB, 1),
-        ("3", 1, "100M", None, GIB, 3),
+        ("0", 4, "300M", GIB, 1),
+        ("0", 2, "300M", 4 * GIB, 2),
+        ("0", 4, "300M", 8 * GIB, 2),
+        ("0", 4, "1G", 8 * GIB, 4),
+        ("0", 4, "1G", 2 * GIB, 2),
+        ("0", 4, "100M", 8 * GIB, 1),
+        ("0", 1, "1G", 8 * GIB, 1),
+        ("3", 1, "100M", GIB, 3),
     ],
 )
 def test_as_many_workers_as_processors_and_memory_allow(
@@ -202,13 +202,12 @@ def test_as_many_workers_as_processors_and_memory_allow(
     wanted: str,
     processors: int,
     memory_max: str,
-    limit: int | None,
-    total: int,
+    whole: int,
     expected: int,
 ) -> None:
     found = dataclasses.replace(config.load(str(slot.config_path)), memory_max=memory_max)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
-    monkeypatch.setattr(memory, "report", lambda: {"limit": limit, "total": total})
+    monkeypatch.setattr(memory, "usable_by_units", lambda: whole)
     assert run_slot.count_workers(found, wanted) == expected
 
 
