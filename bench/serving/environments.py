@@ -1,4 +1,4 @@
-"""Environments of the other systems, each made once from a locked list with hashes."""
+"""Environments of what is compared, each made once from a locked list with hashes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pathlib import Path
 from bench.serving import BenchError
 
 
-def python_of(name: str, checkout: Path, state: Path) -> Path:
-    """The interpreter of the environment of requirements/bench/NAME.txt, which is made if need be.
+def python_of(name: str, lock: Path, state: Path) -> Path:
+    """The interpreter of an environment with the packages of a lock, which is made if need be.
 
     Raises:
         BenchError: the packages cannot be installed.
     """
-    lock = checkout / "requirements/bench" / f"{name}.txt"
     directory = state / f"venv-{name}"
     python = directory / "bin/python"
     stamp = directory / ".locked"

@@ -76,10 +76,12 @@ def send(
     return _Sender(place, cycle(requests), min(seconds, MOST_SECONDS), most).run(connections)
 
 
-def answer(port: int, wanted: bytes, seconds: float = ANSWER_SECONDS) -> bytes | None:
+def answer(
+    port: int, wanted: bytes, seconds: float = ANSWER_SECONDS, address: str = LOOPBACK
+) -> bytes | None:
     """The body of one answer; None if nobody listens yet, or the status is not 200."""
     try:
-        return send(port, [wanted], 1, seconds, most=1).last
+        return send(port, [wanted], 1, seconds, 1, address).last
     except (OSError, BenchError):
         return None
 

@@ -27,6 +27,7 @@ class Setting:
         h5: the model itself.
         word_index: of the model.
         mongodb_uri: of the stand-in database.
+        suffix: of the systems' names, for this model.
     """
 
     checkout: Path
@@ -35,6 +36,11 @@ class Setting:
     h5: Path
     word_index: Path
     mongodb_uri: str
+    suffix: str = ""
+
+    def name(self, system: str) -> str:
+        """A system's key in the figures."""
+        return f"{system}{self.suffix}"
 
     def environment(self, **added: str) -> dict[str, str]:
         """The variables of a system: this checkout's modules, and no other Python's."""
@@ -44,7 +50,8 @@ class Setting:
 
     def python(self, name: str) -> Path:
         """The interpreter of a system's environment."""
-        return python_of(name, self.checkout, self.state)
+        lock = self.checkout / "requirements/bench" / f"{name}.txt"
+        return python_of(name, lock, self.state)
 
 
 # A program, and the versions of what is compared.
@@ -59,7 +66,7 @@ def litserve(setting: Setting) -> tuple[Program, dict[str, str]]:
         words = [str(python), "-m", f"{_SERVERS}.litserve_app", str(setting.bundle)]
         return [*words, _port(listener)]
 
-    program = Program("litserve", command, setting.environment())
+    program = Program(setting.name("litserve"), command, setting.environment())
     return program, {"LitServe": version_of(python, "litserve")}
 
 
@@ -76,7 +83,7 @@ def bentoml(setting: Setting) -> tuple[Program, dict[str, str]]:
         BENTOML_DO_NOT_TRACK="True",
         BENTOML_HOME=str(setting.state / "bentoml"),
     )
-    program = Program("bentoml", command, environment)
+    program = Program(setting.name("bentoml"), command, environment)
     return program, {"BentoML": version_of(python, "bentoml")}
 
 
@@ -121,3 +128,5 @@ def _port(listener: socket.socket) -> str:
 
 
 OTHERS: Mapping[str, Other] = {"litserve": litserve, "bentoml": bentoml, "article": article}
+# Those that keep all vectors in memory, and are measured with the larger model too.
+KEEPING = ("litserve", "bentoml")

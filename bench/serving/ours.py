@@ -6,11 +6,14 @@ import os
 import re
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bench.serving.environments import python_of
 from bench.serving.programs import Program
 from controller.local_serve import plan
 from controller.local_serve.plan import Places
@@ -18,6 +21,10 @@ from controller.local_serve.processes import Group
 from controller.local_serve.readiness import database_problem, wait_for
 from controller.local_serve.service import NO_DATABASE
 from controller.ports import any_free
+
+# The packages of a server, so that nothing is loaded that only the laptop has.
+LOCK = "app/requirements/debian12.txt"
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def database(group: Group, places: Places) -> tuple[int, int]:
@@ -38,16 +45,32 @@ def database(group: Group, places: Places) -> tuple[int, int]:
     return port, running.process.pid
 
 
-def program(places: Places, database_port: int) -> Program:
-    """The service, listening as `make serve` does."""
-    server = plan.program(("uwsgi", "pyuwsgi"), "run 'make venv' again")
+def program(places: Places, database_port: int, state: Path, workers: int = 1) -> Program:
+    """The service with a server's packages, listening as `make serve` does.
+
+    Args:
+        places: of the model.
+        database_port: on loopback.
+        state: directory of the environment.
+        workers: processes of it; more than one get all processors, and are called `workers`.
+
+    Raises:
+        BenchError: the packages cannot be installed.
+    """
+    python = python_of("ours", places.checkout / LOCK, state)
+    server = [str(python), str(python.with_name("pyuwsgi"))]
+    name = places.state.name if workers == 1 else "workers"
 
     def command(listener: socket.socket) -> list[str]:
-        places.ini.write_text(plan.app_ini(_template(places), _defaults(places), listener.fileno()))
-        return plan.app_command(server, places.ini)
+        ini = places.state / f"{name}.ini"
+        ini.write_text(plan.app_ini(_template(places), _defaults(places), listener.fileno()))
+        return [*plan.app_command(server, ini), "--processes", str(workers)]
 
     environment = plan.environment(os.environ, places, database_port) | _allocator(places)
-    return Program(places.state.name, command, environment, takes_socket=True)
+    if workers > 1:
+        # As `toxctl run-slot` does: a directory that all workers count in.
+        environment[METRICS] = tempfile.mkdtemp(dir=places.state)
+    return Program(name, command, environment, takes_socket=True, processors=workers > 1)
 
 
 def _allocator(places: Places) -> dict[str, str]:

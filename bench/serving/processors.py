@@ -23,11 +23,30 @@ CLIENT = set(_ALL[:-1]) or SERVING
 @contextmanager
 def serving() -> Iterator[None]:
     """Run this thread, and start processes, on the processor that serves."""
-    os.sched_setaffinity(0, SERVING)
+    with _on(SERVING):
+        yield
+
+
+@contextmanager
+def everywhere() -> Iterator[None]:
+    """Start processes that run on all processors, the client's too."""
+    with _on(set(_ALL)):
+        yield
+
+
+@contextmanager
+def _on(processors: set[int]) -> Iterator[None]:
+    os.sched_setaffinity(0, processors)
     try:
         yield
     finally:
         os.sched_setaffinity(0, CLIENT)
+
+
+def move(process: int, processors: set[int]) -> None:
+    """Run all threads of a process, which runs already, on these processors."""
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), processors)
 
 
 def give_priority(process: int) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.serving import BenchError
+from bench.serving import BenchError, usage
 from bench.serving.load import LOOPBACK, answer
-from bench.serving.processors import give_priority, serving
+from bench.serving.processors import everywhere, give_priority, serving
 from controller.local_serve.processes import Group, Running
 
 START_SECONDS = 90.0
@@ -30,12 +30,14 @@ class Program:
         environment: the variables.
         takes_socket: whether it inherits the socket; otherwise it gets the socket's port, which is
             free again.
+        processors: whether it gets all of them, and not only the one that serves.
     """
 
     name: str
     command: Callable[[socket.socket], Sequence[str]]
     environment: Mapping[str, str]
     takes_socket: bool = False
+    processors: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Server:
         leader: process that leads its session.
         ready: seconds from the start to the end of the first answer.
         first: that answer.
+        address: where the port is.
+        beside: names of its processes that are not its own, such as a container's database.
     """
 
     name: str
@@ -55,6 +59,12 @@ class Server:
     leader: int
     ready: float
     first: dict[str, Any]
+    address: str = LOOPBACK
+    beside: tuple[str, ...] = ()
+
+    def processes(self) -> list[int]:
+        """The processes that serve."""
+        return [one for one in usage.group(self.leader) if usage.name(one) not in self.beside]
 
 
 def start(
@@ -74,7 +84,7 @@ def start(
             listener.close()
         begin = time.monotonic()
         log = logs / f"{program.name}.log"
-        with serving():
+        with everywhere() if program.processors else serving():
             running = group.start(program.name, command, log, program.environment, inherited)
         if priority:
             give_priority(running.process.pid)

@@ -32,7 +32,7 @@ class Goal:
         words: what is compared.
         needs: cases without which it is not known.
         value: of one round, from that round's figures by the case's name.
-        limit: the goal.
+        limit: the goal; None where only the ratio is of interest.
         at_least: whether larger is better.
         unit: after the number.
     """
@@ -40,7 +40,7 @@ class Goal:
     words: str
     needs: tuple[str, ...]
     value: Callable[[Mapping[str, Mapping[str, float]]], float]
-    limit: float
+    limit: float | None
     at_least: bool = False
     unit: str = " x"
 
@@ -54,12 +54,20 @@ class Goal:
         )
 
     def is_reached(self, spread: Spread) -> bool:
-        """Whether the middle value reaches it."""
+        """Whether the middle value reaches it; true without a limit."""
+        if self.limit is None:
+            return True
         reaches = operator.ge if self.at_least else operator.le
         return bool(reaches(spread.middle, self.limit))
 
 
-def ratio(words: str, over: str, under: Sequence[str], limit: float, figure: str = "p50") -> Goal:
+def ratio(
+    words: str,
+    over: str,
+    under: Sequence[str],
+    limit: float | None = None,
+    figure: str = "p50",
+) -> Goal:
     """`over` is at most `limit` times the sum of `under`."""
     return Goal(
         words,
@@ -69,7 +77,9 @@ def ratio(words: str, over: str, under: Sequence[str], limit: float, figure: str
     )
 
 
-def times_faster(words: str, ours: str, other: str, limit: float, figure: str = "p50") -> Goal:
+def times_faster(
+    words: str, ours: str, other: str, limit: float | None, figure: str = "p50"
+) -> Goal:
     """The other's `figure` is at least `limit` times ours; of `per_core` it is ours over theirs."""
     over, under = (ours, other) if figure in ("per_core", "rate") else (other, ours)
     return Goal(

@@ -48,9 +48,9 @@ def load_case(
 
     def measure(seconds: float) -> Figures:
         sent = requests()
-        processes = usage.group(server.leader)
+        processes = server.processes()
         before = usage.processor_seconds(processes)
-        load = send(server.port, sent, connections, seconds, min(most, 1_000_000))
+        load = send(server.port, sent, connections, seconds, most, server.address)
         used = usage.processor_seconds(processes) - before
         return of_load(load, used)
 
@@ -80,21 +80,27 @@ def of_times(times: Sequence[float]) -> Figures:
 
 
 def run(
-    cases: Sequence[Case], rounds: int, seconds: float, say: Callable[[str], None]
+    cases: Sequence[Case],
+    rounds: int,
+    seconds: float,
+    say: Callable[[str], None],
+    after: Callable[[], None] | None = None,
 ) -> dict[str, list[Figures]]:
-    """The figures of each case by its name, one for each round."""
+    """The figures of each case by its name, one for each round; `after` is called after each."""
     found: dict[str, list[Figures]] = {case.name: [] for case in cases}
     order = random.Random(SEED)  # noqa: S311 (an order, not a secret)
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         for case in order.sample(list(cases), len(cases)):
             found[case.name].append(case.measure(seconds))
+        if after:
+            after()
     return found
 
 
-def memory_of(servers: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
-    """Memory of each process of servers, by the server's name; `servers`: name -> leader."""
+def memory_of(servers: Mapping[str, Sequence[int]]) -> dict[str, list[dict[str, Any]]]:
+    """Memory of each process of servers, by the server's name; `servers`: name -> processes."""
     return {
-        name: [asdict(usage.memory(process)) for process in usage.group(leader)]
-        for name, leader in servers.items()
+        name: [asdict(usage.memory(process)) for process in processes]
+        for name, processes in servers.items()
     }

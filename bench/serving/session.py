@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,31 @@ from typing import Any
 from bench.serving import BenchError, cases, large, models, ours
 from bench.serving.head import BareHead
 from bench.serving.models import ServedModel
-from bench.serving.others import OTHERS, Setting, whole_model
+from bench.serving.nanode import nanode
+from bench.serving.others import KEEPING, OTHERS, Setting, whole_model
 from bench.serving.processors import CLIENT, give_priority
-from bench.serving.programs import Server, start, start_times
+from bench.serving.programs import Program, Server, start, start_times
 from bench.serving.rounds import Case, memory_of, run
 from bench.serving.texts import BATCH, single
 from bench.serving.usage import group as group_of
 from controller.local_serve.processes import Group
 
-SYSTEMS = ("ours", "large", *OTHERS)
+# Of another model than the sample: the systems that are given the larger one too.
+LARGE = "_large"
+SYSTEMS = ("ours", "workers", "nanode", "large", *OTHERS, *(f"{name}{LARGE}" for name in KEEPING))
+WORKERS = 2
 STARTS = 3
 # Between the scores of two systems for the same text; Keras adds in another order.
 TOLERANCE = 1e-4
 
 Say = Callable[[str], None]
-_CASES = {"ours": cases.of_ours, "large": cases.of_ours, "article": cases.of_article}
+_CASES = {
+    "ours": cases.of_ours,
+    "large": cases.of_ours,
+    "workers": cases.of_workers,
+    "nanode": cases.of_nginx,
+    "article": cases.of_article,
+}
 
 
 @dataclass(frozen=True)
@@ -56,71 +67,109 @@ def measure(options: Options, say: Say) -> dict[str, Any]:
         BenchError, BuildError, ServeError: a system cannot be measured.
     """
     logs = options.state / "log"
-    versions: dict[str, str] = {}
-    starts: dict[str, list[float]] = {}
     os.sched_setaffinity(0, CLIENT)
     if options.priority:
         give_priority(os.getpid())
-    with Group() as group:
-        say("the sample model and its database")
-        sample = models.sample(group, options.checkout, options.state)
-        own = [sample] if "ours" in options.systems else []
-        if "large" in options.systems:
-            say(f"a model of {large.WORDS} words and its database")
-            own.append(models.large(group, options.checkout, options.state))
-        programs = [ours.program(one.places, one.database_port) for one in own]
-        setting = Setting(
-            options.checkout,
-            options.state,
-            sample.places.bundle,
-            sample.h5,
-            sample.word_index,
-            sample.uri,
-        )
-        for name, other in OTHERS.items():
-            if name in options.systems:
-                say(f"prepare {name}")
-                program, found = other(setting)
-                programs.append(program)
-                versions |= found
+    with ExitStack() as stack:
+        group = stack.enter_context(Group())
+        own = _models(options, group, say)
+        sample = own["ours"]
+        programs, versions = _programs(options, own, say)
         probe = single("/predict", sample.texts.short)[0]
-        servers = []
+        servers, starts = [], {}
         for program in programs:
             say(f"start {program.name} {STARTS} times")
             times = start_times(program, logs, probe, STARTS - 1, options.priority)
             servers.append(start(program, group, logs, probe, options.priority))
             starts[program.name] = [*times, servers[-1].ready]
+        box = None
+        if "nanode" in options.systems:
+            arguments = options.checkout, options.state, sample.places.bundle, probe, say
+            box = stack.enter_context(nanode(*arguments))
+            servers.append(box.server)
         _compare(servers)
-        leaders = {server.name: server.leader for server in servers}
-        leaders |= {f"{one.places.state.name} database": one.database for one in own}
+        leaders = {f"{name} database": model.database for name, model in own.items()}
+        if box:
+            leaders["nanode database"] = box.database
         if options.priority:
             # Those that began a session of their own since.
-            for process in (one for leader in leaders.values() for one in group_of(leader)):
+            chosen = [*leaders.values(), *(server.leader for server in servers)]
+            for process in (one for leader in chosen for one in group_of(leader)):
                 give_priority(process)
-        measured = run(_cases(servers, sample, own), options.rounds, options.seconds, say)
+        look = box.look if box else None
+        measured = run(_cases(servers, own), options.rounds, options.seconds, say, look)
         group.check()
-        memory = memory_of(leaders)
+        memory = memory_of({server.name: server.processes() for server in servers})
+        memory |= memory_of({name: group_of(leader) for name, leader in leaders.items()})
         if {"article", "large"} <= set(options.systems):
             say("start the article's stack with the larger model")
             with Group() as whole:
-                program = whole_model(setting, own[-1].h5)
+                program = whole_model(_setting(options, sample), own["large"].h5)
                 server = start(program, whole, logs, probe, options.priority)
-                memory |= memory_of({program.name: server.leader})
+                memory |= memory_of({program.name: server.processes()})
                 starts[program.name] = [server.ready]
-    return {"cases": measured, "memory": memory, "starts": starts, "versions": versions}
+    return {
+        "cases": measured,
+        "memory": memory,
+        "starts": starts,
+        "versions": versions,
+        "working_set": box.working_set if box else None,
+    }
 
 
-def _cases(
-    servers: Sequence[Server], sample: ServedModel, own: Sequence[ServedModel]
-) -> list[Case]:
-    texts = {one.places.state.name: one.texts for one in own}
+def _models(options: Options, group: Group, say: Say) -> dict[str, ServedModel]:
+    """The sample model, and the larger one if a system is measured with it."""
+    say("the sample model and its database")
+    found = {"ours": models.sample(group, options.checkout, options.state)}
+    if any(name.endswith("large") for name in options.systems):
+        say(f"a model of {large.WORDS} words and its database")
+        found["large"] = models.large(group, options.checkout, options.state)
+    return found
+
+
+def _programs(
+    options: Options, own: Mapping[str, ServedModel], say: Say
+) -> tuple[list[Program], dict[str, str]]:
+    """The servers to start, and the versions of what is compared."""
+    programs: list[Program] = []
+    versions: dict[str, str] = {}
+    for name, served in own.items():
+        if name in options.systems:
+            programs.append(ours.program(served.places, served.database_port, options.state))
+    if "workers" in options.systems:
+        sample = own["ours"]
+        arguments = sample.places, sample.database_port, options.state, WORKERS
+        programs.append(ours.program(*arguments))
+    for suffix, model in (("", own["ours"]), (LARGE, own.get("large"))):
+        for name, other in OTHERS.items():
+            if model and f"{name}{suffix}" in options.systems:
+                say(f"prepare {name}{suffix}")
+                program, found = other(_setting(options, model, suffix))
+                programs.append(program)
+                versions |= found
+    return programs, versions
+
+
+def _setting(options: Options, model: ServedModel, suffix: str = "") -> Setting:
+    return Setting(
+        options.checkout,
+        options.state,
+        model.places.bundle,
+        model.h5,
+        model.word_index,
+        model.uri,
+        suffix,
+    )
+
+
+def _cases(servers: Sequence[Server], own: Mapping[str, ServedModel]) -> list[Case]:
     found = []
-    for model in own:
+    for name, model in own.items():
         head = BareHead(model.places.bundle, model.texts.short, model.lookup(), BATCH)
-        found += cases.of_head(head, "head" if model is sample else "large_head")
+        found += cases.of_head(head, "head" if name == "ours" else "large_head")
     for server in servers:
         of = _CASES.get(server.name, cases.of_other)
-        found += of(server, texts.get(server.name, sample.texts))
+        found += of(server, own["large" if server.name == "large" else "ours"].texts)
     return found
 
 

@@ -31,6 +31,14 @@ def group(leader: int) -> list[int]:
     return found
 
 
+def name(process: int) -> str:
+    """The name of a process; empty if it has ended."""
+    try:
+        return (_PROC / str(process) / "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def processor_seconds(processes: list[int]) -> float:
     """User and system time of processes until now; 0 for those that have ended."""
     fields = (_stat(_PROC / str(process)) for process in processes)
@@ -43,7 +51,7 @@ def memory(process: int) -> Memory:
     status = (directory / "status").read_text()
     rollup = (directory / "smaps_rollup").read_text()
     return Memory(
-        (directory / "comm").read_text().strip(),
+        name(process),
         _megabytes(rollup, "Pss:"),
         _megabytes(status, "VmHWM:"),
     )

@@ -17,6 +17,8 @@ import pytest
 from bench.serving import BenchError, usage
 from bench.serving.goals import GOALS
 from bench.serving.load import request, send
+from bench.serving.nanode import working_set
+from bench.serving.programs import Server as Measured
 from bench.serving.ratios import Spread, beside_head, difference, ratio, times_faster
 from bench.serving.report import SHAPES, TITLES, render, title_of
 from bench.serving.rounds import Case, of_load, run
@@ -128,6 +130,7 @@ def test_a_goal_is_reached_from_its_side():
     assert not at_most.is_reached(Spread(2.1, 1, 3))
     assert at_least.is_reached(Spread(2.0, 1, 3))
     assert not at_least.is_reached(Spread(1.9, 1, 3))
+    assert ratio("", "a", ("b",)).is_reached(Spread(9.0, 1, 10))
 
 
 def test_cold_words_occur_once():
@@ -163,6 +166,47 @@ time.sleep(60)"""
         finally:
             for one in reversed(usage.group(process.pid)):
                 os.kill(one, signal.SIGKILL)
+
+
+def test_the_database_of_a_container_does_not_count_as_the_service():
+    command = ["sh", "-c", "sleep 60 & exec cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603 (no shell of ours)
+        try:
+            while {usage.name(one) for one in usage.group(process.pid)} != {"cat", "sleep"}:
+                pass
+            whole = Measured("x", 1, process.pid, 0.0, {})
+            part = Measured("x", 1, process.pid, 0.0, {}, beside=("sleep",))
+            assert len(whole.processes()) == 2
+            assert part.processes() == [process.pid]
+        finally:
+            for one in reversed(usage.group(process.pid)):
+                os.kill(one, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("line", "directory", "file", "statistic"),
+    [
+        ("0::/pod.scope/init.scope", "pod.scope", "memory.current", "inactive_file"),
+        (
+            "4:memory:/pods/pod/init.scope",
+            "memory/pods/pod",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    ],
+)
+def test_the_working_set_is_the_memory_that_cannot_be_dropped(
+    tmp_path: Path, line: str, directory: str, file: str, statistic: str
+):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cgroup").write_text(f"8:pids:/other\n{line}\n")
+    with pytest.raises(BenchError, match="not found"):
+        working_set(7, tmp_path, tmp_path)
+    group = tmp_path / directory
+    group.mkdir(parents=True)
+    (group / file).write_text(f"{300 * 2**20}\n")
+    (group / "memory.stat").write_text(f"anon 1\n{statistic} {100 * 2**20}\n")
+    assert working_set(7, tmp_path, tmp_path) == 200
 
 
 def test_every_goal_and_every_case_has_words():
