@@ -136,6 +136,41 @@ def test_errors_of_nginx_have_googles_form_on_its_addresses(url, request_line, h
         assert (given, error["code" if path == ANALYZE else "status"]) == (status, status)
 
 
+@pytest.mark.parametrize(
+    ("request_line", "header", "status"),
+    [
+        ("TRACE {path} HTTP/1.1", "", 405),
+        ("GET {path}?key=" + "k" * 9000 + " HTTP/1.1", "", 414),
+        ("GET {path} HTTP/1.1", f"X-Long: {'k' * 9000}\r\n", 431),
+    ],
+)
+def test_errors_of_nginx_are_problems_for_clients_that_accept_them(
+    url, request_line, header, status
+):
+    accept = "Accept: application/problem+json\r\n"
+    for path in ("/predict", ANALYZE):
+        line = f"{request_line.format(path=path)}\r\nHost: x\r\n{accept}{header}"
+        given, body = answer(url, f"{line}Connection: close\r\n\r\n".encode())
+        assert given == status
+        if path == ANALYZE:
+            assert json.loads(body)["error"]["code"] == status
+        else:
+            problem = json.loads(body)
+            assert problem["status"] == status
+            assert problem["type"] == f"/docs#error-{problem['code']}"
+
+
+def test_a_refusal_has_the_content_type_of_its_form(http, url):
+    for accept, wanted in (
+        ("application/problem+json", "application/problem+json"),
+        ("*/*", "application/json"),
+    ):
+        answered = http.request("TRACE", f"{url}/predict", headers={"Accept": accept})
+        assert answered.status_code == 405
+        assert answered.headers["Content-Type"] == wanted
+        assert answered.headers["Vary"] == "Accept"
+
+
 def test_a_request_with_many_headers_is_answered(url):
     """uWSGI's own limits are smaller than nginx's: it dropped such a request, which was a 503."""
     headers = "".join(f"X-{number}: {'k' * 100}\r\n" for number in range(200))

@@ -290,17 +290,42 @@ def test_errors_of_nginx_have_googles_form_on_its_addresses(system: str):
     assert pages >= {"400", "405", "413", "414", "429", "494", "502", "503", "504"}
     for one in public.all("error_page"):
         status = one.arguments[-2].removeprefix("=")
-        (google, own) = maps[f"$error_{status}"].block
-        for text, names in (
-            (google.arguments[0], {"code", "message", "status"}),
-            (own.arguments[0], {"status", "code", "message"}),
-        ):
-            error = json.loads(text.replace("\\n", ""))["error"]
-            assert names <= set(error)
-            if text == own.arguments[0]:
-                # Explained at /docs, and in the document's list of codes.
-                assert error["code"] in TITLES
-            assert str(error["code" if text == google.arguments[0] else "status"]) == status
+        block = {one.name: one.arguments[0] for one in maps[f"$error_{status}"].block}
+        assert set(block) == {"google", "problem", "default"}
+        forms = {name: json.loads(text.replace("\\n", "")) for name, text in block.items()}
+        google, own = forms["google"]["error"], forms["default"]["error"]
+        problem = forms["problem"]
+        assert {"code", "message", "status"} <= set(google)
+        assert str(google["code"]) == str(own["status"]) == str(problem["status"]) == status
+        # Explained at /docs, and in the document's list of codes.
+        assert problem["title"] == TITLES[own["code"]]
+        assert problem["type"] == f"/docs#error-{own['code']}"
+        assert (problem["code"], problem["detail"]) == (own["code"], own["message"])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_errors_of_nginx_have_the_form_that_accept_names(system: str):
+    maps = {one.arguments[1]: one for one in parsed(NGINX, system).all("map")}
+    assert maps["$error_form"].block[-1].arguments == ("$own_form",)
+    (never, wanted, default) = maps["$own_form"].block
+    assert default.arguments == ("own",)
+
+    def form(accept: str) -> str:
+        for one in (never, wanted):
+            if re.search(one.name.removeprefix("~*"), accept, re.IGNORECASE):
+                return one.arguments[0]
+        return default.arguments[0]
+
+    problem = "application/problem+json"
+    for accept in (problem, problem.upper(), f"text/html, {problem};q=0.5", f"{problem}, */*"):
+        assert form(accept) == "problem", accept
+    for accept in ("", "*/*", "application/json", f"{problem};q=0", f"{problem}; q=0.0, */*"):
+        assert form(accept) == "own", accept
+    public, _ = servers(system, "defaults")
+    for one in public.all("location"):
+        if one.arguments[-1].startswith(("@error_", "/.error/")):
+            (types,) = (part for part in one.block if part.name == "types")
+            assert {part.name: part.arguments for part in types.block} == {problem: ("problem",)}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -308,7 +333,7 @@ def test_a_rate_that_is_used_up_is_told_and_a_limit_of_connections_is_not(system
     main = parsed(NGINX, system)
     maps = {one.arguments[1]: one for one in main.all("map")}
     used_up = maps["$used_up"]
-    assert used_up.arguments[0] == "$limit_req_status $keyed $uri"
+    assert used_up.arguments[0] == "$limit_req_status $keyed $request_path"
 
     def rate(values: str) -> str:
         for one in used_up.block[:-1]:

@@ -53,6 +53,7 @@ VARIABLES = {
     "content_type",
     "document_uri",
     "host",
+    "http_accept",
     "http_authorization",
     "http_host",
     "http_origin",
@@ -81,8 +82,9 @@ VARIABLES = {
     "uri",
     "1",
 }
-# Blocks of values and results, not of directives; the last argument is a new variable.
+# Blocks of values and results, not of directives; the last argument of a map is a new variable.
 MAPS = ("geo", "map", "split_clients")
+VALUES = (*MAPS, "types")
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,11 @@ def _statements(parsed: list[dict[str, Any]]) -> tuple[Statement, ...]:
 
 
 def _check_directives(parent: Statement) -> None:
-    """As crossplane's own strict mode, which takes the values of a map for directives."""
+    """As crossplane's own strict mode, which takes the values of a block for directives."""
     for one in parent.block or ():
         if one.name not in DIRECTIVES:
             raise ParseError(f'line {one.line}: unknown directive "{one.name}"')
-        if one.name not in MAPS:
+        if one.name not in VALUES:
             _check_directives(one)
 
 
