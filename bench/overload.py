@@ -123,6 +123,8 @@ async def overload(service: Service, seconds: float, times: float) -> int:
     print(f"{'':<28} code       n    p50 ms    p99 ms    max ms")
     rate, before = await service.closed(seconds)
     print(before.line(f"capacity: {rate:.0f}/s"), flush=True)
+    if not rate:
+        sys.exit("overload: the service does not answer: see the log that 'make serve' names")
     during = await service.open(times * rate, seconds)
     print(during.line(f"{times:g} x the capacity"), flush=True)
     again, after = await service.closed(seconds)

@@ -204,7 +204,8 @@ class Turns:
             return
         greediest = max(self._waiting, key=lambda name: len(self._waiting[name]), default=client)
         others, own = self._waiting.get(greediest, ()), self._waiting.get(client, ())
-        if len(others) <= len(own) + 1:
+        # Not for a small difference: a refusal is to be said at once, and the other one has waited.
+        if len(others) <= 2 * len(own) + 1:
             raise Busy
         self._refuse(greediest, self._waiting[greediest][-1])
 

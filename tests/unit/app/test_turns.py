@@ -134,6 +134,19 @@ def test_a_full_house_refuses_the_client_with_the_most_requests():
         assert not any(request.refused for request in others)
 
 
+def test_a_client_with_somewhat_more_requests_keeps_those_that_wait():
+    turns = Turns(16)
+    with ended([Request(turns, "b") for _ in range(9)]) as requests:
+        reach(turns, RUNNING_ALONE, 7)
+        requests += [Request(turns, "a") for _ in range(5)]
+        reach(turns, RUNNING, 11)
+        with pytest.raises(Busy), turns.turn("a"):
+            pass
+        assert not any(one.refused for one in requests)
+        requests.append(Request(turns, "c"))
+        wait_until(lambda: sum(one.refused for one in requests[:9]) == 1)
+
+
 def test_requests_are_refused_if_no_client_has_more_than_others():
     turns = Turns(8)
     with ended([Request(turns, client) for client in "abcdefg"]):
