@@ -51,6 +51,29 @@ def test_a_model_that_cannot_be_served_ends_the_start_with_one_line(model, fault
     assert "Traceback" not in done.stderr
 
 
+def test_a_request_leaves_nothing_in_its_thread(model):
+    """Small objects of each of hundreds of threads made a worker grow for hours."""
+    code = (
+        "from contextvars import copy_context; from tox_com_det.wsgi import application as a; "
+        "client, before = a.test_client(), set(copy_context()); "
+        "body = {'texts': ['hello', 'there']}; "
+        "client.post('/predict', json=body); client.post('/v1/predict', json=body); "
+        "client.get('/livez'); print(set(copy_context()) - before)"
+    )
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", code],
+        env={
+            "PATH": os.environ["PATH"],
+            "TOX_COM_DET_MODEL": str(model),
+            "TOX_COM_DET_MONGODB_URI": "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
 def test_the_app_imports_nothing_of_the_laptop(model):
     code = CODE + "; import sys; print({'h5py', 'onnx', 'controller', 'toxctl'} & set(sys.modules))"
     done = subprocess.run(  # noqa: S603 - this interpreter
