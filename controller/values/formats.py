@@ -159,6 +159,15 @@ MONGODB_URI = Format(
     "percent-encoded ({{ vault_name | urlencode | replace('/', '%2F') }})",
     _is_mongodb_uri,
 )
+REPLICA_SET = matching(
+    r"[A-Za-z][A-Za-z0-9_-]{0,63}",
+    "a name of letters, digits, _ and -, such as toxic",
+)
+# Characters of Base64, which mongod reads without its blanks.
+REPLICA_SET_KEY = matching(
+    r"(?:[A-Za-z0-9+/=][ \r\n]*){32,1024}",
+    "a key of 32 to 1024 characters of Base64, as `openssl rand -base64 756` makes it",
+)
 # Names of a certificate: no wildcard, which the challenge over HTTP cannot prove.
 HOST = Format(
     "a host name or an IP address, such as toxic.example.org or 203.0.113.7",

@@ -79,13 +79,16 @@ def numbers(version: str) -> tuple[int, ...]:
     return int(found.group(1)), int(found.group(2))
 
 
-def raise_version(admin: Any, version: str, check_mode: bool) -> dict[str, Any]:
+def raise_version(
+    admin: Any, version: str, check_mode: bool, primary: Any = None
+) -> dict[str, Any]:
     """Raise the version of the data to the running series.
 
     Args:
         admin: database `admin` of a connected client.
         version: the series that has to be running, such as "7.0".
         check_mode: whether to change nothing.
+        primary: the same of the primary, which alone can raise it; None: `admin` can.
 
     Raises:
         Refused: another series is running, or the data is of a later one.
@@ -102,7 +105,7 @@ def raise_version(admin: Any, version: str, check_mode: bool) -> dict[str, Any]:
         command: dict[str, Any] = {"setFeatureCompatibilityVersion": version}
         if numbers(version) >= CONFIRMED_FROM:
             command["confirm"] = True
-        admin.command(command)
+        (admin if primary is None else primary).command(command)
     return {"changed": changed, "before": before, "running": running}
 
 
@@ -129,8 +132,18 @@ def main() -> None:
     if given["user"]:
         options |= {"username": given["user"], "password": given["password"]}
     try:
-        with pymongo.MongoClient("127.0.0.1", given["port"], **options) as client:
-            answer = raise_version(client.admin, given["version"], module.check_mode)
+        # Of a replica set, this member is asked, and its primary takes the command.
+        with (
+            pymongo.MongoClient(
+                "127.0.0.1", given["port"], directConnection=True, **options
+            ) as client,
+            pymongo.MongoClient(
+                "127.0.0.1", given["port"], directConnection=False, **options
+            ) as any_member,
+        ):
+            answer = raise_version(
+                client.admin, given["version"], module.check_mode, any_member.admin
+            )
     except (Refused, pymongo.errors.PyMongoError) as error:
         module.fail_json(msg=str(error).split(", full error", maxsplit=1)[0])
     module.exit_json(**answer)

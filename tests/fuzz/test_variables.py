@@ -19,6 +19,7 @@ ENDS = set("\n\r\0;`")
 # Texts that a program gets as they are, not as words of a file.
 FREE = {
     "mongodb_access_users",
+    "mongodb_replica_set_key",
     "mongodb_tls_certificate_key",
     "mongodb_tls_ca",
     "sudo_user_authorized_keys",

@@ -24,7 +24,8 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from tox_com_det.perspective.settings import PerspectiveSettings, PerspectiveSettingsError
 from tox_com_det.settings import SettingsError, mongodb_uri
 from tox_com_det.store import collections, mongodump
-from tox_com_det.store.database_tools import find_program
+from tox_com_det.store.concerns import MAJORITY, SECONDARY_PREFERRED
+from tox_com_det.store.database_tools import find_program, in_replica_set
 from tox_com_det.store.digest import Digest
 from tox_com_det.store.disk_space import DiskSpace, check_room, local_storage
 from tox_com_det.store.documents import MARKER_COLLECTION
@@ -62,16 +63,19 @@ def dump(client: Client, uri: str, directory: Path, tool: str) -> Found:
     program = find_program("mongodump", tool)
     found: Found = {}
     for name in DATABASES:
-        for collection in _dumped(client[name]):
+        database = client.get_database(name, read_preference=SECONDARY_PREFERRED)
+        for collection in _dumped(database):
             path = directory / name / f"{collection}.bson"
             path.parent.mkdir(exist_ok=True)
             if program is None:
                 check_room(directory)
-                _write(client[name], collection, path)
+                _write(database, collection, path)
             else:
-                check_room(directory, _size(client[name], collection))
+                check_room(directory, _size(database, collection))
                 mongodump.run(program, uri, directory, name, collection)
             found[f"{name}.{collection}"] = _digest_of(path).content()
+    if in_replica_set(uri):
+        _require_counts(client, found)
     return found
 
 
@@ -118,9 +122,10 @@ def add_suggestions(client: Client, directory: Path, days: int) -> int:
         pass  # all of it can be read, before anything is changed
     suggestions.prepare(client, days)
     added = 0
+    collection = suggestions.collection_of(client).with_options(write_concern=MAJORITY)
     for batch in _batches(path):
         try:
-            result = suggestions.collection_of(client).insert_many(batch, ordered=False)
+            result = collection.insert_many(batch, ordered=False)
             added += len(result.inserted_ids)
         except BulkWriteError as error:
             if any(one["code"] != _DUPLICATE for one in error.details["writeErrors"]):
@@ -135,6 +140,21 @@ def _dumped(database: Documents) -> list[str]:
         marked = {marker["_id"] for marker in database[MARKER_COLLECTION].find({}, {"_id": 1})}
         names &= {*marked, MARKER_COLLECTION}
     return sorted(names)
+
+
+def _require_counts(client: Client, found: Found) -> None:
+    """Compare with the markers: a secondary may be behind the one that was asked for them.
+
+    Raises RestoreError: a collection has another number of words than its marker says.
+    """
+    for marker in client[collections.DATABASE][MARKER_COLLECTION].find():
+        name = f"{collections.DATABASE}.{marker['_id']}"
+        if name in found and "count" in marker and found[name]["count"] != marker["count"]:
+            raise RestoreError(
+                f"the dump of {name} has {found[name]['count']} words where {marker['count']}"
+                " were restored: make the backup again; if that does not help, run"
+                " `fab restore-embeddings`"
+            )
 
 
 def _documents(database: Documents, collection: str) -> Iterator[bytes]:

@@ -32,6 +32,11 @@ def find_program(name: str, tool: str) -> str | None:
     return program
 
 
+def in_replica_set(uri: str) -> bool:
+    """Whether the address is that of a replica set."""
+    return "replicaset" in parse_uri(uri)["options"]
+
+
 @contextmanager
 def connection_option(uri: str) -> Iterator[str]:
     """The option that names the database; a password goes into a file of mode 0600.

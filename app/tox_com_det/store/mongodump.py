@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tox_com_det.store.database_tools import connection_option
+from tox_com_det.store.database_tools import connection_option, in_replica_set
 from tox_com_det.store.errors import RestoreError
 
 
@@ -15,11 +15,14 @@ def run(program: str, uri: str, directory: Path, database: str, collection: str)
     Raises:
         RestoreError: it failed; its own last line, which names no password.
     """
+    # The primary is left to the service.
+    members = ["--readPreference=secondaryPreferred"] if in_replica_set(uri) else []
     with connection_option(uri) as connection:
         done = subprocess.run(  # noqa: S603 (built here, no shell)
             [
                 program,
                 connection,
+                *members,
                 f"--db={database}",
                 f"--collection={collection}",
                 "--numParallelCollections=1",

@@ -19,6 +19,8 @@ def command(program: str, directory: Path, embedding: Embedding, connection: str
         f"--nsInclude={embedding.database}.{embedding.collection}",
         "--drop",
         "--stopOnError",
+        # In a replica set, what is restored must survive the loss of a member.
+        '--writeConcern={"w": "majority", "j": true}',
         "--numParallelCollections=1",
         "--numInsertionWorkersPerCollection=1",
         str(directory),

@@ -7,10 +7,11 @@ from itertools import islice
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient, WriteConcern
+from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from tox_com_det.model.manifest import Embedding
+from tox_com_det.store.concerns import JOURNALED, MAJORITY
 from tox_com_det.store.disk_space import DiskSpace
 from tox_com_det.store.documents import MARKER_COLLECTION, marker_of, parse_row
 from tox_com_det.store.dump import Dump, DumpError, EmbeddingCheck, read_documents, read_row
@@ -21,7 +22,6 @@ from tox_com_det.store.progress import Progress, Say
 BATCH_BYTES = 2 * 1024 * 1024
 BATCH_DOCUMENTS = 1000
 _READ_BATCH = 1000
-_JOURNALED = WriteConcern(w=1, j=True)
 
 Client = MongoClient[dict[str, Any]]
 
@@ -53,7 +53,7 @@ def insert(client: Client, dump: Dump, embedding: Embedding, say: Say, space: Di
         PyMongoError: the database failed.
     """
     collection = client[embedding.database].get_collection(
-        embedding.collection, write_concern=WriteConcern(w=1)
+        embedding.collection, write_concern=MAJORITY
     )
     progress = Progress(say, "restoring", embedding.count)
     count = size = pending = 0
@@ -112,10 +112,10 @@ def mark(client: Client, embedding: Embedding, witness: str) -> None:
     marker = {**marker_of(embedding, witness), "restored_at": datetime.now(UTC)}
     database = client[embedding.database]
     try:
-        _write_marker(database.get_collection(MARKER_COLLECTION, write_concern=_JOURNALED), marker)
+        _write_marker(database.get_collection(MARKER_COLLECTION, write_concern=JOURNALED), marker)
     except OperationFailure:
         # A server without a journal refuses j; the documents were verified all the same.
-        _write_marker(database[MARKER_COLLECTION], marker)
+        _write_marker(database.get_collection(MARKER_COLLECTION, write_concern=MAJORITY), marker)
 
 
 def _write_marker(collection: Any, marker: dict[str, Any]) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import bson
-from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
 
 from tox_com_det.settings import Settings
+from tox_com_det.store.concerns import JOURNALED, MAJORITY
 from tox_com_det.store.connection import Connection
 from tox_com_det.store.errors import DatabaseUnavailable
 from tox_com_det.suggestions.collection import (
@@ -31,7 +31,6 @@ MB = 1_000_000
 _MEASURE_SECONDS = 60.0
 _MEASURE_SECONDS_WHILE_FULL = 5.0
 _LOG_SECONDS = 60.0
-_JOURNALED = WriteConcern(w=1, j=True)
 _UNKNOWN_WRITE_CONCERN = (2, 79)
 # What `toxctl status` looks for in the warnings of /readyz.
 _NAME = "suggestions"
@@ -168,9 +167,9 @@ def _insert(client: Client, documents: Sequence[Document]) -> None:
     collection = collection_of(client)
     # Copies: the driver adds an _id, and a second attempt needs another one.
     try:
-        collection.with_options(write_concern=_JOURNALED).insert_many([*map(dict, documents)])
+        collection.with_options(write_concern=JOURNALED).insert_many([*map(dict, documents)])
     except OperationFailure as error:
         if error.code not in _UNKNOWN_WRITE_CONCERN:
             raise
         # A server without a journal refuses j before it writes.
-        collection.insert_many([*map(dict, documents)])
+        collection.with_options(write_concern=MAJORITY).insert_many([*map(dict, documents)])

@@ -25,7 +25,7 @@ def free_port() -> int:
 class DatabaseServer:
     """One server process with its own storage; can be stopped and started again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, standalone: bool = True) -> None:
         beside_python = Path(sys.prefix, "bin", PROGRAM)
         # Started by this interpreter: the path in a script's first line must not contain a blank.
         found = [sys.executable, str(beside_python)] if beside_python.exists() else []
@@ -38,6 +38,7 @@ class DatabaseServer:
             )
         self._program = found
         self._directory = directory
+        self._topology = ["--standalone"] if standalone else []
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.uri = f"mongodb://127.0.0.1:{self.port}"
@@ -50,7 +51,7 @@ class DatabaseServer:
                 "--host=127.0.0.1",
                 f"--port={self.port}",
                 f"--storage-path={self._directory}",
-                "--standalone",
+                *self._topology,
                 "--cache-size=64M",
                 "--log-file-max=8MB",
                 "--oplog-max-entries=1000",

@@ -296,6 +296,7 @@ def test_mongorestore_is_used_where_it_is_installed(
         f"--nsInclude={bundle.database}.{bundle.collection}",
         "--drop",
         "--stopOnError",
+        '--writeConcern={"w": "majority", "j": true}',
         "--numParallelCollections=1",
         "--numInsertionWorkersPerCollection=1",
         str(model / "dump"),

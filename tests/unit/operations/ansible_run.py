@@ -49,6 +49,7 @@ def run_tasks(
             "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
             "ANSIBLE_ACTION_PLUGINS": str(PROJECT / "plugins/action"),
             "ANSIBLE_LIBRARY": str(PROJECT / "plugins/modules"),
+            "ANSIBLE_MODULE_UTILS": str(PROJECT / "plugins/module_utils"),
             "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_PYTHON_INTERPRETER": shlex.quote(sys.executable),

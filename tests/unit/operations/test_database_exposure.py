@@ -34,6 +34,7 @@ ADMIN = {
     "password": "the admin's own",
     "roles": [{"role": "root", "db": "admin"}],
 }
+USER_ADMIN = {**ADMIN, "roles": [{"role": "userAdminAnyDatabase", "db": "admin"}]}
 APP = {
     "name": "tox_com_det",
     "password": "p@ss word/ of the app",
@@ -92,6 +93,10 @@ def test_a_complete_configuration_passes(tmp_path: Path):
         ({"mongodb_remote_bind_ip": "0.0.0.0"}, "is not a single address"),
         ({"mongodb_remote_bind_ip": ""}, "is not a single address"),
         ({"mongodb_access_users": []}, "has no administrator"),
+        (
+            {"mongodb_replica_set": "toxic", "mongodb_access_users": [USER_ADMIN, APP]},
+            "has no user with role root in admin, who changes the members of the replica set",
+        ),
         ({"mongodb_access_users": [APP]}, "has no administrator"),
         ({"mongodb_access_users": [{**ADMIN, "password": "short"}]}, "shorter than 12"),
         ({"flask_app_mongodb_uri": "mongodb://127.0.0.1:27017"}, "has no user and password"),
@@ -149,7 +154,8 @@ def manage(
     variables = {
         "mongodb_access_users": users,
         "mongodb_port": server.port,
-        "__mongodb_access_python": shlex.quote(sys.executable),
+        "__layout_driver_of_app": True,
+        "__layout_driver_python": shlex.quote(sys.executable),
         **more,
     }
     code, changed, output = run_tasks(directory, "mongodb_access", "users.yml", variables)

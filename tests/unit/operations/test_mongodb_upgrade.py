@@ -69,7 +69,7 @@ def test_packages_are_replaced_only_for_another_series(installed: str, prepared:
 
 def test_the_data_is_raised_and_mongod_stopped_before_the_packages_change():
     upgrade = [one.name for one in MONGODB.tasks if one.file.name == "upgrade.yml"]
-    assert [name.split()[0] for name in upgrade] == ["Check", "Raise", "Stop"]
+    assert [name.split()[0] for name in upgrade] == ["Check", "Raise", "Hand", "Stop"]
     order = [one.name for one in MONGODB.tasks if one.file.name == "mongodb_org.yml"]
     assert order.index("Prepare the upgrade to another series") < order.index(
         "Install MongoDB packages"

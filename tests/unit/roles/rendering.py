@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible.template import generate_ansible_template_vars
 from cross_checks.lookup import per_system
@@ -102,6 +103,25 @@ CLUSTER = {
         "app2.example.org": {"cluster_address": "2001:db8::12"},
         "lb1": {"cluster_address": "192.0.2.13"},
     },
+}
+REPLICA_SET: dict[str, Any] = {
+    "groups": {
+        "tox_com_det": ["app1", "db1", "db2", "db3"],
+        "app": ["app1"],
+        "database": ["db1", "db2", "db3", "of-another-product"],
+    },
+    "hostvars": {
+        "app1": {"cluster_address": "192.0.2.11"},
+        "db1": {"cluster_address": "192.0.2.13"},
+        "db2": {"cluster_address": "2001:db8::14"},
+        "db3": {"cluster_address": "192.0.2.15"},
+    },
+    "group_names": ["database", "tox_com_det"],
+    "cluster_address": "192.0.2.13",
+    "mongodb_remote_access": True,
+    "mongodb_remote_bind_ip": "192.0.2.13",
+    "mongodb_replica_set": "toxic",
+    "mongodb_replica_set_key": "A" * 40,
 }
 VARIANTS = [
     Variant("defaults"),
@@ -214,6 +234,7 @@ VARIANTS = [
             "tls_names": ["toxic.example.org"],
         },
     ),
+    Variant("replica_set", REPLICA_SET, systems=("debian12", "debian13", "arch")),
     Variant("bare_lists", {"firewalld_services": [], "base_packages": []}),
 ]
 
