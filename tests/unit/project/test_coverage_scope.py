@@ -1,4 +1,4 @@
-"""Coverage pauses during tests that are not measured, also in what they start: tests/conftest.py."""
+"""Coverage pauses during tests that are not measured, and in what they start: tests/conftest.py."""
 
 from __future__ import annotations
 
