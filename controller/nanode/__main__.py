@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from controller.deploy.build_lock import build_lock
 from controller.nanode import NanodeError, NoContainerError, registry
 from controller.nanode.arch import ARCH
 from controller.nanode.centos7 import CENTOS7
@@ -98,6 +99,13 @@ def _run(options: argparse.Namespace) -> None:
         print(f"http://{LOOPBACK}:{recorded(files.state).http_port}")
         return
     system = _system(options)
+    # `make test` starts several at once: one of them installs the engine, builds the image, and one
+    # after the other takes a free port.
+    with build_lock(CHECKOUT / ".nanode/host"):
+        _run_alone(options, files, system)
+
+
+def _run_alone(options: argparse.Namespace, files: Files, system: str) -> None:
     host = inspect_host()
     engine = find_engine(host, os.environ.get("NANODE_ENGINE"))
     if options.command == "check":

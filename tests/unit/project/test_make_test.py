@@ -262,43 +262,53 @@ esac""",
     assert "== Summary" in end[60:63]
 
 
-def test_the_second_lane_runs_scenarios_after_the_unit_tests(checkout):
-    checkout.fake(
-        "scripts/test-upgrade",
-        f'cd "{checkout.root}"\necho upgrade >>ran-upgrade; touch upgraded',
-    )
+def test_two_scenarios_run_beside_lint_and_a_lane_that_is_free_takes_the_next(checkout):
+    for name in ("faults", "upgrade"):
+        ready = "" if name == "faults" else "[ -e unit-tested ] || exit 1; "
+        checkout.fake(
+            f"scripts/test-{name}",
+            f'cd "{checkout.root}"\necho {name} >>ran-scenarios\n{ready}touch {name}\n'
+            "until [ -e upgrade ]; do sleep 0.05; done",
+        )
     checkout.fake(
         "bin/make",
         f"""cd "{checkout.root}"
 case " $* " in
-*" test-unit "*) [ ! -e upgraded ] ;;
-*" test-m"*) until [ -e upgraded ]; do sleep 0.05; done ;;
+*" lint "*) until [ -e default ] && [ -e faults ]; do sleep 0.05; done ;;
+*" test-unit "*) touch unit-tested ;;
+*) echo default >>ran-scenarios; touch default; until [ -e upgrade ]; do sleep 0.05; done ;;
 esac""",
     )
-    done = checkout.run(SCENARIOS="default upgrade")
+    done = checkout.run(SCENARIOS="default faults upgrade")
     assert done.returncode == 0, done.stdout
-    assert summary(done)[-1] == "4 passed, 0 failed, 0 skipped"
-    assert (checkout.root / "ran-upgrade").read_text() == "upgrade\n"
+    assert summary(done)[-1] == "5 passed, 0 failed, 0 skipped"
+    ran = (checkout.root / "ran-scenarios").read_text().split()
+    assert sorted(ran) == ["default", "faults", "upgrade"]
 
 
-def test_an_interruption_ends_lint_and_unit_tests_too(checkout):
+def test_an_interruption_ends_what_runs_in_the_other_lanes_too(checkout):
+    waiting = f"""cd "{checkout.root}"
+trap 'touch ended-$part; exit 1' TERM; touch begun-$part; while :; do sleep 0.05; done"""
+    checkout.fake("scripts/test-faults", f"part=faults\n{waiting}")
     checkout.fake(
         "bin/make",
         f"""cd "{checkout.root}"
 case " $* " in
-*" lint "*) trap 'touch ended; exit 1' TERM; touch begun; while :; do sleep 0.05; done ;;
-*) until [ -e begun ]; do sleep 0.05; done; kill -TERM "$(cat pid)" ;;
+*" lint "*) part=lint
+{waiting} ;;
+*) until [ -e begun-lint ] && [ -e begun-faults ]; do sleep 0.05; done; kill -TERM "$(cat pid)" ;;
 esac""",
     )
     script = checkout.root / "scripts/test"
     script.write_text(
         script.read_text().replace("set -u\n", f'set -u\necho $$ >"{checkout.root}/pid"\n', 1)
     )
-    assert checkout.run().returncode == 130
+    assert checkout.run(SCENARIOS="default faults").returncode == 130
+    ended = [checkout.root / "ended-lint", checkout.root / "ended-faults"]
     until = time.monotonic() + 300
-    while not (checkout.root / "ended").exists() and time.monotonic() < until:
+    while not all(path.exists() for path in ended) and time.monotonic() < until:
         time.sleep(0.05)
-    assert (checkout.root / "ended").exists()
+    assert [path.name for path in ended if not path.exists()] == []
 
 
 def test_by_default_the_scenarios_and_the_faults_run(checkout):

@@ -8,6 +8,8 @@ import os
 import shlex
 import socket
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -197,3 +199,27 @@ def test_the_system_of_the_environment_has_to_exist(monkeypatch, capsys):
         "NANODE_SYSTEM=debian11: use one of debian12, debian13, centos7, el9, arch"
         in capsys.readouterr().err
     )
+
+
+def test_one_process_at_a_time_prepares_this_host(monkeypatch, tmp_path):
+    """`make test` starts several: the engine is installed, the image built, a port taken by one."""
+    inside: list[str] = []
+    most: list[int] = []
+
+    def find_engine(facts: Host, wanted: str | None) -> Engine:
+        inside.append("one")
+        # Long enough for the others to come in.
+        time.sleep(0.2)
+        most.append(len(inside))
+        inside.pop()
+        return Engine("podman")
+
+    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
+    monkeypatch.setattr(__main__, "find_engine", find_engine)
+    threads = [threading.Thread(target=__main__.main, args=(["check"],)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+    assert most == [1, 1, 1]
