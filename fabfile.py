@@ -164,6 +164,8 @@ def unlock() -> Action:
 
 
 @server_task(
+    None,
+    Reach(tls=True),
     force="ask for a new one although the old one is not due; authorities limit how often",
     new_account="ask for a new one with a new account, if the authority refuses the old one",
     verbose="print certbot's output if there is no new one",

@@ -31,8 +31,15 @@ class Balancer:
 
     def hosts(self) -> list[dict[str, Any]]:
         """Return the app hosts as the balancer sees them: `name`, `status`, `check`, `serves`."""
-        call = ToxctlCall(self.remote, self.say, "balancer", "status")
-        return list(call.result()["hosts"])
+        return list(self.toxctl("balancer", "status").result()["hosts"])
+
+    def certificate(self) -> dict[str, Any]:
+        """Return what it serves over TLS; ToxctlError, kind `config`, for plain HTTP."""
+        return self.toxctl("certificate", "status").result()
+
+    def toxctl(self, *arguments: str) -> ToxctlCall:
+        """Start a verb of toxctl."""
+        return ToxctlCall(self.remote, self.say, *arguments)
 
     @contextmanager
     def without(self, host: str) -> Iterator[None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from controller.deploy.attempt import Interrupted
 from controller.deploy.balancer import Balancer
+from controller.deploy.connection import connect
 from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.inventory import Host, read_hosts
 from controller.deploy.roll import Undo, balancers_of, roll
@@ -17,9 +19,9 @@ __all__ = ["EACH", "Action", "Reach", "run_on_hosts"]
 
 
 class Action(Protocol):
-    """What a task does on one server."""
+    """What a task does on one server; with `Reach.tls` on one balancer as well."""
 
-    def __call__(self, server: Server, *, dry_run: bool) -> object: ...
+    def __call__(self, server: Any, *, dry_run: bool) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class Reach:
             to its previous release.
         once: it is about the database that all share: one app host is enough.
         balancer: what is shown of each balancer at the end.
+        tls: it is about the certificate: for the balancers of a cluster, where TLS ends.
     """
 
     undo: Undo | None = None
     once: bool = False
     balancer: Callable[[Balancer], object] | None = None
+    tls: bool = False
 
 
 EACH = Reach()
@@ -64,6 +68,9 @@ def run_on_hosts(
     Raises DeployError: of several servers it names those that are done, failed and not begun.
     """
     hosts = hosts_for(reach, inventory, limit)
+    if "balancer" in hosts[0].parts and reach.tls:
+        on_each_server(action, hosts, dry_run, opened_balancer)
+        return
     if reach.undo and hosts[0].in_cluster and not dry_run:
         roll(hosts, inventory, action, task, reach.undo if all_or_none else None)
         return
@@ -79,9 +86,17 @@ def run_on_hosts(
 def hosts_for(reach: Reach, inventory: str | None, limit: str | None) -> list[Host]:
     """Return the hosts that a task is for; DeployError if there is none."""
     found = read_hosts(inventory, limit)
+    names = ", ".join(host.name for host in found)
+    if reach.tls and found[0].balancers:
+        balancers = [host for host in found if "balancer" in host.parts]
+        if not balancers:
+            raise DeployError(
+                f"{names}: not in group balancer of the inventory, where TLS ends: rerun the "
+                "command with --limit balancer"
+            )
+        return balancers
     hosts = [host for host in found if "app" in host.parts]
     if not hosts:
-        names = ", ".join(host.name for host in found)
         raise DeployError(
             f"{names}: not in group app of the inventory, where the service runs: rerun the "
             "command with --limit app"
@@ -89,15 +104,29 @@ def hosts_for(reach: Reach, inventory: str | None, limit: str | None) -> list[Ho
     return hosts[:1] if reach.once and hosts[0].in_cluster else hosts
 
 
-def on_each_server(action: Action, hosts: Sequence[Host], dry_run: bool) -> None:
+@contextmanager
+def opened_balancer(host: Host) -> Iterator[Balancer]:
+    """Open a connection to a balancer, and close it again."""
+    with connect(host) as remote:
+        yield Balancer(remote)
+
+
+def on_each_server(
+    action: Action,
+    hosts: Sequence[Host],
+    dry_run: bool,
+    open_one: Callable[[Host], AbstractContextManager[Server | Balancer]] | None = None,
+) -> None:
     """Do it on one server after the other; a DeferredError is raised after the last of them.
+
+    `open_one`: opens what the action is given, by default a `Server`.
 
     Raises DeployError: of several servers it names those that are done, failed and not begun.
     """
     failed: dict[str, str] = {}
     for number, host in enumerate(hosts):
         try:
-            with opened(host) as server:
+            with (open_one or opened)(host) as server:
                 action(server, dry_run=dry_run)
         except DeferredError as error:
             failed[host.name] = str(error)

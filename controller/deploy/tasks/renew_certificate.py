@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controller.deploy import commands
+from controller.deploy.balancer import Balancer
 from controller.deploy.dry_run import would_ask
 from controller.deploy.errors import DeployError
 from controller.deploy.remote_toxctl import ToxctlError
@@ -13,7 +14,7 @@ __all__ = ["renew_certificate"]
 
 
 def renew_certificate(
-    server: Server,
+    server: Server | Balancer,
     force: bool = False,
     new_account: bool = False,
     verbose: bool = False,
@@ -23,7 +24,7 @@ def renew_certificate(
     """Renew the certificate and print what is served; return whether it is another one now.
 
     Args:
-        server: the server.
+        server: the server, or a balancer.
         force: also if it is not due.
         new_account: register again at the ACME server first.
         verbose: print what certbot printed, if there is no new one.

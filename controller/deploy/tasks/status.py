@@ -67,6 +67,16 @@ def balancer_status(balancer: Balancer) -> None:
     """Print the app hosts of a cluster as a balancer sees them."""
     balancer.say("app hosts:")
     print(table([balancer_row(host) for host in balancer.hosts()]))
+    try:
+        certificate = balancer.certificate()
+    except ToxctlError as error:
+        if error.kind != "config":
+            raise
+        balancer.say(f"certificate: none, {error}")
+        return
+    balancer.say(certificate_line(certificate))
+    if certificate["problem"]:
+        balancer.say(f"warning: {certificate['problem']}")
 
 
 def balancer_row(host: Mapping[str, Any]) -> list[str]:

@@ -21,11 +21,16 @@ from controller.deploy.inventory import Host, read_hosts
 from controller.deploy.reach import Reach, run_on_hosts
 from controller.deploy.remote import ConnectionLost, Done
 from controller.deploy.server import Server
+from controller.deploy.tasks.renew_certificate import renew_certificate
 from controller.deploy.tasks.rollback import rollback
 from controller.deploy.tasks.status import balancer_status
 
 NEW = "/srv/tox_com_det/models/new"
 NAMES = ("app1", "app2", "app3")
+CERTIFICATE = {
+    "name": "0123456789ab", "source": "acme", "names": ["api.example.org"], "left": 0.38,
+    "not_after": "2026-12-30T00:00:00Z", "problem": None,
+}  # fmt: skip
 BACK = {"name": "", "status": "UP", "check": "L7OK/200", "sessions": 0, "serves": True}
 
 
@@ -66,7 +71,11 @@ class BalancerRemote:
         self.host = Host("lb1", "192.0.2.1", 22, "deploy")
 
     def start(self, arguments: Sequence[str]) -> LocalProcess:
-        assert list(arguments[:3]) == [TOXCTL, "--json", "balancer"]
+        assert list(arguments[:2]) == [TOXCTL, "--json"]
+        if arguments[2] == "certificate":
+            self.cluster.events.append(" ".join(arguments[3:]))
+            return LocalProcess(lambda _: self.cluster.certificate)
+        assert arguments[2] == "balancer"
         if arguments[3] == "hold-out":
             return HoldOut(self.cluster, arguments[4])
         states = {"app1": "UP", "app2": "DRAIN", "app3": "DOWN"}
@@ -85,6 +94,7 @@ class Cluster:
         alone: app hosts that the balancer does not take out.
         unhealthy: app hosts that fail the balancer's check afterwards.
         lost: the connection to the balancer is lost.
+        certificate: what the balancer's toxctl answers about it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -92,6 +102,7 @@ class Cluster:
         self.alone: set[str] = set()
         self.unhealthy: set[str] = set()
         self.lost = False
+        self.certificate = error("this server speaks plain HTTP: set tls_mode", "config")
         self.remotes = {}
         for name in NAMES:
             remote = LocalRemote(root / name)
@@ -135,6 +146,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
     monkeypatch.setattr(roll, "opened", opened)
     monkeypatch.setattr(roll, "connect", connect)
+    monkeypatch.setattr(reach, "connect", connect)
     monkeypatch.setattr(roll, "read_hosts", lambda _, limit: [Host(limit, "192.0.2.1", 22, "d")])
     return made
 
@@ -258,10 +270,45 @@ def test_the_balancers_view_is_shown(cluster, capsys):
     balancer_status(Balancer(BalancerRemote(cluster)))
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "lb1: app hosts:"
-    assert [line.split()[0] for line in out[1:]] == list(NAMES)
+    assert [line.split()[0] for line in out[1:4]] == list(NAMES)
     assert "gets requests" in out[1]
     assert "held out" in out[2]
     assert "gets none (DOWN)" in out[3]
+    assert out[4:] == ["lb1: certificate: none, this server speaks plain HTTP: set tls_mode"]
+
+
+def test_the_balancers_certificate_is_shown_with_what_is_wrong(cluster, capsys):
+    cluster.certificate = result({**CERTIFICATE, "problem": "it ends soon: run `fab x`"})
+    balancer_status(Balancer(BalancerRemote(cluster)))
+    assert capsys.readouterr().out.splitlines()[4:] == [
+        "lb1: certificate: acme, for api.example.org, until 2026-12-30 00:00 UTC, "
+        "38% of its life is left",
+        "lb1: warning: it ends soon: run `fab x`",
+    ]
+
+
+def test_the_certificate_of_a_cluster_is_renewed_on_its_balancers(cluster, monkeypatch, capsys):
+    cluster.certificate = result({**CERTIFICATE, "changed": True})
+    balancer = Host(
+        "lb1", "192.0.2.1", 22, "d", in_cluster=True, parts=("balancer",), balancers=("lb1",)
+    )
+    monkeypatch.setattr(reach, "read_hosts", lambda *_: [*cluster.hosts, balancer])
+    run_on_hosts(renew_certificate, "renew-certificate", Reach(tls=True), None, None, False, False)
+    assert cluster.events == ["renew"]
+    assert "lb1: served from the next connection on" in capsys.readouterr().out
+    run_on_hosts(renew_certificate, "renew-certificate", Reach(tls=True), None, None, True, False)
+    assert cluster.events == ["renew"]
+    assert "lb1: dry run of renew-certificate" in capsys.readouterr().out
+    monkeypatch.setattr(reach, "read_hosts", lambda *_: cluster.hosts[:1])
+    with pytest.raises(DeployError, match="where TLS ends: rerun the command with --limit bal"):
+        run_on_hosts(
+            renew_certificate, "renew-certificate", Reach(tls=True), None, "app1", False, False
+        )
+
+
+def test_the_certificate_of_hosts_without_a_balancer_is_renewed_on_each(seen):
+    run(seen, Reach(tls=True))
+    assert seen == list(NAMES)
 
 
 @pytest.fixture
