@@ -180,6 +180,27 @@ def test_without_an_app_host_the_answer_is_json_that_says_when_to_retry(start, a
     assert (error["status"], error["code"], bool(error["message"])) == (503, "unavailable", True)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1alpha1/comments:analyze?key=k",
+        "//v1alpha1/comments:analyze",
+        "/batch",
+        "/$discovery/rest",
+    ],
+)
+def test_on_the_addresses_of_the_perspective_api_errors_have_googles_form(start, apps, path: str):
+    balancer = start()
+    for one in apps:
+        one.close()
+    until(lambda: {one.status for one in balancer.runtime.hosts()} == {"DOWN"})
+    status, headers, body = balancer.request("POST", path)
+    error = json.loads(body)["error"]
+    assert (status, error["code"], error["status"]) == (503, 503, "UNAVAILABLE")
+    assert headers["content-type"] == "application/json"
+    assert headers["retry-after"] == "5"
+
+
 def test_an_app_host_that_hangs_up_is_answered_in_json(start, apps):
     """And is not asked again, which might do the request twice."""
     balancer = start()

@@ -19,14 +19,14 @@ KEYWORDS = {
         "retry-on", "timeout",
     },
     "frontend": SHARED | {
-        "bind", "default_backend", "http-after-response", "stats", "use_backend",
+        "acl", "bind", "default_backend", "http-after-response", "stats", "use_backend",
     },
     "backend": SHARED | {"balance", "default-server", "http-check", "server"},
 }  # fmt: skip
 # Keywords whose second word tells what they set; the others without one occur once.
 REPEATED = {
-    "bind", "http-after-response", "http-check", "http-error", "http-request", "option", "server",
-    "stats", "timeout",
+    "acl", "bind", "http-after-response", "http-check", "http-error", "http-request", "option",
+    "server", "stats", "timeout",
 }  # fmt: skip
 
 
