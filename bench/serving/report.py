@@ -75,18 +75,17 @@ _NOTES = """## What is compared
 """
 _LEFT = """## What is left
 
-Found by hand on 2026-11-26, beside this run.
+Found by hand on 2026-11-26 and 27, beside this run.
 
 - After a run of the head the processor's caches hold nothing else: the steps beside it take 60 us
   in a loop of their own, and 200 us between two runs.
-- uWSGI hands requests to its 320 threads in turn. With four, which would be too few to wait in, an
-  empty route takes a quarter less, one text 0.1 ms less, and the worker 8 MB less.
 - Handing a request to the thread that runs the head takes 0.05 ms on a quiet machine, and saves
   100 MB.
-- In this run the metrics took 0.1 ms of each request: prometheus_client takes two locks for each
-  of 20 numbers. Since then they are counted many at a time (`metrics/later.py`), which is not
-  measured.
-- Of the worker's memory, PyMongo takes 16 MB, Flask 15 MB, and 20,000 cached words 13 MB.
+- Of the worker's memory, 45 MB are what it imports (Flask and Werkzeug 9, ONNX Runtime 8, PyMongo
+  7, numpy 7), 19 MB ONNX Runtime's library, 12 MB the 20,000 cached words, and 10 MB its 320
+  threads, which wait for turns (with 8 threads it takes 81 MB instead of 91).
+- Without glibc's caches of threads (`GLIBC_TUNABLES=glibc.malloc.tcache_count=0`) it takes 2 MB
+  less. Whether requests take longer then was not measured.
 """
 _ARTICLE = """\
 - **the article's stack**: Flask in gunicorn, one `find_one` per word without an index on the word,
