@@ -156,6 +156,13 @@ def hang(slot: str) -> str:
     return f"stopped {stopped}"
 
 
+def stop_activation(_: str) -> str:
+    """Stop the process that switches (SIGSTOP), so that the moment lasts until it is killed."""
+    pid = int(activation()["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    return f"stopped {pid}"
+
+
 def kill_worker(slot: str) -> str:
     """Kill the worker of a slot, a child of its main process."""
     pid = main_pid(unit(live() if slot == "live" else slot))
@@ -202,6 +209,7 @@ ACTIONS: dict[str, Callable[[str], str]] = {
     "kill-main": kill_main,
     "kill-worker": kill_worker,
     "hang": hang,
+    "stop-activation": stop_activation,
 }
 
 
