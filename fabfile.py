@@ -203,7 +203,7 @@ def check_model(
 
 @server_task(
     "status",
-    Reach(balancer=tasks.status.balancer_status),
+    Reach(balancer=tasks.status.balancer_status, asks=True),
     verify="compare the files of all releases with their recorded hashes; fail if one differs",
 )
 def status(verify: bool = False) -> Action:
@@ -211,7 +211,11 @@ def status(verify: bool = False) -> Action:
     return partial(tasks.status.status, verify=verify)
 
 
-@server_task(json="print one JSON object a server: its name, and what is wrong with what to type")
+@server_task(
+    None,
+    Reach(every=True, asks=True),
+    json="print one JSON object a server: its name, and what is wrong with what to type",
+)
 def doctor(json: bool = False) -> Action:
     """Say in one page what is wrong and what to type; exit code 1 if something is."""
     return partial(tasks.doctor.doctor, as_json=json)

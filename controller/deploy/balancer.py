@@ -15,31 +15,38 @@ from controller.deploy.remote import ConnectionLost, Process, Remote
 from controller.deploy.remote_toxctl import ToxctlCall, ToxctlError, no_answer, parse_line
 from controller.deploy.typed import completed
 
-__all__ = ["Balancer", "without"]
+__all__ = ["BALANCER_STATUS", "CERTIFICATE_STATUS", "Balancer", "Machine", "without"]
+
+BALANCER_STATUS = ("balancer", "status")
+CERTIFICATE_STATUS = ("certificate", "status")
 
 
-class Balancer:
-    """A balancer with an open connection."""
+class Machine:
+    """A host of a cluster with an open connection, whatever runs there."""
 
     def __init__(self, remote: Remote) -> None:
         self.remote = remote
         self.name = remote.host.name
 
     def say(self, line: str) -> None:
-        """Print a line with the balancer's name before it."""
+        """Print a line with the host's name before it."""
         print(f"{self.name}: {completed(line)}", flush=True)
-
-    def hosts(self) -> list[dict[str, Any]]:
-        """Return the app hosts as the balancer sees them: `name`, `status`, `check`, `serves`."""
-        return list(self.toxctl("balancer", "status").result()["hosts"])
-
-    def certificate(self) -> dict[str, Any]:
-        """Return what it serves over TLS; ToxctlError, kind `config`, for plain HTTP."""
-        return self.toxctl("certificate", "status").result()
 
     def toxctl(self, *arguments: str) -> ToxctlCall:
         """Start a verb of toxctl."""
         return ToxctlCall(self.remote, self.say, *arguments)
+
+
+class Balancer(Machine):
+    """A balancer with an open connection."""
+
+    def hosts(self) -> list[dict[str, Any]]:
+        """Return the app hosts as the balancer sees them: `name`, `status`, `check`, `serves`."""
+        return list(self.toxctl(*BALANCER_STATUS).result()["hosts"])
+
+    def certificate(self) -> dict[str, Any]:
+        """Return what it serves over TLS; ToxctlError, kind `config`, for plain HTTP."""
+        return self.toxctl(*CERTIFICATE_STATUS).result()
 
     @contextmanager
     def without(self, host: str) -> Iterator[None]:

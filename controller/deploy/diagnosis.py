@@ -1,4 +1,4 @@
-"""What is wrong with a server, and what to type: judges what `toxctl status --health` reports."""
+"""What is wrong with a host, and what to type: judges what toxctl reports of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.deploy.lifetimes import lifetime
 from controller.deploy.session import is_silent
 from controller.progress import megabytes
 
-__all__ = ["Finding", "diagnose", "out_of_support"]
+__all__ = ["Finding", "advised", "diagnose", "diagnose_machine", "out_of_support"]
 
 LEAST_SHARE = 20  # a file system is nearly full with less than a twentieth free
 LEAST_MEMORY = 64 << 20  # bytes
@@ -37,7 +37,7 @@ class Finding(NamedTuple):
 def diagnose(
     report: Report, now: float, today: date, firewall: Mapping[str, Sequence[str]]
 ) -> Iterator[Finding]:
-    """Yield what is wrong.
+    """Yield what is wrong with a server.
 
     Args:
         report: of `toxctl status --health`.
@@ -45,15 +45,29 @@ def diagnose(
         today: the day that versions are judged by.
         firewall: `services` and `ports` of the inventory.
     """
-    health = report["health"]
+    tls = report["config"].get("https_port")
     yield from _service(report)
     yield from _warnings(report)
+    yield from diagnose_machine(report, now, today, {**firewall, "tls": [str(tls)] if tls else []})
+
+
+def diagnose_machine(
+    report: Report, now: float, today: date, firewall: Mapping[str, Sequence[str]]
+) -> Iterator[Finding]:
+    """Yield what is wrong with a machine, whatever runs there.
+
+    Args:
+        report: of `toxctl health`, or of `toxctl status --health`.
+        now, today: as `diagnose` takes them.
+        firewall: `services` and `ports` of the inventory, and the port of `tls` if there is one.
+    """
+    health = report["health"]
     yield from _units(health)
     yield from _disks(health)
     yield from _memory(report, health)
     yield from _clock(health, now)
     yield from _reboot(health)
-    yield from _firewall(report, health, firewall)
+    yield from _firewall(health, firewall)
     yield from _versions(health, today)
 
 
@@ -81,10 +95,14 @@ def _service(report: Report) -> Iterator[Finding]:
 def _warnings(report: Report) -> Iterator[Finding]:
     """Yield what toxctl warns about: certificate, backup, releases, keys, logs, disk."""
     for warning in report.get("warnings", []):
-        what, _, do = str(warning).rpartition(": ")
-        if not what or "`" not in do:
-            what, do = str(warning), "`fab status`"
+        what, do = advised(str(warning), "`fab status`")
         yield Finding(_kind(what), what, do)
+
+
+def advised(line: str, otherwise: str) -> tuple[str, str]:
+    """Return what a line of toxctl says, and what it says to type."""
+    what, _, do = line.rpartition(": ")
+    return (what, do) if what and "`" in do else (line, otherwise)
 
 
 def _kind(what: str) -> str:
@@ -147,18 +165,16 @@ def _reboot(health: Report) -> Iterator[Finding]:
         yield Finding("reboot", f"updates need a reboot: {names}", do)
 
 
-def _firewall(
-    report: Report, health: Report, wanted: Mapping[str, Sequence[str]]
-) -> Iterator[Finding]:
+def _firewall(health: Report, wanted: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
     found = health["firewall"]
     if found is None:
         yield Finding("firewall", "firewalld does not answer, so no rule is certain", FIREWALL)
         return
-    tls = report["config"].get("https_port")
+    tls = next(iter(wanted["tls"]), None)
     ssh = {f"{port}/tcp" for port in health["ssh_ports"]}
     services, ports = set(wanted.get("services", [])), {*wanted.get("ports", []), *ssh}
     allowed = {*ports, f"{tls}/tcp"} if tls else ports
-    if tls and not (tls == 443 and "https" in services):
+    if tls and not (tls == "443" and "https" in services):
         ports = allowed
     missing = sorted(services - set(found["services"])) + sorted(ports - set(found["ports"]))
     more = sorted(set(found["services"]) - services) + sorted(set(found["ports"]) - allowed)

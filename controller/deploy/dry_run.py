@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from controller.deploy.balancer import Balancer
+from controller.deploy.balancer import Machine
 from controller.deploy.hooks import Hooks
 from controller.deploy.server import Server
 from controller.deploy.session import describe_holder
@@ -37,7 +37,7 @@ def would_run_hooks(server: Server, hooks: Hooks) -> None:
         server.say(f"hooks in {hooks.directory}: {', '.join(names)}")
 
 
-def would_ask(server: Server | Balancer, task: str, *questions: Sequence[str]) -> None:
+def would_ask(server: Server | Machine, task: str, *questions: Sequence[str]) -> None:
     """Print which commands a read-only task would run as root."""
     server.say(f"dry run of {task}: these commands would run")
     for words in questions:

@@ -45,8 +45,12 @@ ASKED = {
     # What the firewall lets in (role firewalld), for `fab doctor`.
     "firewall": "{'services': firewalld_services | default(['http', 'https']) "
     "| reject('in', ['http', 'https'] if 'app' in group_names "
-    f"and groups['balancer'] | default([]) | intersect(groups['{GROUP}']) else []) | list, "
-    "'ports': firewalld_extra_ports | default([])}",
+    f"and groups['balancer'] | default([]) | intersect(groups['{GROUP}']) "
+    "or group_names | intersect(['app', 'database', 'balancer']) == ['database'] else []) | list, "
+    "'ports': firewalld_extra_ports | default([]), "
+    # YAML reads off as false.
+    "'tls': [] if tls_mode | default('off') | string | lower in ['off', 'false'] "
+    "else [tls_listen_port | default(443) | string]}",
     # Groups of a cluster (docs/scaling.md); those of other hosts do not count.
     "parts": "group_names | intersect(['app', 'database', 'balancer']) | sort",
     "cluster": "(groups['app'] | default([]) + groups['database'] | default([]) "
@@ -68,9 +72,9 @@ class Host:
     `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
     `keys`: of ~/.ssh/config, where the inventory has no key file. `alias`: the name for ssh, where
     it is not the address. `proxy`: the command whose input and output are the connection.
-    `firewall`: the `services` and `ports` that the inventory opens. `parts`: of a cluster, the
-    groups `app`, `database`, `balancer` it is in; a host without a cluster is all but the last.
-    `balancers`: names of the cluster's balancers.
+    `firewall`: the `services`, `ports` and port of `tls` that the inventory opens. `parts`: of a
+    cluster, the groups `app`, `database`, `balancer` it is in; a host without a cluster is all but
+    the last. `balancers`: names of the cluster's balancers.
     """
 
     name: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from controller.deploy.attempt import Interrupted
-from controller.deploy.balancer import Balancer
+from controller.deploy.balancer import Balancer, Machine
 from controller.deploy.connection import connect
 from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.inventory import Host, read_hosts
@@ -19,7 +19,7 @@ __all__ = ["EACH", "Action", "Reach", "run_on_hosts"]
 
 
 class Action(Protocol):
-    """What a task does on one server; with `Reach.tls` on one balancer as well."""
+    """What a task does on one server; with `Reach.tls` or `every` on another host as well."""
 
     def __call__(self, server: Any, *, dry_run: bool) -> object: ...
 
@@ -34,12 +34,16 @@ class Reach:
         once: it is about the database that all share: one app host is enough.
         balancer: what is shown of each balancer at the end.
         tls: it is about the certificate: for the balancers of a cluster, where TLS ends.
+        every: it is for the hosts without the service as well.
+        asks: it changes nothing, so it goes on after a host that cannot be asked.
     """
 
     undo: Undo | None = None
     once: bool = False
     balancer: Callable[[Balancer], object] | None = None
     tls: bool = False
+    every: bool = False
+    asks: bool = False
 
 
 EACH = Reach()
@@ -68,14 +72,11 @@ def run_on_hosts(
     Raises DeployError: of several servers it names those that are done, failed and not begun.
     """
     hosts = hosts_for(reach, inventory, limit)
-    if "balancer" in hosts[0].parts and reach.tls:
-        on_each_server(action, hosts, dry_run, opened_balancer)
-        return
     if reach.undo and hosts[0].in_cluster and not dry_run:
         roll(hosts, inventory, action, task, reach.undo if all_or_none else None)
         return
     try:
-        on_each_server(action, hosts, dry_run)
+        on_each_server(action, hosts, dry_run, reach.asks)
     finally:
         if reach.balancer and not dry_run:
             with balancers_of(hosts, inventory) as balancers:
@@ -86,6 +87,8 @@ def run_on_hosts(
 def hosts_for(reach: Reach, inventory: str | None, limit: str | None) -> list[Host]:
     """Return the hosts that a task is for; DeployError if there is none."""
     found = read_hosts(inventory, limit)
+    if reach.every:
+        return found
     names = ", ".join(host.name for host in found)
     if reach.tls and found[0].balancers:
         balancers = [host for host in found if "balancer" in host.parts]
@@ -105,33 +108,39 @@ def hosts_for(reach: Reach, inventory: str | None, limit: str | None) -> list[Ho
 
 
 @contextmanager
-def opened_balancer(host: Host) -> Iterator[Balancer]:
-    """Open a connection to a balancer, and close it again."""
-    with connect(host) as remote:
-        yield Balancer(remote)
+def opened_host(host: Host) -> Iterator[Server | Machine]:
+    """Open a connection to a host, as what it is in the cluster, and close it again."""
+    if "app" in host.parts:
+        with opened(host) as server:
+            yield server
+    else:
+        with connect(host) as remote:
+            yield (Balancer if "balancer" in host.parts else Machine)(remote)
 
 
 def on_each_server(
     action: Action,
     hosts: Sequence[Host],
     dry_run: bool,
-    open_one: Callable[[Host], AbstractContextManager[Server | Balancer]] | None = None,
+    asks: bool = False,
 ) -> None:
     """Do it on one server after the other; a DeferredError is raised after the last of them.
 
-    `open_one`: opens what the action is given, by default a `Server`.
+    `asks`: so is any other.
 
     Raises DeployError: of several servers it names those that are done, failed and not begun.
     """
     failed: dict[str, str] = {}
     for number, host in enumerate(hosts):
         try:
-            with (open_one or opened)(host) as server:
+            with opened_host(host) as server:
                 action(server, dry_run=dry_run)
         except DeferredError as error:
             failed[host.name] = str(error)
         except DeployError as error:
             failed[host.name] = str(error)
+            if asks and not isinstance(error, Interrupted):
+                continue
             error.args = (stopped([host.name for host in hosts], number, failed),)
             raise
         except KeyboardInterrupt:

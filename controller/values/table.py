@@ -104,6 +104,7 @@ FORMATS: dict[str, Format] = {
     "firewalld_extra_ports": FIREWALL_PORT,
     "flask_app_wheel_target": WHEEL_TARGET,
     "flask_app_mongodb_uri": MONGODB_URI,
+    "flask_app_mongodb_ca": optional(PEM),
     "flask_app_public_url": optional(WEB_ADDRESS),
     # The limits of app/tox_com_det/settings.py.
     "flask_app_processes": whole(0, 64),

@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from toxctl import backup_verbs, balancer_verbs, config, events
+from toxctl import backup_verbs, balancer_verbs, config, events, health_verb
 from toxctl.errors import Interrupted, ToxctlError
 from toxctl.verbs import CERTIFICATE, VERBS, certificate_verb
 from toxctl.version import __version__
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_certificate(add)
     backup_verbs.add_options(add)
     balancer_verbs.add_options(add)
+    health_verb.add_options(add)
     return top
 
 
@@ -187,6 +188,8 @@ def main(arguments: list[str] | None = None) -> int:
             value, text = certificate_verb(options)
         elif options.verb == balancer_verbs.BALANCER:
             value, text = balancer_verbs.balancer_verb(options)
+        elif options.verb == health_verb.HEALTH:
+            value, text = health_verb.health_verb()
         else:
             value, text = VERBS[options.verb](config.load(options.config), options)
     except ToxctlError as error:

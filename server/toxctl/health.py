@@ -1,4 +1,4 @@
-"""What `toxctl status --health` adds for `fab doctor`: facts of the machine, not of the service.
+"""Facts of the machine for `fab doctor`: `toxctl status --health`, and `toxctl health` elsewhere.
 
 Nothing is judged here: the laptop knows the inventory, the time and the dates of versions. What
 cannot be read is None or missing, because a broken machine is what this is asked about.
@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.programs import run
 
@@ -26,7 +25,10 @@ DAY = "-24h"
 # Where a full file system stops something, where it is one of its own.
 PLACES = ("/", "/boot", "/run", "/tmp", "/var", "/var/log", "/var/lib", "/var/lib/mongodb")  # noqa: S108 (read only)
 # Units that have to run if they are enabled.
-SERVICES = ("nginx.service", "mongod.service", "secantusdb.service", "firewalld.service")
+SERVICES = (
+    *("nginx.service", "haproxy.service", "mongod.service", "secantusdb.service"),
+    "firewalld.service",
+)
 KILLED = (
     re.compile(r"^(\S+): (?:Failed with result 'oom-kill'|A process of this unit has been killed)"),
     re.compile(r"Killed process \d+ \(([^)]+)\)"),
@@ -38,18 +40,18 @@ SSHD = ("/usr/sbin/sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1")
 BIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def report(config: Config, root: str = "/") -> dict[str, Any]:
+def report(places: Sequence[str] = (), root: str = "/") -> dict[str, Any]:
     """Return the facts.
 
     Args:
-        config: the server's.
+        places: more paths whose file systems count.
         root: the directory that holds /proc, /etc and /var, other than / in tests.
     """
     return {
         "time": time.time(),
         "failed": _failed(),
         "stopped": [unit for unit in SERVICES if _is_stopped(unit)],
-        "disks": _disks((*PLACES, config.models_dir, config.incoming_dir, config.releases_dir)),
+        "disks": _disks((*PLACES, *places)),
         "swap": _swap(root),
         "killed": _killed(),
         "reboot": sorted(_updated_since_boot(root)),

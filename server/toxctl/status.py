@@ -89,7 +89,9 @@ def report(
             "warnings": alarms.warnings(config, live, found["slots"]),
         }
     if machine:
-        found["health"] = health.report(config)
+        found["health"] = health.report(
+            (config.models_dir, config.incoming_dir, config.releases_dir)
+        )
     if manifest:
         release = slots.pinned(live)
         found["manifest"] = read_json(path_of(release.model)) if release else None

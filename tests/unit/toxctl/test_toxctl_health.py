@@ -44,6 +44,15 @@ def test_status_has_the_facts_only_when_they_are_asked_for(serving: FakeServer) 
     assert "health" not in serving.json("status").result
 
 
+def test_a_host_without_the_service_has_the_facts_too(server: FakeServer) -> None:
+    asked = server.json("status", "--health").result["health"]
+    server.config_path.unlink()
+    found = server.json("health").result
+    assert set(found) == {"version", "memory", "health"}
+    assert set(found["health"]) == set(asked)
+    assert found["memory"]["available"] > 0
+
+
 def test_failed_and_stopped_units_are_listed(programs: Callable[[Answers], None]) -> None:
     programs(
         {
