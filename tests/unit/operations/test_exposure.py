@@ -131,7 +131,7 @@ def test_check_mode_reports_and_never_fails(check_mode: bool):
     assert verdict.passed == check_mode
     if not check_mode:
         assert "27017/tcp database: open, expected closed. Compare with" in verdict.message
-        assert "`ansible-playbook site.yml --tags firewalld,nginx,mongodb,exposure`" in (
+        assert "`ansible-playbook site.yml --tags firewalld,nginx,balancer,mongodb,exposure`" in (
             verdict.message
         )
 
