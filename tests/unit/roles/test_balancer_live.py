@@ -199,6 +199,32 @@ def test_on_the_addresses_of_the_perspective_api_errors_have_googles_form(start,
     assert (status, error["code"], error["status"]) == (503, 503, "UNAVAILABLE")
     assert headers["content-type"] == "application/json"
     assert headers["retry-after"] == "5"
+    assert headers["access-control-allow-origin"] == "*"
+
+
+PAGE = "https://shop.example.org"
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "allowed"),
+    [(["*"], PAGE, "*"), ([PAGE], PAGE, PAGE), ([PAGE], "https://b.example.org", None),
+     ([], PAGE, None)],
+)  # fmt: skip
+def test_a_page_that_may_send_requests_can_read_the_errors(start, apps, origins, origin, allowed):
+    balancer = start(flask_app_perspective_origins=origins)
+    path = "/v1alpha1/comments:analyze"
+    # An answer of an app host has its own headers alone.
+    status, headers, _ = balancer.request("POST", path, {"Origin": origin}, "text")
+    assert (status, headers.get("access-control-allow-origin")) == (200, None)
+    for one in apps:
+        one.close()
+    until(lambda: {one.status for one in balancer.runtime.hosts()} == {"DOWN"})
+    status, headers, _ = balancer.request("POST", path, {"Origin": origin})
+    assert (status, headers.get("access-control-allow-origin")) == (503, allowed)
+    assert headers.get("vary") == ("Origin" if allowed == PAGE else None)
+    assert headers.get("access-control-expose-headers") == (allowed and "Retry-After")
+    _, headers, _ = balancer.request("GET", "/", {"Origin": origin})
+    assert "access-control-allow-origin" not in headers
 
 
 def test_an_app_host_that_hangs_up_is_answered_in_json(start, apps):

@@ -19,7 +19,8 @@ KEYWORDS = {
         "retry-on", "timeout",
     },
     "frontend": SHARED | {
-        "acl", "bind", "default_backend", "http-after-response", "stats", "use_backend",
+        "acl", "bind", "default_backend", "http-after-response", "http-response", "stats",
+        "use_backend",
     },
     "backend": SHARED | {"balance", "default-server", "http-check", "server"},
 }  # fmt: skip
