@@ -24,6 +24,8 @@ NOTE = (
     "change meta/argument_specs.yml, then run `make docs`. -->"
 )
 TEMPLATE_MODULE = "ansible.builtin.template"
+# Of this project: several files in one task.
+FILES_MODULE = "files"
 # Ansible's markup in descriptions: C(code), V(value), O(option), U(address).
 MARKUP = re.compile(r"\b([CVOU])\(((?:[^()]|\([^()]*\))*)\)")
 
@@ -151,8 +153,10 @@ def _templates(role: Path) -> Iterator[tuple[str, str]]:
     variables = _load(role / "vars" / "main.yml") or {}
     for path in sorted((role / "tasks").glob("*.yml")):
         for task in _tasks(_load(path) or []):
-            arguments = task.get(TEMPLATE_MODULE)
-            if arguments:
+            entries = (task.get(FILES_MODULE) or {}).get("files") or []
+            for arguments in [task.get(TEMPLATE_MODULE) or {}, *entries]:
+                if "src" not in arguments:
+                    continue
                 source = arguments["src"]
                 for name, value in variables.items():
                     source = source.replace("{{ " + name + " }}", str(value))

@@ -79,62 +79,17 @@ packages:
 
 import json
 import os
-import shutil
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-
-# Of every template: `ansible_managed` in ansible.cfg, as a comment near the top.
-HEADER = b"Managed by tox_com_det"
-NEAR_THE_TOP = 400  # bytes
-PACKAGES = "packages.json"
-
-
-def is_ours(path):
-    # type: (str) -> bool
-    """Return whether this project wrote the file."""
-    with open(path, "rb") as file:
-        return HEADER in file.read(NEAR_THE_TOP)
-
-
-def copy_path(directory, path):
-    # type: (str, str) -> str
-    """Return where the copy of the file is kept."""
-    return os.path.join(directory, path.replace("/", "_"))
-
-
-def make_directory(path):
-    # type: (str) -> None
-    """Create a directory and its parents, readable by the owner only."""
-    # os.makedirs gives the mode to the last of them only.
-    if not os.path.isdir(path):
-        make_directory(os.path.dirname(path))
-        os.mkdir(path, 0o700)
-
-
-def copy(module, source, target):
-    # type: (AnsibleModule, str, str) -> None
-    """Copy a file with its mode and its owner, in one step."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target))
-    os.close(descriptor)
-    module.add_cleanup_file(temporary)
-    shutil.copyfile(source, temporary)
-    found = os.stat(source)
-    os.chown(temporary, found.st_uid, found.st_gid)
-    os.chmod(temporary, found.st_mode & 0o7777)
-    os.rename(temporary, target)
-
-
-def save(module, path):
-    # type: (AnsibleModule, str) -> bool
-    """Keep a copy of a file that somebody else wrote; return whether there was none yet."""
-    kept = copy_path(module.params["directory"], path)
-    if os.path.exists(kept) or not os.path.isfile(path) or is_ours(path):
-        return False
-    if not module.check_mode:
-        make_directory(module.params["directory"])
-        copy(module, path, kept)
-    return True
+from ansible.module_utils.records import (
+    BEFORE,
+    PACKAGES,
+    copy,
+    is_ours,
+    record_packages,
+    record_path,
+    save,
+)
 
 
 def restore(module, path):
@@ -142,7 +97,7 @@ def restore(module, path):
     """Give a file back that this project replaced; return whether it had."""
     if not os.path.isfile(path) or not is_ours(path):
         return False
-    kept = copy_path(module.params["directory"], path)
+    kept = record_path(module.params["directory"], path)
     if module.check_mode:
         return True
     if os.path.exists(kept):
@@ -164,30 +119,25 @@ def recorded(module):
         return None
 
 
-def record(module):
-    # type: (AnsibleModule) -> bool
-    """Write down the packages, once and only before this project installs its own."""
-    path = os.path.join(module.params["directory"], PACKAGES)
-    if os.path.exists(path) or os.path.exists(module.params["installed"]):
-        return False
-    if not module.check_mode:
-        make_directory(module.params["directory"])
-        descriptor, temporary = tempfile.mkstemp(dir=module.params["directory"])
-        module.add_cleanup_file(temporary)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(sorted(module.params["packages"]), file)
-        os.rename(temporary, path)
-    return True
-
-
 def run(module):
     # type: (AnsibleModule) -> tuple[bool, list[str]]
     """Keep or give back; return whether that changed something, and the files."""
-    one = save if module.params["state"] == "saved" else restore
-    files = [path for path in module.params["paths"] if one(module, path)]
+    paths = module.params["paths"]
+    if module.params["state"] == "saved":
+        files = [path for path in paths if save(module, path, module.params["directory"])]
+    else:
+        files = [path for path in paths if restore(module, path)]
     changed = bool(files)
     if module.params["packages"] and module.params["state"] == "saved":
-        changed = record(module) or changed
+        changed = (
+            record_packages(
+                module,
+                module.params["packages"],
+                module.params["directory"],
+                module.params["installed"],
+            )
+            or changed
+        )
     return changed, files
 
 
@@ -199,7 +149,7 @@ def main():
             "paths": {"type": "list", "elements": "path", "default": []},
             "packages": {"type": "list", "elements": "str"},
             "state": {"type": "str", "choices": ["saved", "restored"], "default": "saved"},
-            "directory": {"type": "path", "default": "/var/lib/tox_com_det/before"},
+            "directory": {"type": "path", "default": BEFORE},
             "installed": {"type": "path", "default": "/usr/local/sbin/toxctl"},
         },
         supports_check_mode=True,

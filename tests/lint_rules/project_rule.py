@@ -21,6 +21,8 @@ SITE_WIDE = {"python_provider"}
 BRANCHES = ("block", "rescue", "always")
 SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 TEMPLATE = "ansible.builtin.template"
+# Does what several tasks of module template do, one for each entry.
+FILES = "files"
 ROLE_INCLUDES = ("ansible.builtin.include_role", "ansible.builtin.import_role")
 
 
@@ -68,6 +70,15 @@ def _walk(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield task
         for branch in BRANCHES:
             yield from _walk(task.get(branch) or [])
+
+
+def templates_of(task: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the line and the arguments of each template that the task puts in place."""
+    if isinstance(task.get(TEMPLATE), dict):
+        yield entry_line(task), task[TEMPLATE]
+    for entry in as_list((task.get(FILES) or {}).get("files")):
+        if "src" in entry:
+            yield entry_line(entry), entry
 
 
 def entry_line(entry: dict[str, Any]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 from ansiblelint.file_utils import Lintable
-from project_rule import TEMPLATE, ProjectRule, entry_line, role_directory, tasks_of
+from project_rule import ProjectRule, role_directory, tasks_of, templates_of
 
 HEADER = re.compile(r"\{\{ ansible_managed \| comment(\('\w+'\))? \}\}$")
 # An XML declaration or the interpreter of a script has to be the first line.
@@ -46,16 +46,13 @@ class TemplateValidation(ProjectRule):
 
     id = "template-validation"
     description = (
-        "Each template task has validate with %s in it. Where the program has no checker, a "
-        'comment directly above the task says so: "no check" or "no checker".'
+        "Each template task, and each template in a task `files`, has validate with %s in it. "
+        "Where the program has no checker, a comment directly above says so: "
+        '"no check" or "no checker".'
     )
 
     def findings(self, file: Lintable) -> Iterator[tuple[int, str]]:
-        for task in tasks_of(file):
-            arguments = task.get(TEMPLATE)
-            if not isinstance(arguments, dict):
-                continue
-            line = entry_line(task)
+        for line, arguments in (one for task in tasks_of(file) for one in templates_of(task)):
             if "validate" not in arguments:
                 if not NO_CHECKER.search(_comment_above(file, line)):
                     yield line, "no validate, and no comment above that there is no checker"

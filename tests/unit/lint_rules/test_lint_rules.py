@@ -24,6 +24,7 @@ from sample_tree import FILES, write_sample
 
 MAIN = "roles/web/tasks/main.yml"
 LOG = "roles/web/tasks/log.yml"
+LIMITS = "roles/web/tasks/limits.yml"
 SPEC = "roles/web/meta/argument_specs.yml"
 DEFAULTS = "roles/web/defaults/main.yml"
 VARS = "roles/web/vars/main.yml"
@@ -84,6 +85,8 @@ OWN: dict[str, list[tuple[str, str, str, str]]] = {
         (MAIN, "no checker.\n", "no checker.\n\n", "no validate, and no comment above"),
         (MAIN, "json.tool %s", "json.tool", "validate does not name the file"),
         (MAIN, 'mode: "0644"', 'mode: "0644"\n        validate: "{{ __web_etc }}"', "(%s)"),
+        (LIMITS, "      # The program has no checker.\n", "", "no validate, and no comment above"),
+        (LIMITS, "json.tool %s", "json.tool", "validate does not name the file"),
     ],
     "role-tags": [
         (PLAY, "[web]", "[web, server]", "the tag server is not the name of a role"),
@@ -119,6 +122,9 @@ OWN: dict[str, list[tuple[str, str, str, str]]] = {
         (MAIN, 'mode: "0644"', "mode: 0644", "the mode 420 is not four digits in quotes"),
         (MAIN, 'mode: "0644"', 'mode: "644"', "the mode '644' is not four digits in quotes"),
         (MAIN, 'mode: "0644"', "mode: u=rw", "the mode 'u=rw' is not four digits in quotes"),
+        (LIMITS, 'mode: "0640"', "mode: '640'", "the mode '640' is not four digits in quotes"),
+        (LIMITS, '        mode: "0640"\n', "", "the file has no mode"),
+        (LIMITS, ', mode: "0755"', "", "the file has no mode"),
     ],
 }
 # Conventions that ansible-lint's own rules cover: the rule's tag, and a fault.

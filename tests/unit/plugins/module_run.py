@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MODULES", "run_module"]
+__all__ = ["MODULES", "START", "run_module"]
 
 MODULES = Path(__file__).resolve().parents[3] / "plugins/modules"
 # With `module_utils` of ansible.cfg.

@@ -15,12 +15,18 @@ from pathlib import Path
 import ansible
 import pytest
 import yaml
+from module_run import START
 
 PROJECT = Path(__file__).resolve().parents[3]
 MODULE = PROJECT / "plugins/modules/applied.py"
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 # Version 0.1 kept such a copy of app.env.
 COPY = b"TOX_COM_DET_MONGODB_URI=mongodb://app:secret@127.0.0.1:27017\n"
+
+
+def started(interpreter: str, module: Path) -> list[str]:
+    """Return the command that runs a module with `module_utils` of ansible.cfg."""
+    return [interpreter, "-c", START, str(PROJECT / "plugins/module_utils"), str(module)]
 
 
 def python_2() -> str | None:
@@ -61,7 +67,7 @@ class Applied:
         self.path = directory / "service.conf"
         self.path.write_bytes(b"one\n")
         self.records = directory / "lib" / "applied"
-        self._command = [interpreter, str(MODULE)]
+        self._command = started(interpreter, MODULE)
         # Ansible's own package and none of its neighbours: they are not for Python 2.7.
         library = directory / "library"
         library.mkdir()

@@ -12,7 +12,7 @@ from typing import Any
 
 import ansible
 import pytest
-from test_applied import PROJECT, python_2
+from test_applied import PROJECT, python_2, started
 
 MODULE = PROJECT / "plugins/modules/before.py"
 OURS = "# Managed by tox_com_det with Ansible: what is changed here is overwritten\nport 1\n"
@@ -38,7 +38,7 @@ class Server:
             "installed": str(self.toxctl), "_ansible_check_mode": check, **more,
         }  # fmt: skip
         done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
-            [self.interpreter, str(MODULE)],
+            started(self.interpreter, MODULE),
             input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
             env={**os.environ, "PYTHONPATH": str(self.library), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

@@ -19,6 +19,9 @@ from ansible.playbook.task import Task as AnsibleTask
 PROJECT = Path(__file__).resolve().parents[3]
 LINE = "__line__"
 TEMPLATE = "ansible.builtin.template"
+# Does what several tasks of the builtin modules do: every check sees those (`single_files`).
+FILES = "files"
+FILE_OWNERS = {"owner": "root", "group": "root"}
 PLAYBOOK_IMPORTS = ("ansible.builtin.import_playbook", "import_playbook")
 BRANCHES = ("block", "rescue", "always")
 KEYWORDS = {*AnsibleTask.fattributes, *Handler.fattributes, *Block.fattributes, *BRANCHES}
@@ -99,9 +102,36 @@ def tasks_in(path: Path) -> list[Task]:
     return list(_walk(path, load(path) or []))
 
 
+def single_files(task: Task) -> Iterator[Task]:
+    """Yield what a task `files` stands for: a task of a builtin module for each of its files."""
+    arguments = task.arguments
+    for entry in arguments["files"]:
+        given = {**FILE_OWNERS, **entry}
+        state = given.get("state", "file")
+        if "src" in entry:
+            module = TEMPLATE
+        elif "content" in entry:
+            module = "ansible.builtin.copy"
+        else:
+            module = "ansible.builtin.file"
+            given["path"] = given.pop("dest")
+        if "target" in given:
+            given["src"] = given.pop("target")
+        # Such as `applied`: a use of its variables.
+        rest = {key: value for key, value in arguments.items() if key not in ("files", LINE)}
+        data = {key: value for key, value in task.data.items() if key != FILES}
+        yield Task(
+            task.file, {**data, module: {**given, **rest, "state": state}, LINE: entry[LINE]}
+        )
+
+
 def _walk(path: Path, tasks: list[dict]) -> Iterator[Task]:
     for data in tasks:
-        yield Task(path, data)
+        task = Task(path, data)
+        if task.module == FILES:
+            yield from single_files(task)
+            continue
+        yield task
         for branch in BRANCHES:
             yield from _walk(path, data.get(branch) or [])
 

@@ -147,6 +147,26 @@ __web_log: /etc/httpd.conf
     block: log on
     mode: "0644"
 """,
+    "roles/web/tasks/limits.yml": """\
+- name: Write the limits
+  files:
+    files:
+      - {dest: /etc/web, state: directory, mode: "0755"}
+      # The program has no checker.
+      - src: etc/web/limits.conf.j2
+        dest: /etc/web/limits.conf
+        mode: "0644"
+      - src: etc/web/quota.json.j2
+        dest: /etc/web/quota.json
+        mode: "0640"
+        validate: python3 -m json.tool %s
+""",
+    "templates/etc/web/limits.conf.j2": "{{ ansible_managed | comment }}\nlimits on\n",
+    "templates/etc/web/quota.json.j2": """\
+{{ {
+  "managed_by": ansible_managed,
+} | to_nice_json }}
+""",
     "templates/etc/web/log.conf.j2": "{{ ansible_managed | comment }}\nlog on\n",
     "roles/web/tasks/set_vars.yml": """\
 - name: Load variables of the system
@@ -161,6 +181,9 @@ __web_log: /etc/httpd.conf
 
 - name: Configure logging
   ansible.builtin.include_tasks: "{{ __web_log_tasks }}"
+
+- name: Configure the limits
+  ansible.builtin.include_tasks: limits.yml
 
 - name: Install the server
   ansible.builtin.package:

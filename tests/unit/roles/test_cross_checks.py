@@ -12,6 +12,7 @@ from sample_tree import write_sample
 
 MAIN = "roles/web/tasks/main.yml"
 SPEC = "roles/web/meta/argument_specs.yml"
+LIMITS = "roles/web/tasks/limits.yml"
 VARS = "roles/web/vars/main.yml"
 DEBIAN = "roles/web/vars/Debian.yml"
 PROXY = "roles/proxy/tasks/main.yml"
@@ -79,10 +80,13 @@ FAULTS: dict[str, list[tuple[str, str, str, str]]] = {
         (VARS, "/etc/web", "/etc/httpd", "is installed as /etc/httpd/web.conf"),
         (MAIN, "etc/web/web.conf.j2", "web.conf.j2", "templates/web.conf.j2 does not exist"),
         (DEBIAN, "/etc/web/log", "/etc/log", "log.conf.j2 is installed as /etc/log.conf"),
+        (LIMITS, "/etc/web/limits.conf", "/etc/l", "limits.conf.j2 is installed as /etc/l"),
     ],
     "each_template_has_one_task": [
         (MAIN, "etc/web/web.conf.j2", "etc/web/users.json.j2", "web.conf.j2 is used by 0 tasks"),
         (MAIN, "etc/web/web.conf.j2", "etc/web/users.json.j2", "users.json.j2 is used by 2 tasks"),
+        (MAIN, "etc/web/web.conf.j2", "etc/web/limits.conf.j2", "limits.conf.j2 is used by 2"),
+        (LIMITS, "etc/web/quota.json.j2", "etc/web/q", "quota.json.j2 is used by 0 tasks"),
     ],
     "handlers_are_notified": [
         (MAIN, "      notify: Restart web\n", "", "handler 'Restart the server' is not notified"),

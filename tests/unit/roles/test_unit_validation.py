@@ -21,10 +21,19 @@ SAYS = {
 OF_OTHERS = "/lib/systemd/system/other.service:9: Unit configured to use KillMode=none"
 
 
-def command(task_name: str) -> str:
-    """The command of the task that installs a unit, as Ansible splits it."""
+SLOT = "etc/systemd/system/tox_com_det@.service.j2"
+MONGOD = "etc/systemd/system/mongod.service.d/tox_com_det.conf.j2"
+NGINX = "etc/systemd/system/nginx.service.d/tox_com_det.conf.j2"
+SSHD = "{{ __sshd_unit_settings }}"
+
+
+def command(template: str) -> str:
+    """The command that validates a unit before it is installed, as Ansible splits it."""
     (task,) = (
-        task for role in TREE.roles for task in role.template_tasks if task.name == task_name
+        task
+        for role in TREE.roles
+        for task in role.template_tasks
+        if task.arguments["src"] == template
     )
     role = next(role for role in TREE.roles if role.name == "layout")
     variables = {
@@ -38,13 +47,13 @@ def command(task_name: str) -> str:
 
 
 def validated(
-    tmp_path: Path, text: str, path: str | None, task: str
+    tmp_path: Path, text: str, path: str | None, template: str
 ) -> subprocess.CompletedProcess[str]:
     unit = tmp_path / "source"
     unit.write_text(text)
     environment = {**os.environ, **({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})}
     return subprocess.run(  # noqa: S603 (the command of the role)
-        shlex.split(command(task) % unit),
+        shlex.split(command(template) % unit),
         env=environment,
         capture_output=True,
         text=True,
@@ -68,7 +77,7 @@ def fake(tmp_path: Path, words: str, code: int = 0) -> str:
 
 @pytest.mark.parametrize("version", SAYS)
 def test_an_ignored_value_is_one_line_that_names_the_next_command(tmp_path: Path, version: int):
-    done = validated(tmp_path, UNIT, fake(tmp_path, SAYS[version]), "Install the slot unit")
+    done = validated(tmp_path, UNIT, fake(tmp_path, SAYS[version]), SLOT)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("systemd does not take tox_com_det@slot.service: ")
@@ -79,9 +88,9 @@ def test_an_ignored_value_is_one_line_that_names_the_next_command(tmp_path: Path
 @pytest.mark.parametrize(
     ("task", "advice"),
     [
-        ("Limit mongod's memory", "mongod.service: .*correct the value in the inventory and rerun"),
-        ("Restart nginx when it dies, and confine it", "nginx.service: .*correct the value"),
-        ("Write the limits of sshd's unit", "ssh.service: .*set sshd_confine to false and rerun"),
+        (MONGOD, "mongod.service: .*correct the value in the inventory and rerun"),
+        (NGINX, "nginx.service: .*correct the value"),
+        (SSHD, "ssh.service: .*set sshd_confine to false and rerun"),
     ],
 )
 @pytest.mark.parametrize("version", SAYS)
@@ -95,20 +104,20 @@ def test_an_ignored_value_of_a_drop_in_is_found(
     assert re.match(f"systemd does not take the drop-in of {advice}", line)
 
 
-@pytest.mark.parametrize("task", ["Install the slot unit", "Limit mongod's memory"])
+@pytest.mark.parametrize("task", [SLOT, MONGOD])
 def test_messages_about_other_units_do_not_count(tmp_path: Path, task: str):
     assert validated(tmp_path, UNIT, fake(tmp_path, OF_OTHERS), task).returncode == 0
 
 
 def test_an_error_of_systemd_analyze_is_shown(tmp_path: Path):
-    done = validated(tmp_path, UNIT, fake(tmp_path, "no such thing", 1), "Install the slot unit")
+    done = validated(tmp_path, UNIT, fake(tmp_path, "no such thing", 1), SLOT)
     assert done.returncode == 1
     assert "no such thing" in done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 def test_systemd_itself_refuses_what_it_would_ignore(tmp_path: Path):
-    task = "Install the slot unit"
+    task = SLOT
     assert validated(tmp_path, UNIT + "MemoryMax=300M\n", None, task).returncode == 0
     for line in ("MemoryMax=300MB", "TimeoutStopSec=5 x", "Restart=maybe", "MemroyMax=1G"):
         done = validated(tmp_path, f"{UNIT}{line}\n", None, task)
