@@ -34,6 +34,10 @@ description:
   - Fails with one line for each repository that apt cannot use, with its file and the next command.
   - In check mode it neither waits nor refreshes, since nothing is locked then.
 options:
+  current:
+    description: Whether the lists are known to be current; then it only waits.
+    type: bool
+    default: false
   cache_valid_time:
     description: Seconds for which lists are current.
     type: int
@@ -60,7 +64,7 @@ class Problem(Exception):
 class ActionModule(ActionBase):
     """Runs module package_lock until no lock is held, then apt's module."""
 
-    _VALID_ARGS = frozenset({"cache_valid_time", "lock_timeout", "upgrade"})
+    _VALID_ARGS = frozenset({"cache_valid_time", "current", "lock_timeout", "upgrade"})
 
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
@@ -92,6 +96,8 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return False
         self._wait()
+        if boolean(self._task.args.get("current", False)):
+            return False
         if self._manager == "pacman":
             return self._upgrade()
         if self._manager != "apt":

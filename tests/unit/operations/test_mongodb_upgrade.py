@@ -14,7 +14,7 @@ CHOICES = MONGODB.spec["mongodb_version"]["choices"]
 
 
 def values(installed: str, wanted: str, system: str = "debian12") -> dict[str, object]:
-    packages = {"mongodb-org-server": [{"version": installed}]} if installed else {}
+    packages = {"mongodb-org-server": installed} if installed else {}
     given = variables(MONGODB, system, Variant("own", {"mongodb_version": wanted}))
     return {**given, "ansible_facts": {**SYSTEMS[system], "packages": packages}}
 

@@ -63,6 +63,14 @@ def test_a_free_lock_costs_one_question_and_no_words(plugin):
     assert server.said == []
 
 
+@pytest.mark.parametrize("manager", ["apt", "pacman"])
+def test_lists_that_are_known_to_be_current_cost_the_question_only(plugin, manager: str):
+    server = Server(plugin, manager, lock=[LOCKED, FREE])
+    server.action._task.args["current"] = True
+    assert server.refresh() is False
+    assert server.calls == ["lock", "lock"]
+
+
 def test_each_look_at_a_held_lock_is_a_line(plugin):
     server = Server(plugin, lock=[LOCKED, LOCKED, FREE], apt=[{"changed": True}])
     assert server.refresh() is True
