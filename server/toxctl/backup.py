@@ -13,7 +13,8 @@ import time
 from typing import Any
 
 from toxctl import backup_state, events, facts, files, programs, restic, signals, systemd
-from toxctl.backup_config import REPAIR, BackupConfig
+from toxctl.backup_config import BackupConfig
+from toxctl.backup_repository import opened, repository_of
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.releases import app_for_modules
@@ -21,7 +22,7 @@ from toxctl.restic import COMPLETE, TAG, UNFINISHED, Repository
 from toxctl.slots import Slots
 from toxctl.version import __version__
 
-__all__ = ["CONTENTS", "as_service", "chosen", "initialize", "repository_of", "run", "start"]
+__all__ = ["CONTENTS", "as_service", "run", "start"]
 
 UNIT = "tox_com_det-backup.service"
 START_SECONDS = 6 * 3600.0
@@ -29,51 +30,6 @@ CONTENTS = "contents.json"
 # A check reads one of these parts of the repository's data, the next check the next one.
 PARTS = 10
 DAY = 86_400
-
-
-def repository_of(config: Config, backup: BackupConfig) -> Repository:
-    """Return the repository of this server."""
-    return Repository(backup, backup_state.work_dir(config))
-
-
-def initialize(config: Config, backup: BackupConfig) -> dict[str, Any]:
-    """Open the repository with the password, or make it; return {"created", "id"}.
-
-    A repository that was there once is never made anew: its disk may not be mounted.
-
-    Raises ToxctlError: kinds `password`, `missing`, `connection` and others of `Repository.run`.
-    """
-    repository = repository_of(config, backup)
-    os.makedirs(repository.work_dir, mode=0o711, exist_ok=True)
-    try:
-        return {"created": False, "id": _opened(config, backup, repository)}
-    except ToxctlError as error:
-        if error.kind != "missing" or _known(config, backup):
-            raise
-    repository.run("init")
-    return {"created": True, "id": _opened(config, backup, repository)}
-
-
-def _known(config: Config, backup: BackupConfig) -> str | None:
-    """Return the identifier that the repository had when it was opened last."""
-    known = backup_state.read(config).get("repository") or {}
-    return known.get("id") if known.get("address") == backup.repository else None
-
-
-def _opened(config: Config, backup: BackupConfig, repository: Repository) -> str:
-    """Open the repository and return its identifier; ToxctlError if it is another one by now."""
-    found, known = repository.identifier(), _known(config, backup)
-    if known and known != found:
-        raise ToxctlError(
-            f"{backup.repository} is not the repository that was there before ({found[:8]} in "
-            f"place of {known[:8]}): check its disk or its server; if it was made anew on purpose, "
-            f"remove `repository` from {config.state_dir}/{backup_state.FILE}, then {REPAIR}",
-            "missing",
-        )
-    if not known:
-        address = {"address": backup.repository, "id": found}
-        backup_state.update(config, repository=address)
-    return found
 
 
 def start(config: Config) -> dict[str, Any]:
@@ -103,7 +59,8 @@ def run(config: Config, backup: BackupConfig) -> dict[str, Any]:
     signals.raise_on_ending()
     with backup_state.exclusive(config, "failed"):
         began, repository = time.time(), repository_of(config, backup)
-        _opened(config, backup, repository)
+        opened(config, backup, repository)
+        _require_a_model(config, backup, repository)
         # Only of a restic that no longer runs, or is gone for half an hour.
         repository.run("unlock")
         _clear(repository.work_dir)
@@ -122,6 +79,16 @@ def run(config: Config, backup: BackupConfig) -> dict[str, Any]:
         facts.record(os.path.dirname(config.path), backed_up=round(time.time()))
         _maintain(config, backup, repository)
         return last
+
+
+def _require_a_model(config: Config, backup: BackupConfig, repository: Repository) -> None:
+    """Refuse to let the backup of an empty server become the newest of the one that it replaces."""
+    if not (Slots(config).confirmed() or {}).get("model") and repository.snapshots(backup.name):
+        raise ToxctlError(
+            f"this server has no model yet, and {backup.repository} has backups of {backup.name} "
+            "that are worth more: run `fab restore`, or deploy a model, then `fab backup`",
+            "usage",
+        )
 
 
 def _clear(work_dir: str) -> None:
@@ -223,18 +190,3 @@ def _maintain(config: Config, backup: BackupConfig, repository: Repository) -> N
     part = checked["part"] % PARTS + 1
     repository.run("check", f"--read-data-subset={part}/{PARTS}")
     backup_state.update(config, checked={"at": round(time.time()), "part": part})
-
-
-def chosen(repository: Repository, name: str, which: str | None) -> restic.Snapshot:
-    """Return a server's complete backup: the newest, or the one whose identifier begins so.
-
-    Raises ToxctlError: there is none; kind `usage`.
-    """
-    found = repository.snapshots(name)
-    if which is not None:
-        found = [one for one in found if one.id.startswith(which)]
-    if not found:
-        what = f"backup {which}" if which else "complete backup"
-        where = f"of {name} in {repository.backup.repository}"
-        raise ToxctlError(f"there is no {what} {where}: `fab backups` lists them", "usage")
-    return found[0]

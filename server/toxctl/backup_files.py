@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from toxctl import events, files
-from toxctl.backup import CONTENTS, chosen, repository_of
+from toxctl.backup import CONTENTS
 from toxctl.backup_config import BackupConfig
+from toxctl.backup_repository import chosen, repository_of
 from toxctl.backup_state import work_dir
 from toxctl.config import Config
 from toxctl.errors import ToxctlError

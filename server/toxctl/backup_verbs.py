@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any
 
-from toxctl import backup, backup_config, backup_drill, backup_restore, events, text_of_backups
+from toxctl import (
+    backup,
+    backup_config,
+    backup_drill,
+    backup_repository,
+    backup_restore,
+    events,
+    text_of_backups,
+)
 from toxctl.config import Config
 
 __all__ = ["add_options", "backup_verb"]
@@ -23,7 +32,12 @@ def add_options(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     def below(name: str, words: str) -> argparse.ArgumentParser:
         return what.add_parser(name, help=words, description=words, allow_abbrev=False)
 
-    below("init", "open the repository with the password, or make it")
+    init = below("init", "open the repository with the password, or make it")
+    init.add_argument(
+        "--password-stdin",
+        action="store_true",
+        help="with the password that comes in on stdin, which the server keeps if it is right",
+    )
     below("start", "back this server up in its unit, with its limits, and wait for it")
     below("run", "back this server up (the unit calls this)")
     settings = below("settings", "check backup.json and say where backups go")
@@ -48,7 +62,8 @@ def backup_verb(config: Config, options: Options) -> Answer:
     settings = backup_config.require(config)
     match options.what:
         case "init":
-            found = backup.initialize(config, settings)
+            password = sys.stdin.read().rstrip("\n") if options.password_stdin else None
+            found = backup_repository.initialize(config, settings, password)
             return found, text_of_backups.initialized(found)
         case "start":
             events.say("the backup runs; it goes on if this connection is lost")
@@ -64,7 +79,7 @@ def backup_verb(config: Config, options: Options) -> Answer:
             found = backup_drill.drill(config, settings, options.snapshot)
             return found, text_of_backups.drilled(found)
     name = options.of or settings.name
-    backups = backup.repository_of(config, settings).snapshots(name)
+    backups = backup_repository.repository_of(config, settings).snapshots(name)
     found = {
         "name": name,
         "repository": settings.repository,

@@ -50,18 +50,40 @@ FAILURES: tuple[tuple[str, str, str], ...] = (
         "`fab prune` on the server, then run `fab backup`",
     ),
     (
+        # All that OpenSSH's server says of a full disk.
+        r'write: sftp: "failure"',
+        "disk",
+        "could not be written, most likely for want of disk space: make room in it, then run "
+        "`fab backup`",
+    ),
+    (
+        r"host key verification failed|no [\w-]+ host key is known",
+        "connection",
+        "shows a host key that is not in backup_ssh_known_hosts: if its owner says that the new "
+        f"one is right, set it, then {REPAIR}",
+    ),
+    (
+        r"permission denied \((publickey|password|keyboard|gssapi)|signature we calculated"
+        r"|access key id you provided|(SignatureDoesNotMatch|InvalidAccessKeyId)"
+        r"|access ?denied|forbidden",
+        "connection",
+        "refuses this server's key: check backup_ssh_private_key, or backup_s3_key_id and "
+        f"backup_s3_secret, and what the key may do there, then {REPAIR}",
+    ),
+    (
+        r"connection (to \S+ )?(refused|reset|closed|timed|lost)|ssh command exited|timed out"
+        r"|timeout|no route|unreachable|could not resolve|no such host|broken pipe|dial tcp"
+        r"|unable to start the sftp session|unexpected packet",
+        "connection",
+        # Before what is damaged: an answer that was cut off looks damaged as well.
+        "cannot be reached: check its server, its address and the access to it, then rerun",
+    ),
+    (
         r"ciphertext verification failed|(checksum|hash|data) mismatch|invalid data returned"
         r"|contains errors|not found in (index|repository)|unexpected EOF|invalid character"
         r"|config or key .* is damaged|errors were found",
         "damaged",
         f"is damaged: older backups may still be whole, {DOCS}",
-    ),
-    (
-        r"connection (refused|reset|closed|timed|lost)|timed out|timeout|no route|unreachable"
-        r"|could not resolve|no such host|broken pipe|dial tcp|unable to start the sftp session"
-        r"|permission denied \(|host key verification|access ?denied|forbidden|unexpected packet",
-        "connection",
-        "cannot be reached: check its server, its address and the access to it, then rerun",
     ),
     (
         r"is there a repository at the following location|unable to open config file"
@@ -124,6 +146,11 @@ class Repository:
     def identifier(self) -> str:
         """Return the repository's own identifier. Raises ToxctlError, see `run`."""
         return str(json.loads("".join(self.run("cat", "config", "--no-lock")))["id"])
+
+    def names(self) -> list[str]:
+        """Return the names of the servers that have complete backups in the repository."""
+        found = self.json("snapshots", "--no-lock", "--tag", f"{TAG},{COMPLETE}") or []
+        return sorted({str(one["hostname"]) for one in found})
 
     def snapshots(self, name: str, tag: str = COMPLETE) -> list[Snapshot]:
         """Return the backups of a server, the newest first."""

@@ -125,8 +125,9 @@ def add_suggestions(client: Client, directory: Path, days: int) -> int:
     collection = suggestions.collection_of(client).with_options(write_concern=MAJORITY)
     for batch in _batches(path):
         try:
-            result = collection.insert_many(batch, ordered=False)
-            added += len(result.inserted_ids)
+            collection.insert_many(batch, ordered=False)
+            # The driver does not list the identifiers of raw documents.
+            added += len(batch)
         except BulkWriteError as error:
             if any(one["code"] != _DUPLICATE for one in error.details["writeErrors"]):
                 raise

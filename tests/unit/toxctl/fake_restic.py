@@ -97,8 +97,9 @@ def run(repository: Path, command: str, plain: list[str], found: dict[str, list[
     elif command == "snapshots":
         values = [read(path.parent) for path in repository.glob("*/snapshot.json")]
         tags = set(found["--tag"][0].split(","))
+        hosts = found.get("--host") or [one["hostname"] for one in values]
         print(json.dumps([one for one in values if tags <= set(one["tags"])
-                          and one["hostname"] in found["--host"]]))  # fmt: skip
+                          and one["hostname"] in hosts]))  # fmt: skip
     elif command == "stats":
         print('{"total_size":1000,"total_file_count":3}')
     elif command == "restore":

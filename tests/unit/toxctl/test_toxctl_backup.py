@@ -102,6 +102,46 @@ def test_the_repository_is_made_once(backed: FakeServer) -> None:
     assert backed.json("backup", "init").result["created"] is False
 
 
+def test_a_password_is_kept_once_it_has_opened_the_repository(backed: FakeServer) -> None:
+    own = backed.root / "password"
+    own.unlink()
+    made = backed.run("--json", "backup", "init", "--password-stdin", stdin="first\n").result
+    assert (made["created"], made["password_written"]) == (True, True)
+    assert (own.read_text(), own.stat().st_mode & 0o777) == ("first", 0o600)
+    again = backed.run("--json", "backup", "init", "--password-stdin", stdin="first\n").result
+    assert (again["created"], again["password_written"]) == (False, False)
+
+
+def test_a_wrong_password_does_not_replace_the_right_one(made: FakeServer) -> None:
+    error = made.run("--json", "backup", "init", "--password-stdin", stdin="wrong").error
+    assert error["kind"] == "password"
+    assert "is not opened by the backup_password of the inventory" in error["error"]
+    assert f"which is still in {made.root}/password on this server" in error["error"]
+    assert sorted(path.name for path in made.root.glob("password*")) == ["password"]
+    run(made)
+
+
+def test_a_new_server_does_not_keep_a_wrong_password(made: FakeServer) -> None:
+    (made.root / "password").unlink()
+    error = made.run("--json", "backup", "init", "--password-stdin", stdin="wrong").error
+    assert error["kind"] == "password"
+    assert "still" not in error["error"]
+    assert list(made.root.glob("password*")) == []
+
+
+def test_an_empty_server_does_not_back_up_over_the_one_that_it_replaces(made: FakeServer) -> None:
+    confirmed = made.root / "state/confirmed.json"
+    kept = confirmed.read_text()
+    confirmed.unlink()
+    error = made.json("backup", "run").error
+    assert error["kind"] == "usage"
+    assert "has no model yet" in error["error"]
+    assert "run `fab restore`" in error["error"]
+    assert len(ids(made)) == 1
+    confirmed.write_text(kept)
+    run(made)
+
+
 def test_a_repository_that_is_gone_is_not_made_anew(made: FakeServer) -> None:
     (made.root / "repository").rename(made.root / "elsewhere")
     for verb in ("init", "run"):
@@ -169,6 +209,18 @@ FAULTS = {
         ("12|Fatal: wrong password or no key found", "password", "set backup_password"),
         ("1|Fatal: unable to open config file: dial tcp 192.0.2.1:443: connect: connection refused",
          "connection", "cannot be reached"),
+        # Of restic 0.14 with OpenSSH 9.2 and SeaweedFS 4.48 (scripts/test-dead-server).
+        ("1|subprocess ssh: b@192.0.2.1: Permission denied (publickey). Fatal: unable to open "
+         "repository at sftp:b@h:t: unable to start the sftp session, error: EOF",
+         "connection", "refuses this server's key"),
+        ("1|subprocess ssh: Host key verification failed. Fatal: unable to start the sftp session",
+         "connection", "a host key that is not in backup_ssh_known_hosts"),
+        ("1|Fatal: unable to open config file: Stat: The request signature we calculated does not "
+         "match the signature you provided. Is there a repository at the following location?",
+         "connection", "refuses this server's key"),
+        ("1|Fatal: unable to open config file: Stat: The access key ID you provided does not exist"
+         " in our records. Is there a repository at the following location?",
+         "connection", "refuses this server's key"),
     ],
     "backup": [
         ("11|unable to create lock in backend: repository is already locked exclusively by PID 3 on"
@@ -176,6 +228,12 @@ FAULTS = {
         ("1|Save(<data/1>) failed: write: no space left on device", "disk", "make room"),
         ("1|Fatal: subprocess ssh: client_loop: send disconnect: Broken pipe", "connection",
          "cannot be reached"),
+        ("1|subprocess ssh: Connection to 192.0.2.1 closed by remote host. Fatal: unable to save "
+         "snapshot: ssh command exited: exit status 255", "connection", "cannot be reached"),
+        ("1|load <data/1>: connection reset by peer, unexpected EOF", "connection",
+         "cannot be reached"),
+        ("1|Fatal: unable to save snapshot: Write: sftp: \"Failure\" (SSH_FX_FAILURE)", "disk",
+         "make room"),
         ("1|load <index/1>: invalid data returned", "damaged", DOCS),
         ("1|something else", "other", "failed: something else"),
     ],
@@ -335,6 +393,14 @@ def test_a_backup_that_does_not_exist_is_said(made: FakeServer) -> None:
     assert error["kind"] == "usage"
     assert "there is no backup zz of nanode" in error["error"]
     assert made.json("backup", "list", "--of", "other").result["backups"] == []
+    error = made.json("backup", "restore", "--of", "other").error
+    assert "it has those of nanode: `fab restore --of NAME`" in error["error"]
+
+
+def test_a_repository_without_any_backup_is_said(backed: FakeServer) -> None:
+    assert backed.json("backup", "init").result["created"]
+    error = backed.json("backup", "restore").error
+    assert "it has none at all: check backup_repository" in error["error"]
 
 
 def test_a_drill_compares_asks_the_model_and_leaves_nothing(made: FakeServer) -> None:
