@@ -123,7 +123,7 @@ def test_a_half_backup_is_never_taken_for_good(
 ) -> None:
     known = laptop.backups()
     going = cut(laptop, storage)
-    # restic would try again for a quarter of an hour; the server is rebooted meanwhile.
+    # restic would try again for a while; the server is rebooted meanwhile.
     server.run(f"systemctl kill --signal=KILL {UNIT}")
     out, _ = going.communicate()
     assert going.returncode != 0, out
