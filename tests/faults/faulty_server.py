@@ -222,12 +222,21 @@ class FaultyServer:
         done = self.run("curl", "--silent", "--fail", "--max-time", "5", "http://127.0.0.1/readyz")
         return done.returncode == 0
 
+    def settle(self) -> None:
+        """Wait until no activation runs, nor one that was asked for and has not taken its lock."""
+
+        def settled() -> bool:
+            asked = self.run("pgrep", "--full", "toxctl.* activate( |$)").returncode == 0
+            return not asked and not self.state()["activation"]
+
+        wait(settled, "the end of the activation")
+
     def serves(self, bundle: Path) -> None:
         """AssertionError unless this model is live and confirmed, and nothing is left over."""
         manifest = Manifest.load(bundle / "manifest.json")
         version = manifest.model_version
         # The slot that was stopped is inactive a moment before the activation has ended.
-        wait(lambda: not self.state()["activation"], "the end of the activation")
+        self.settle()
         state = self.state()
         confirmed = state["confirmed"]
         model = Path(confirmed["model"])

@@ -22,7 +22,7 @@ def old_or_new_is_live(scene: Scene, bundle: Path) -> None:
     """Assert that the confirmed model is live, be it the old or the new one."""
     scene.free()
     # The server may still be switching, without a laptop that holds the lock.
-    wait(lambda: not scene.server.state()["activation"], "the end of the activation")
+    scene.server.settle()
     version = scene.server.live_model().split("-")[0]
     serving = next(one for one in (scene.old, bundle) if read(one)["model_version"] == version)
     scene.server.serves(serving)
