@@ -9,7 +9,7 @@ import pytest
 from bundles import Bundles, read
 from conftest import Fault, Scene
 from cut_proxy import CutProxy
-from faulty_server import FaultyServer, wait
+from faulty_server import FaultyServer
 
 from controller.deploy.session import SILENT_SECONDS
 
