@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import select
 import socket
 import sys
 import time
@@ -26,6 +27,7 @@ BACKEND = "app"
 DRAIN_SECONDS = 20.0  # for requests that run: longer than any of the service may take
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
+LOOK_SECONDS = 1.0  # after which a signal is noticed at the latest
 ANSWER_SECONDS = 10.0
 MOST_BYTES = 1 << 20  # of an answer
 
@@ -182,5 +184,7 @@ def _wait_for_end(state: dict[str, bool]) -> None:
     """Tell the laptop that it may begin, and wait until it closes standard input or is gone."""
     with suppress(Interrupted):
         events.result(state, "close standard input (Ctrl-D) to put it back")
-        while os.read(sys.stdin.fileno(), 1 << 16):
+        stdin = sys.stdin.fileno()
+        # Not a read alone: a signal that came right before it would wait until the input ends.
+        while not select.select([stdin], [], [], LOOK_SECONDS)[0] or os.read(stdin, 1 << 16):
             pass

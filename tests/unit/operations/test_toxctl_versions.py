@@ -48,10 +48,12 @@ def test_a_version_is_started_before_it_gets_its_name_and_the_link():
     names = [one.name for one in role("toxctl").tasks if one.file.name == "install.yml"]
     verify = names.index("Verify that this version starts")
     assert names.index("Unpack this version") < verify < names.index("Give this version its name")
-    install, switch = (
-        task("toxctl", name) for name in ("Install this version", "Switch to this version")
+    install = task("toxctl", "Install this version")
+    # One of module files, which is read as a task for each of its files.
+    switch = min(
+        one.line for one in role("toxctl").tasks if one.name.startswith("Switch to this version")
     )
-    assert install.line < switch.line
+    assert install.line < switch
 
 
 def test_a_slot_with_the_old_programs_is_replaced_before_they_are_removed():
