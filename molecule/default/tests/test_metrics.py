@@ -13,8 +13,10 @@ import pytest
 MONITORING = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / "docs/monitoring"
 CONFIRMED = "/var/lib/tox_com_det/confirmed.json"
 # On a machine without a package of promtool there is nothing to ask.
+# From Debian 13 on it has one of its own.
 UNPACK = (
-    "cd {directory} && apt-get -qq download prometheus && dpkg-deb --extract prometheus_*.deb ."
+    "cd {directory} && {{ apt-get -qq download promtool || apt-get -qq download prometheus; }} && "
+    "dpkg-deb --extract *.deb ."
 )
 
 
