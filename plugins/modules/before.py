@@ -12,8 +12,8 @@ DOCUMENTATION = r"""
 module: before
 short_description: Keeps what a server had before the first run, and gives it back
 description:
-  - Keeps a copy of each file that a template is about to replace, once, and the names of the
-    packages that were installed before the first run.
+  - Keeps a copy of each file that a template is about to replace, once. Module C(package_state)
+    writes down the packages, which this one tells.
   - Gives the files back (playbooks/uninstall.yml). A file that did not exist before is removed.
   - A file that this project wrote is recognized by its header; one without it is never touched.
 options:
@@ -22,12 +22,6 @@ options:
     type: list
     elements: path
     default: []
-  packages:
-    description:
-      - Names of the installed packages, with V(saved) only. They are recorded once, and not on a
-        server that this project has set up before it recorded them.
-    type: list
-    elements: str
   state:
     description: Whether to keep copies, or to give them back.
     type: str
@@ -37,10 +31,6 @@ options:
     description: Directory of the copies. It is created, readable by root only, when it is missing.
     type: path
     default: /var/lib/tox_com_det/before
-  installed:
-    description: A file that exists where this project has set the server up.
-    type: path
-    default: /usr/local/sbin/toxctl
 attributes:
   check_mode:
     support: full
@@ -86,7 +76,6 @@ from ansible.module_utils.records import (
     PACKAGES,
     copy,
     is_ours,
-    record_packages,
     record_path,
     save,
 )
@@ -120,25 +109,12 @@ def recorded(module):
 
 
 def run(module):
-    # type: (AnsibleModule) -> tuple[bool, list[str]]
-    """Keep or give back; return whether that changed something, and the files."""
+    # type: (AnsibleModule) -> list[str]
+    """Keep or give back; return the files for which that changed something."""
     paths = module.params["paths"]
     if module.params["state"] == "saved":
-        files = [path for path in paths if save(module, path, module.params["directory"])]
-    else:
-        files = [path for path in paths if restore(module, path)]
-    changed = bool(files)
-    if module.params["packages"] and module.params["state"] == "saved":
-        changed = (
-            record_packages(
-                module,
-                module.params["packages"],
-                module.params["directory"],
-                module.params["installed"],
-            )
-            or changed
-        )
-    return changed, files
+        return [path for path in paths if save(module, path, module.params["directory"])]
+    return [path for path in paths if restore(module, path)]
 
 
 def main():
@@ -147,19 +123,17 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "paths": {"type": "list", "elements": "path", "default": []},
-            "packages": {"type": "list", "elements": "str"},
             "state": {"type": "str", "choices": ["saved", "restored"], "default": "saved"},
             "directory": {"type": "path", "default": BEFORE},
-            "installed": {"type": "path", "default": "/usr/local/sbin/toxctl"},
         },
         supports_check_mode=True,
     )
     try:
-        changed, files = run(module)
+        files = run(module)
         packages = recorded(module)
     except (IOError, OSError, ValueError) as error:
         module.fail_json(msg="cannot keep or give back what was there before: %s" % error)
-    module.exit_json(changed=changed, files=files, packages=packages)
+    module.exit_json(changed=bool(files), files=files, packages=packages)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,14 @@ runpy.run_path(module, run_name="__main__")
 """
 
 
-def run_module(name: str, /, **arguments: Any) -> dict[str, Any]:
+def run_module(
+    name: str, /, _environment: dict[str, str] | None = None, **arguments: Any
+) -> dict[str, Any]:
     """Return the answer of a module, which may have failed."""
     done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
         [sys.executable, "-c", START, MODULES.with_name("module_utils"), MODULES / f"{name}.py"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        env={**os.environ, **(_environment or {})},
         capture_output=True,
         text=True,
         check=False,

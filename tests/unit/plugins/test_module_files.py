@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
-from test_applied import PLAYBOOK, PROJECT, python_2, started
+from module_run import run_module
+from test_applied import PLAYBOOK, PROJECT, python_2
 
 MODULE = PROJECT / "plugins/modules/files.py"
-RECORDS = PROJECT / "plugins/module_utils/records.py"
+PARTS = [PROJECT / f"plugins/module_utils/{name}.py" for name in ("placing", "records")]
 OURS = "# Managed by tox_com_det with Ansible: what is changed here is overwritten\n"
 
 
@@ -44,16 +45,7 @@ class Server:
             "files": files, "before_directory": str(self.state / "before"),
             "applied_directory": str(self.state / "applied"), **more,
         }  # fmt: skip
-        done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
-            started(sys.executable, MODULE),
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.stdout, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        return run_module("files", **arguments)
 
     def changed(self, *entries: dict[str, Any], **more: Any) -> list[str]:
         """Return the paths that changed, below the directory."""
@@ -229,7 +221,7 @@ def test_settings_that_no_service_has_applied_change_the_task(server: Server) ->
 
 
 @pytest.mark.skipif(python_2() is None, reason="no Python 2.7 on this machine")
-@pytest.mark.parametrize("path", [MODULE, RECORDS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [MODULE, *PARTS], ids=lambda path: path.name)
 def test_what_runs_on_the_server_is_valid_python_2(path: Path) -> None:
     code = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
     subprocess.run([str(python_2()), "-c", code, str(path)], check=True)  # noqa: S603 (fixed)

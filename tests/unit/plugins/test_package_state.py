@@ -6,13 +6,13 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_applied import PROJECT, python_2, started
+from module_run import run_module
+from test_applied import PROJECT, python_2
 
 MODULE = PROJECT / "plugins/modules/package_state.py"
 DAY = 86400
@@ -49,16 +49,8 @@ class Server:
             "manager": manager, "directory": str(self.root / "before"),
             "installed": str(self.root / "toxctl"), "_ansible_check_mode": check, **more,
         }  # fmt: skip
-        done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
-            started(sys.executable, MODULE),
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
-            env={**os.environ, "PATH": f"{self.root}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.stdout, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
+        path = f"{self.root}:{os.environ['PATH']}"
+        answer = run_module("package_state", _environment={"PATH": path}, **arguments)
         assert not answer.get("failed"), answer
         return answer
 
@@ -93,6 +85,13 @@ def test_packages_of_the_time_before_are_written_down_once(server: Server) -> No
     server.program("pacman", "other 1-1\n")
     assert not server.run("pacman", before=True)["changed"]
     assert json.loads(written.read_text()) == ["libc6", "sudo"]
+
+
+def test_packages_of_a_server_that_is_set_up_already_are_not_written_down(server: Server) -> None:
+    server.program(*SAYS["pacman"])
+    (server.root / "toxctl").touch()
+    assert not server.run("pacman", before=True)["changed"]
+    assert not (server.root / "before").exists()
 
 
 @pytest.mark.parametrize(
