@@ -102,6 +102,7 @@ FORMATS: dict[str, Format] = {
     "exposure_timeout": whole(1, 60),
     "firewalld_services": FIREWALL_SERVICE,
     "firewalld_extra_ports": FIREWALL_PORT,
+    "firewalld_connections_per_address": whole(0, 65_535),
     "flask_app_wheel_target": WHEEL_TARGET,
     "flask_app_mongodb_uri": MONGODB_URI,
     "flask_app_mongodb_ca": optional(PEM),

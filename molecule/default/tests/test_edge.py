@@ -23,6 +23,7 @@ from waiting import PATIENCE, until
 
 ACCESS_LOG = "/var/log/nginx/access.log"
 CANARY = "canary7f3e"
+CONNECTIONS = "/etc/tox_com_det-connections.nft"
 
 
 def answer(url: str, request: bytes) -> tuple[int, bytes]:
@@ -344,8 +345,41 @@ def test_a_deploy_beside_a_greedy_client_is_not_rolled_back(host, http, url):
     until(lambda: serves(http, url))
 
 
-def test_half_open_headers_leave_room_for_others(http, url):
+@pytest.fixture
+def connection_limit(host):
+    """Return what gives an address another limit of connections; it has its own again at the end."""
+
+    def change(most: int | None = None) -> None:
+        if host.file(CONNECTIONS).exists:
+            edit = f"s/count over [0-9]*/count over {most}/" if most else ""
+            with host.sudo():
+                host.check_output(f"sed '{edit}' {CONNECTIONS} | nft -f -")
+        else:  # CentOS 7
+            more = ("--extra-vars", f"firewalld_connections_per_address={most}") if most else ()
+            assert laptop("ansible-playbook", "site.yml", "--tags", "firewalld", *more).returncode == 0
+
+    yield change
+    change()
+
+
+def test_an_address_has_a_limited_number_of_connections(host, http, url, connection_limit):
+    """nginx's own limit knows nothing of a connection before its header is whole."""
+    connection_limit(100)
+    parts = urlsplit(url)
+    with contextlib.ExitStack() as held, pytest.raises(ConnectionRefusedError):
+        # nginx closes each after five seconds, so a slow machine may need more of them.
+        for number in range(5000):
+            one = socket.create_connection((parts.hostname, parts.port or 80), HANG_SECONDS)
+            held.enter_context(one)
+            if number == 99:
+                # Another address, the server's own, has its answer meanwhile.
+                assert host.run("curl -fsS http://127.0.0.1/livez").rc == 0
+    until(lambda: serves(http, url))
+
+
+def test_half_open_headers_leave_room_for_others(http, url, connection_limit):
     """Before, 1,024 descriptors were all that nginx had, for 15 s a round."""
+    connection_limit(10_000)
     parts = urlsplit(url)
     held = []
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

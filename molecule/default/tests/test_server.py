@@ -195,6 +195,10 @@ def test_lost_firewall_rules_are_seen_from_outside_and_loaded_again(host, addres
         assert "firewall let the packet pass" in " ".join(lost.stdout.split())
         repaired = site("firewalld", "exposure")
         assert repaired.returncode == 0, repaired.stdout
+        with host.sudo():
+            limits = "nft list table inet tox_com_det; firewall-cmd --direct --get-all-rules"
+            found = host.run(limits).stdout
+        assert "count over 1000" in found or "connlimit-above 1000" in found
     finally:
         with host.sudo():
             host.run("firewall-cmd --reload")

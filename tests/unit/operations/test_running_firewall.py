@@ -19,6 +19,7 @@ ZONE = """public
   rich rules:
 \trule family="ipv4" source address="203.0.113.7" port port="27017" protocol="tcp" accept
 """
+LIMIT = "tcp dport 80 ct state new add @clients4 { ip saddr ct count over 1000 }\n"
 # firewalld itself: the state is in files of the directory F, a reload takes over the zone file.
 FIREWALL_CMD = r"""#!/bin/sh
 echo "$*" >> "$F/calls"
@@ -33,10 +34,19 @@ case $1 in
 --zone=public) cat "$F/running" ;;
 esac
 """
+NFT = r"""#!/bin/sh
+case $* in
+*tox_com_det) cat "$F/limit" ;;
+*) cat "$F/rules" ;;
+esac
+"""
 SYSTEMCTL = r"""#!/bin/sh
 case $* in
 *restart*)
-    echo --restart >> "$F/calls"
+    echo "--restart $*" >> "$F/calls"
+    case $* in
+    *connections*) cp "$F/limit_file" "$F/limit"; exit ;;
+    esac
     cp "$F/declared" "$F/running"
     echo 'jump filter_INPUT_ZONES' > "$F/rules" ;;
 *show*) printf 'ActiveState=active\nLoadState=loaded\nUnitFileState=enabled\n' ;;
@@ -79,6 +89,7 @@ class Firewall:
         given = {
             "ansible_facts": facts,
             "__firewalld_path": f"{self.directory / 'bin'}:/usr/bin:/bin",
+            "__firewalld_files": {"changed": False},
         }
         return run_tasks(self.directory / "run", "firewalld", tasks, given, *options)
 
@@ -96,11 +107,13 @@ def firewall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firewall:
         "running": ZONE.replace("http https", "https http").replace("public\n", "public (active)\n")
         + "  interfaces: eth0\n",
         "rules": "jump filter_INPUT_ZONES\n",
+        "limit": LIMIT,
+        "limit_file": LIMIT,
     }.items():
         made.write(name, text)
     made.program("firewall-cmd", FIREWALL_CMD)
     made.program("firewall-offline-cmd", '#!/bin/sh\ncat "$F/declared"\n')
-    made.program("nft", '#!/bin/sh\ncat "$F/rules"\n')
+    made.program("nft", NFT)
     made.program("iptables", "#!/bin/sh\nexit 1\n")
     # systemd_service asks for the state of the unit; a restart of firewalld loads its rules.
     made.program("systemctl", SYSTEMCTL)
@@ -140,7 +153,17 @@ def test_lost_rules_are_loaded_by_a_restart(firewall: Firewall):
     firewall.write("rules", "Error: No such file or directory\n")
     code, changed, output = firewall.run("compare.yml")
     assert (code, changed) == (0, 1), output
-    assert firewall.calls() == ["--restart"]
+    assert firewall.calls() == ["--restart restart firewalld.service"]
+    assert firewall.run("compare.yml")[:2] == (0, 0)
+
+
+def test_a_lost_limit_of_connections_is_loaded_again(firewall: Firewall):
+    firewall.write("limit", "Error: No such file or directory\n")
+    assert firewall.run("compare.yml", "--check")[0] == 0
+    assert firewall.calls() == []
+    code, changed, output = firewall.run("compare.yml")
+    assert (code, changed) == (0, 1), output
+    assert firewall.calls() == ["--restart restart tox_com_det-connections.service"]
     assert firewall.run("compare.yml")[:2] == (0, 0)
 
 

@@ -26,6 +26,7 @@ GOOD: dict[str, tuple[Callable[[str], object], str | None]] = {
         "events {\n}\nhttp {\n  upstream a {\n    server unix:/a;\n  }\n"
         "  server {\n    listen 80;\n    location / {\n      uwsgi_pass a;\n    }\n  }\n}\n",
     ),
+    "nftables": (parsers.nftables, None),
     "sshd": (parsers.sshd, "PermitRootLogin no\n"),
     "audit": (hardening.audit, "-w /etc/ssh -p wa -k login\n"),
     "fail2ban": (hardening.fail2ban, "[sshd]\nenabled = true\nport = 22,2222\n"),
@@ -46,6 +47,8 @@ GOOD: dict[str, tuple[Callable[[str], object], str | None]] = {
     "uwsgi": (parsers.uwsgi, "[uwsgi]\nthreads = 2\n"),
     "zone": (parsers.zone, '<zone><service name="a"/><port port="1" protocol="tcp"/></zone>'),
 }
+# Parsers that take nothing less than a whole file.
+WHOLE = {"json": SERVER_JSON, "nftables": "etc/tox_com_det-connections.nft.j2"}
 BROKEN = [
     ("apt", '";', '"', "not a setting of apt"),
     ("apt", 'A::B "1";', 'A::B "1";\nA::B "2";', "a duplicate"),
@@ -91,6 +94,10 @@ BROKEN = [
     ("nginx", "listen 80;", "error_page 404 @b;", "names @b, which is not defined"),
     ("nginx", "listen 80;", "limit_req zone=b;", "names b, which is not defined"),
     ("nginx", "listen 80;", "access_log /a b;", "names b, which is not defined"),
+    ("nftables", "delete table", "destroy table", "is not the table of the connections"),
+    ("nftables", "ip saddr ct", "ip daddr ct", "is unknown, or comes after the limits"),
+    ("nftables", "dport { 80 }", "dport { 80000 }", "are not ports"),
+    ("nftables", "@clients6", "@clients4", "limits of"),
     ("repositories", "baseurl=https", "baseurl=htps", "baseurl cannot be"),
     ("repositories", "gpgcheck=1\n", "", "has no gpgcheck"),
     ("repositories", "[a]", "[a", "no section headers"),
@@ -127,7 +134,7 @@ BROKEN = [
 
 
 def good_text(parser: str) -> str:
-    return GOOD[parser][1] or rendered(SERVER_JSON, "debian12")
+    return GOOD[parser][1] or rendered(WHOLE[parser], "debian12")
 
 
 @pytest.mark.parametrize("parser", GOOD)

@@ -15,6 +15,7 @@ from parsers.haproxy import haproxy
 from parsers.hardening import audit, coredump, fail2ban, limits, sysctl
 from parsers.logrotate import logrotate
 from parsers.mongod import mongod
+from parsers.nftables import nftables
 from parsers.nginx import nginx
 from parsers.selinux import file_contexts, policy
 from parsers.service import (
@@ -61,6 +62,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/systemd/system/tox_com_det-balancer-certificate.service.j2": systemd,
     "etc/systemd/system/tox_com_det-certificate.service.j2": systemd,
     "etc/systemd/system/tox_com_det-certificate.timer.j2": timer,
+    "etc/systemd/system/tox_com_det-connections.service.j2": unit,
     "etc/systemd/system/tox_com_det-logrotate.service.j2": systemd,
     "etc/systemd/system/tox_com_det-logrotate.timer.j2": timer,
     "etc/systemd/system/tox_com_det-recover.service.j2": unit,
@@ -68,6 +70,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "etc/systemd/system/tox_com_det-verify.timer.j2": timer,
     "etc/systemd/system/tox_com_det@.service.j2": unit,
     "etc/tmpfiles.d/nginx-bodies.conf.j2": tmpfiles,
+    "etc/tox_com_det-connections.nft.j2": nftables,
     "etc/tox_com_det/app.env.j2": environment,
     "etc/tox_com_det/backup.json.j2": backup_json,
     "etc/tox_com_det/gunicorn.conf.py.j2": gunicorn,
