@@ -9,13 +9,15 @@ import pytest
 from ansible_run import run_tasks
 
 OTHERS = "ipv4 filter INPUT 0 -p icmp -j ACCEPT"
-OURS = "ipv4 filter INPUT 1 -p tcp --syn -m comment --comment tox_com_det -j REJECT"
+# Printed as a shell would quote it (firewalld 0.6.3).
+OURS = "ipv4 filter INPUT 1 '!' -i lo -p tcp -m comment --comment tox_com_det -j REJECT"
 OLD = OURS.replace("INPUT 1", "INPUT 2")
 FIREWALL_CMD = r"""#!/bin/sh
 rules=$F/running
 case $1 in --permanent) rules=$F/permanent; shift ;; esac
 shift
 verb=$1; shift
+set -- "$(echo "$*" | sed "s/ ! / '!' /")"
 case $verb in
 --get-all-rules) cat "$rules" ;;
 --add-rule) grep -qxF -e "$*" "$rules" || echo "$*" >> "$rules" ;;

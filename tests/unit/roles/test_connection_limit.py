@@ -62,8 +62,8 @@ def test_centos_7_has_direct_rules_of_the_same_meaning():
     assert value("__firewalld_direct", EL7, tls_mode="selfsigned", **PROXIES) == [
         f"ipv4 filter INPUT 0 -s 192.0.2.0/24 {new} {mark} -j RETURN",
         f"ipv6 filter INPUT 0 -s 2001:db8::/32 {new} {mark} -j RETURN",
-        f"ipv4 filter INPUT 1 ! -i lo {new} -m connlimit --connlimit-above 1000 "
+        f"ipv4 filter INPUT 1 '!' -i lo {new} -m connlimit --connlimit-above 1000 "
         f"--connlimit-mask 32 {mark} -j REJECT --reject-with tcp-reset",
-        f"ipv6 filter INPUT 1 ! -i lo {new} -m connlimit --connlimit-above 1000 "
+        f"ipv6 filter INPUT 1 '!' -i lo {new} -m connlimit --connlimit-above 1000 "
         f"--connlimit-mask 64 {mark} -j REJECT --reject-with tcp-reset",
     ]
