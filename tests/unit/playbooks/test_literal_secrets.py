@@ -6,18 +6,16 @@ import base64
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 import yaml
+from ansible_programs import run
 
 from controller.deploy.inventory import read_hosts
 from controller.values.secrets import is_template
 
-ROOT = Path(__file__).resolve().parents[3]
 CANARY = "canary-1f2e3d"
 # Each contains the canary where an error message would quote it.
 SECRETS = [
@@ -54,17 +52,6 @@ def inventory(directory: Path, variables: object, inline: object = None) -> Path
     done = run("ansible-vault", "encrypt", f"--vault-password-file={password}", str(vault))
     assert done.returncode == 0
     return directory
-
-
-def run(program: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 (built here)
-        [Path(sys.executable).with_name(program), *options],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def evaluated(directory: Path, names: list[str]) -> dict[str, str]:

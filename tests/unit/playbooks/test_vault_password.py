@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[3]
+from ansible_programs import ROOT, run
 
 
 @pytest.fixture
@@ -22,23 +18,12 @@ def inventory(tmp_path: Path) -> Path:
     vault = directory / "group_vars/all.yml"
     vault.write_text("vault_word: canary\n")
     (tmp_path / "password").write_text("open sesame\n")
-    ansible("ansible-vault", "encrypt", f"--vault-password-file={tmp_path}/password", str(vault))
+    run("ansible-vault", "encrypt", f"--vault-password-file={tmp_path}/password", str(vault))
     return directory
 
 
-def ansible(program: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 (built here)
-        [Path(sys.executable).with_name(program), *options],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_a_missing_password_names_the_option_that_provides_it(inventory):
-    done = ansible("ansible-playbook", "-i", str(inventory), "playbooks/preflight.yml")
+    done = run("ansible-playbook", "-i", str(inventory), "playbooks/preflight.yml")
     assert done.returncode == 1
     assert "group_vars/all.yml is a vault, and its password is missing" in done.stderr
     assert "--ask-vault-pass" in done.stderr
@@ -46,7 +31,7 @@ def test_a_missing_password_names_the_option_that_provides_it(inventory):
 
 
 def test_with_the_password_the_run_continues(inventory, tmp_path):
-    done = ansible(
+    done = run(
         "ansible-playbook",
         "-i",
         str(inventory),
@@ -61,7 +46,7 @@ def test_a_copy_of_the_example_without_its_vault_names_the_example(tmp_path):
     mine = tmp_path / "mine"
     shutil.copytree(ROOT / "inventory/example", mine)
     for source in (mine, mine / "hosts.yml"):
-        done = ansible("ansible-playbook", "-i", str(source), "playbooks/bootstrap.yml")
+        done = run("ansible-playbook", "-i", str(source), "playbooks/bootstrap.yml")
         assert done.returncode == 1
         assert "tox_com_det/vault.yml does not exist" in done.stderr
         assert "as vault.yml.example describes, or set sudo_user_nopasswd: true" in done.stderr
@@ -73,7 +58,7 @@ def test_a_copy_of_the_example_without_its_vault_names_the_example(tmp_path):
         "\n".join(line for line in text.splitlines() if "{{ vault_" not in line),
     ):
         variables.write_text(way)
-        done = ansible(
+        done = run(
             *(
                 "ansible-playbook",
                 "-i",
