@@ -16,7 +16,7 @@ def conditions(name: str, system: str, registered: dict[str, object]) -> bool:
     values["ansible_facts"] = {**SYSTEMS[system], "packages": {}}
     when = TASKS[name].data["when"]
     when = when if isinstance(when, list) else [when]
-    return all(evaluate("{{ %s }}" % one, values) for one in when)
+    return all(evaluate("{{ " + one + " }}", values) for one in when)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
