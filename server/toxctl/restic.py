@@ -193,7 +193,8 @@ class Repository:
 
     def _environment(self) -> dict[str, str]:
         found = {
-            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            # sudo on EL leaves /usr/local/bin out, where restic is if no package has it.
+            "PATH": f"{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}:/usr/local/bin",
             "HOME": "/root",
             "RESTIC_REPOSITORY": self.backup.repository,
             "RESTIC_PASSWORD_FILE": self.backup.password_file,

@@ -25,7 +25,7 @@ JOURNAL_LINES = 50
 
 
 class UnitState(NamedTuple):
-    """What systemd reports about a slot's unit.
+    """What systemd reports about a unit.
 
     Attributes:
         group: its control group; "" while it has none.
@@ -59,7 +59,10 @@ def systemctl_if_possible(*arguments: str) -> str:
 
 def unit_state(unit: str) -> UnitState:
     """Return the state of a unit."""
-    names = ("ActiveState", "SubState", "MainPID", "MemoryCurrent", "ControlGroup")
+    names = ["ActiveState", "SubState"]
+    # systemd 219 fails when it is asked for a property that a timer has not.
+    if unit.endswith(".service"):
+        names += ["MainPID", "MemoryCurrent", "ControlGroup"]
     options = [word for name in names for word in ("-p", name)]
     lines = systemctl("show", unit, *options).splitlines()
     values = dict(line.split("=", 1) for line in lines if "=" in line)

@@ -50,6 +50,12 @@ def database(variables) -> str:
 
 
 @pytest.fixture(scope="module")
+def systemd(host) -> int:
+    """The version of systemd."""
+    return int(host.check_output("systemctl --version").split()[1])
+
+
+@pytest.fixture(scope="module")
 def python(server) -> str:
     """The Python 3.11 that the slots run on; CentOS 7 has no other Python 3."""
     return server["python"]

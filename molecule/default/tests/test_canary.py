@@ -206,7 +206,7 @@ Predictor.predict = _fail
 @contextlib.contextmanager
 def failing(host, server, unit: str) -> Iterator[None]:
     """The live slot answers comments with a canary with 500."""
-    process = host.check_output("systemctl show --property MainPID --value %s", unit)
+    process = host.check_output("systemctl show --property MainPID %s", unit).partition("=")[2]
     command = host.check_output(f"tr '\\0' '\\n' < /proc/{process}/cmdline | head -n 1")
     (release,) = re.findall(rf"{server['releases_dir']}/[^/]+", command)
     module = f"{release}/tox_com_det/model/predictor.py"

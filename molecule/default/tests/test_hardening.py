@@ -16,11 +16,6 @@ RATED_SINCE = 240
 
 
 @pytest.fixture(scope="module")
-def systemd(host) -> int:
-    return int(host.check_output("systemctl --version").split()[1])
-
-
-@pytest.fixture(scope="module")
 def units(host, server, live_slot, database) -> dict[str, str]:
     ssh = "ssh" if host.exists("apt-get") else "sshd"
     return {

@@ -124,6 +124,12 @@ def test_selinux_can_give_nginx_its_domain(system: str):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+def test_mongod_keeps_what_its_unit_needs_before_the_start(system: str):
+    rights = set(directives(MONGOD_LIMITS, system)["CapabilityBoundingSet"].split())
+    assert rights == {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER"}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_selinux_can_give_mongod_its_domain(system: str):
     has_selinux = SYSTEMS[system]["os_family"] == "RedHat"
     assert bool(IMPLYING & set(directives(MONGOD_LIMITS, system))) != has_selinux

@@ -13,7 +13,7 @@ import fake_restic
 import pytest
 from fake_server import FakeServer
 
-from toxctl import backup_alarms, backup_restore, backup_state, config
+from toxctl import backup_alarms, backup_config, backup_restore, backup_state, config, restic
 
 DIGEST = {"count": 2, "bytes": 20, "checksum": "ab"}
 NAMES = ("word_embeddings.words_of_one", "perspective.suggestions")
@@ -471,3 +471,15 @@ def test_settings_are_checked(backed: FakeServer, tmp_path: Path) -> None:
     error = backed.json("backup", "settings", str(bad)).error
     assert "no valid" in error["error"]
     assert "keep_daily" in error["error"]
+
+
+def test_restic_is_looked_for_where_sudo_on_el_does_not_look(
+    backed: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = backed.root / "bin/restic"
+    program.write_text('#!/bin/sh\necho "$PATH"\n')
+    monkeypatch.setenv("PATH", str(program.parent))
+    settings = backup_config.load(str(backed.root / "backup.json"))
+    assert restic.Repository(settings, str(backed.root)).run("version") == [
+        f"{program.parent}:/usr/local/bin"
+    ]

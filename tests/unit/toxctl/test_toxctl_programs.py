@@ -82,3 +82,30 @@ def test_link_is_replaced_and_removed_in_one_step(tmp_path: Path) -> None:
 
 def test_directory_that_does_not_exist_has_no_directories(tmp_path: Path) -> None:
     assert files.directories(str(tmp_path / "none")) == []
+
+
+# systemctl show of systemd 219, asked about a timer.
+SYSTEMCTL_219 = """#!/bin/sh
+unit=$2
+while [ $# -gt 0 ]; do
+  if [ "$1" = -p ]; then
+    case "$2" in
+      ActiveState) echo ActiveState=active ;;
+      SubState) echo SubState=waiting ;;
+      *) case "$unit" in *.service) echo "$2=7" ;; *) exit 1 ;; esac ;;
+    esac
+  fi
+  shift
+done
+"""
+
+
+def test_the_state_of_a_timer_is_read_from_systemd_219(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(SYSTEMCTL_219)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert systemd.unit_state("a.timer") == ("active", "waiting", 0, None, "")
+    assert systemd.unit_state("a.service").main_pid == 7
