@@ -39,6 +39,13 @@ def backups() -> list[str]:
     return re.findall(r"^ +([0-9a-f]{8}) +2", fab("backups"), re.MULTILINE)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def backups_are_on(variables) -> None:
+    """Where no package has restic, a scenario makes backups only if its inventory says so."""
+    if not variables.get("backup_repository"):
+        pytest.skip("the inventory names no backup_repository")
+
+
 @pytest.fixture(scope="module")
 def made() -> None:
     """Make a backup, if there is none."""
