@@ -123,10 +123,10 @@ def save(module, path, directory):
 
 
 def record_packages(module, packages, directory, installed):
-    # type: (AnsibleModule, list[str], str, str) -> bool
+    # type: (AnsibleModule, list[str], str, list[str]) -> bool
     """Write down the packages, once and only before this project installs its own."""
     path = os.path.join(directory, PACKAGES)
-    if os.path.exists(path) or os.path.exists(installed):
+    if os.path.exists(path) or any(os.path.exists(one) for one in installed):
         return False
     if not module.check_mode:
         make_directory(directory)

@@ -45,9 +45,11 @@ options:
     type: path
     default: /var/lib/tox_com_det/before
   installed:
-    description: A file that exists where this project has set the server up.
-    type: path
-    default: /usr/local/sbin/toxctl
+    description:
+      - One of them exists where this project has set the server up. Version 0.1 had no toxctl.
+    type: list
+    elements: path
+    default: [/usr/local/sbin/toxctl, /opt/tox_com_det/bin]
 attributes:
   check_mode:
     support: full
@@ -81,6 +83,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.records import BEFORE, record_packages
 
+INSTALLED = ["/usr/local/sbin/toxctl", "/opt/tox_com_det/bin"]
 RPM = ["rpm", "--query", "--all", "--queryformat", r"%{NAME}\t%{VERSION}\n"]
 COMMANDS = {
     "apt": ["dpkg-query", "--show", "--showformat", r"${Package}\t${Version}\t${Status}\n"],
@@ -133,7 +136,7 @@ def main():
             "max_age": {"type": "int", "default": 86400},
             "before": {"type": "bool", "default": False},
             "directory": {"type": "path", "default": BEFORE},
-            "installed": {"type": "path", "default": "/usr/local/sbin/toxctl"},
+            "installed": {"type": "list", "elements": "path", "default": INSTALLED},
         },
         supports_check_mode=True,
     )

@@ -47,7 +47,8 @@ class Server:
     def run(self, manager: str, check: bool = False, **more: Any) -> dict[str, Any]:
         arguments = {
             "manager": manager, "directory": str(self.root / "before"),
-            "installed": str(self.root / "toxctl"), "_ansible_check_mode": check, **more,
+            "installed": [str(self.root / "toxctl"), str(self.root / "bin")],
+            "_ansible_check_mode": check, **more,
         }  # fmt: skip
         path = f"{self.root}:{os.environ['PATH']}"
         answer = run_module("package_state", _environment={"PATH": path}, **arguments)
@@ -87,9 +88,13 @@ def test_packages_of_the_time_before_are_written_down_once(server: Server) -> No
     assert json.loads(written.read_text()) == ["libc6", "sudo"]
 
 
-def test_packages_of_a_server_that_is_set_up_already_are_not_written_down(server: Server) -> None:
+@pytest.mark.parametrize("installed", ["toxctl", "bin"])
+def test_packages_of_a_server_that_is_set_up_already_are_not_written_down(
+    server: Server, installed: str
+) -> None:
+    """Version 0.1 had a directory of programs in place of toxctl."""
     server.program(*SAYS["pacman"])
-    (server.root / "toxctl").touch()
+    (server.root / installed).touch()
     assert not server.run("pacman", before=True)["changed"]
     assert not (server.root / "before").exists()
 
