@@ -107,9 +107,14 @@ def test_an_operators_session_sees_the_servers_own_files_and_mounts(host):
 
 
 def test_an_operator_installs_a_package(host):
-    """One with a program that runs with the rights of its owner, as sudo itself is."""
-    if not host.exists("dpkg-deb"):
-        pytest.skip("made for dpkg")
+    """On Debian one with a program that runs with the rights of its owner, as sudo itself is."""
+    if host.exists("dpkg-deb"):
+        install_a_package_with_dpkg(host)
+    else:
+        install_a_package_again_with_rpm(host)
+
+
+def install_a_package_with_dpkg(host):
     name = "tox-com-det-probe"
     control = (
         f"Package: {name}\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n"
@@ -126,6 +131,17 @@ def test_an_operator_installs_a_package(host):
             assert (probe.mode, probe.user) == (0o4755, "root")
         finally:
             host.check_output(f"dpkg --purge {name}")
+
+
+def install_a_package_again_with_rpm(host):
+    """A server of EL cannot build packages: one that every server has is unpacked again."""
+    manager = "dnf" if host.exists("dnf") else "yum"
+    path = host.check_output("rpm --query --list lsof | grep --max-count 1 bin/lsof$")
+    with host.sudo():
+        inode = host.check_output("stat --format %%i %s", path)
+        host.check_output("%s --quiet --assumeyes reinstall lsof", manager)
+        assert host.check_output("stat --format %%i %s", path) != inode
+        host.check_output("rpm --verify lsof")
 
 
 def test_sessions_leave_no_core_dumps(host):

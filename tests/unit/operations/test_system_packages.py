@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_run import run_tasks
 from rendering import DEBIAN, SYSTEMS, VARIANTS, Variant, evaluate, render, variables
-from role_tasks import TREE, role, task
+from role_tasks import TREE, evaluate_assert, role, task
 
 CURL_MINIMAL = "curl-minimal-7.76.1-31.el9.x86_64\nno package provides lsof\nca-certificates-2024\n"
 # What the modules return for a package that no repository has.
@@ -73,6 +73,43 @@ def test_another_failure_of_the_package_manager_is_one():
     result = {"failed": True, "msg": "Failed to download metadata for repo 'baseos'"}
     assert evaluate(failed, {"__base_optional": result})
     assert not evaluate(failed, {"__base_optional": {"changed": True}})
+
+
+@pytest.mark.parametrize(
+    ("name", "install", "require", "register", "more"),
+    [
+        (
+            "hardening",
+            "Install the packages",
+            "Require that a repository has it",
+            "__hardening_installed",
+            {"__hardening_program": {"name": "fail2ban"}},
+        ),
+    ],
+    ids=["hardening"],
+)
+@pytest.mark.parametrize("manager", MISSING)
+def test_what_only_epel_has_is_refused_with_the_next_command(
+    name: str, install: str, require: str, register: str, more: dict[str, object], manager: str
+):
+    failed = "{{ " + task(name, install).data["failed_when"] + " }}"
+    found = evaluate_assert(task(name, require), {register: MISSING[manager], **more})
+    assert not evaluate(failed, {register: MISSING[manager]})
+    assert (found.ran, found.passed) == (True, False)
+    assert "run 'sudo dnf install epel-release' there" in found.message
+    assert f"--tags {name}" in found.message
+    # What else goes wrong is told by the package manager itself.
+    assert evaluate(failed, {register: {"failed": True, "msg": "Cannot download repomd.xml"}})
+    for fine in ({"changed": True, "rc": 0}, {"skipped": True, "changed": False}):
+        assert evaluate_assert(task(name, require), {register: fine, **more}).passed
+
+
+def test_a_program_that_no_repository_has_is_not_recorded_as_installed():
+    forget = task("hardening", "Forget a program that no repository has")
+    when = "{{ " + str(forget.data["when"]) + " }}"
+    assert evaluate(when, {"__hardening_installed": MISSING["dnf"]})
+    assert not evaluate(when, {"__hardening_installed": {"changed": True, "rc": 0}})
+    assert forget.arguments["state"] == "absent"
 
 
 # --- security updates ----------------------------------------------------------------------------
