@@ -157,6 +157,12 @@ def test_all_updates_are_a_choice(template: str, system: str, option: str):
     assert f"\n{option} = default\n" in render(template, role("base"), system, every)
 
 
+def test_dnf_automatic_does_not_sleep_in_memory():
+    """Its timer has a random delay; on 1 GB an hour's sleep of a loaded dnf costs memory."""
+    text = render("etc/dnf/automatic.conf.j2", role("base"), "el9", VARIANTS[0])
+    assert "\nrandom_sleep = 0\n" in text
+
+
 # --- paths ---------------------------------------------------------------------------------------
 
 
