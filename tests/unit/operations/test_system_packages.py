@@ -222,3 +222,28 @@ def test_a_stream_of_nginx_is_chosen_where_there_are_modules(
     given = values["__nginx_packages"]
     assert isinstance(given, list)
     assert [evaluate(str(one), values) for one in given] == packages
+
+
+# --- removal -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "ours", "switched"),
+    [
+        ("/usr/bin/python3.11", ["nginx", "python3.11"], True),
+        ("/usr/bin/python3.11", ["nginx"], False),
+        ("/usr/bin/python3", ["python3.11"], False),
+        ("/usr/bin/python", ["python3.11"], False),
+    ],
+)
+def test_the_python_that_runs_ansible_is_not_removed_below_it(
+    interpreter: str, ours: list[str], switched: bool
+):
+    switch = task("uninstall", "Go on with the system's own Python")
+    given = {
+        "__uninstall_packages_ours": ours,
+        "ansible_facts": {"discovered_interpreter_python": interpreter},
+    }
+    met = [bool(evaluate("{{ " + one + " }}", given)) for one in switch.data["when"]]
+    assert all(met) == switched
+    assert switch.arguments["ansible_python_interpreter"] == "/usr/bin/python3"
