@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rendering import SYSTEMS, TREE, VARIANTS, evaluate, variables
 
@@ -21,7 +23,7 @@ def values(system: str, before: list[str] | None) -> dict[str, object]:
     }
 
 
-def asked(name: str, found: dict[str, object]) -> object:
+def asked(name: str, found: dict[str, object]) -> Any:
     """Return a variable as a task sees it."""
     return evaluate("{{ " + name + " }}", found)
 
