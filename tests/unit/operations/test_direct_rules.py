@@ -39,12 +39,15 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(rules: Path, wanted: list[str], *options: str) -> tuple[int, int, str]:
+def run(
+    rules: Path, wanted: list[str], *options: str, tasks: str = "direct.yml"
+) -> tuple[int, int, str]:
     given = {
         "__firewalld_direct": wanted,
+        "__firewalld_direct_path": str(rules / "direct.xml"),
         "__firewalld_path": f"{rules / 'bin'}{os.pathsep}/usr/bin:/bin",
     }
-    return run_tasks(rules / "run", "firewalld", "direct.yml", given, *options)
+    return run_tasks(rules / "run", "firewalld", tasks, given, *options)
 
 
 def found(rules: Path) -> list[list[str]]:
@@ -67,3 +70,23 @@ def test_a_run_that_was_cut_off_between_both_is_finished(rules: Path):
     (rules / "permanent").write_text(f"{OTHERS}\n{OURS}\n")
     assert run(rules, [OURS])[0] == 0
     assert found(rules) == [[OTHERS, OURS]] * 2
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_uninstall_leaves_no_rule_and_no_file_of_ours(rules: Path, others: bool):
+    """The file is changed too: firewalld may not run, and its next start would read it."""
+    line = '  <rule ipv="ipv4" table="filter" chain="INPUT" priority="0">{}</rule>\n'
+    ours = line.format("-p tcp --syn -m comment --comment tox_com_det -j REJECT")
+    other = line.format("-p icmp -j ACCEPT") if others else ""
+    frame = '<?xml version="1.0" encoding="utf-8"?>\n<direct>\n{}</direct>\n'
+    (rules / "direct.xml").write_text(frame.format(ours + other))
+    (rules / "direct.xml.old").write_text(frame.format(ours))
+    code, _, output = run(rules, [], tasks="remove_direct.yml")
+    assert code == 0, output
+    assert found(rules)[0] == [OTHERS]
+    assert not (rules / "direct.xml.old").exists()
+    assert (rules / "direct.xml").exists() is others
+    if others:
+        assert (rules / "direct.xml").read_text() == frame.format(other)
+    code, changed, output = run(rules, [], tasks="remove_direct.yml")
+    assert (code, changed) == (0, 0), output

@@ -75,41 +75,72 @@ def test_another_failure_of_the_package_manager_is_one():
     assert not evaluate(failed, {"__base_optional": {"changed": True}})
 
 
-@pytest.mark.parametrize(
-    ("name", "install", "require", "register", "more"),
-    [
-        (
-            "hardening",
-            "Install the packages",
-            "Require that a repository has it",
-            "__hardening_installed",
-            {"__hardening_program": {"name": "fail2ban"}},
-        ),
-    ],
-    ids=["hardening"],
-)
+def hardening(system: str, program: str, result: dict[str, object]) -> dict[str, object]:
+    return {
+        **variables(role("hardening"), system, VARIANTS[0]),
+        "__hardening_program": {"name": program, "packages": [program]},
+        "__hardening_installed": result,
+        "__hardening_recorded": {"changed": True},
+    }
+
+
 @pytest.mark.parametrize("manager", MISSING)
-def test_what_only_epel_has_is_refused_with_the_next_command(
-    name: str, install: str, require: str, register: str, more: dict[str, object], manager: str
+@pytest.mark.parametrize(
+    ("system", "program", "remedy"),
+    [
+        ("el9", "fail2ban", "it is in EPEL, run 'sudo dnf install epel-release' there, or set"),
+        ("centos7", "fail2ban", "add one that does, or set"),
+        ("el9", "auditd", "add one that does, or set"),
+    ],
+)
+def test_a_program_that_no_repository_has_is_refused(
+    manager: str, system: str, program: str, remedy: str
 ):
-    failed = "{{ " + task(name, install).data["failed_when"] + " }}"
-    found = evaluate_assert(task(name, require), {register: MISSING[manager], **more})
-    assert not evaluate(failed, {register: MISSING[manager]})
+    given = hardening(system, program, MISSING[manager])
+    failed = "{{ " + task("hardening", "Install the packages").data["failed_when"] + " }}"
+    assert not evaluate(failed, given)
+    found = evaluate_assert(task("hardening", "Require that a repository has it"), given)
     assert (found.ran, found.passed) == (True, False)
-    assert "run 'sudo dnf install epel-release' there" in found.message
-    assert f"--tags {name}" in found.message
-    # What else goes wrong is told by the package manager itself.
-    assert evaluate(failed, {register: {"failed": True, "msg": "Cannot download repomd.xml"}})
-    for fine in ({"changed": True, "rc": 0}, {"skipped": True, "changed": False}):
-        assert evaluate_assert(task(name, require), {register: fine, **more}).passed
+    assert f"has {program}: {remedy} hardening_{program}: false; then rerun" in found.message
+    assert "--tags hardening" in found.message
 
 
-def test_a_program_that_no_repository_has_is_not_recorded_as_installed():
+@pytest.mark.parametrize(
+    ("result", "fails"),
+    [
+        ({"failed": True, "msg": "Cannot download repomd.xml"}, True),
+        ({"changed": True, "rc": 0, "msg": "No package to clean up"}, False),
+        ({"changed": True, "stdout": "No packages are automatically installed"}, False),
+        ({"skipped": True, "changed": False}, False),
+    ],
+    ids=["another failure", "dnf", "apt", "there already"],
+)
+def test_only_a_missing_package_is_refused(result: dict[str, object], fails: bool):
+    given = hardening("el9", "fail2ban", result)
+    failed = "{{ " + task("hardening", "Install the packages").data["failed_when"] + " }}"
+    assert bool(evaluate(failed, given)) is fails
+    assert evaluate_assert(task("hardening", "Require that a repository has it"), given).passed
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_only_a_record_of_this_run_is_forgotten(written: bool):
+    given = hardening("el9", "fail2ban", MISSING["dnf"])
+    given["__hardening_recorded"] = {"changed": written}
     forget = task("hardening", "Forget a program that no repository has")
-    when = "{{ " + str(forget.data["when"]) + " }}"
-    assert evaluate(when, {"__hardening_installed": MISSING["dnf"]})
-    assert not evaluate(when, {"__hardening_installed": {"changed": True, "rc": 0}})
+    when = [evaluate("{{ " + str(one) + " }}", given) for one in forget.data["when"]]
+    assert all(when) is written
     assert forget.arguments["state"] == "absent"
+
+
+@pytest.mark.parametrize("manager", MISSING)
+def test_a_server_without_restic_is_refused(manager: str):
+    given = {
+        **variables(role("backup"), "el9", VARIANTS[0]),
+        "__backup_package": {**MISSING[manager], "failed": False},
+    }
+    found = evaluate_assert(task("backup", "Require restic"), given)
+    assert (found.ran, found.passed) == (True, False)
+    assert "run 'sudo dnf install epel-release' on the server; then rerun" in found.message
 
 
 # --- security updates ----------------------------------------------------------------------------

@@ -22,7 +22,7 @@ UNIT_DIRECTIVES: dict[str, tuple[str, int, str]] = {
     "ExecReload": ("Service", 0, r"(/\S+( \S+)*)?"),
     "ExecStart": ("Service", 0, r"/\S+( \S+)*"),
     "ExecStartPre": ("Service", 0, r"/\S+( \S+)*"),
-    "ExecStop": ("Service", 0, r"/\S+( \S+)*"),
+    "ExecStop": ("Service", 0, r"-?/\S+( \S+)*"),
     "IOSchedulingClass": ("Service", 0, r"idle|best-effort"),
     "IPAddressAllow": ("Service", 235, r"localhost( [0-9a-f.:/]+)*"),
     "IPAddressDeny": ("Service", 235, r"any"),
