@@ -20,6 +20,8 @@ __all__ = ["Certificate", "check_pair", "openssl", "read"]
 
 OPENSSL_SECONDS = 60.0
 NAME = re.compile(r"(?:DNS|IP Address):([^,\s]+)")
+# The names are on the line below; a certificate without a common name has the word "critical" here.
+NAMES = re.compile(r"X509v3 Subject Alternative Name:[^\n]*\n([^\n]*)")
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def read(path: str) -> Certificate:
         if not match:
             raise ToxctlError(f"{path}: openssl prints no {key}", "certificate")
         dates[key] = float(ssl.cert_time_to_seconds(match[1].strip()))
-    section = found.partition("X509v3 Subject Alternative Name:")[2].strip().splitlines()
-    names = sorted({normal(name) for name in NAME.findall(section[0] if section else "")})
+    section = NAMES.search(found)
+    names = sorted({normal(name) for name in NAME.findall(section[1] if section else "")})
     return Certificate(tuple(names), dates["notBefore"], dates["notAfter"])
 
 

@@ -32,6 +32,7 @@ REASONS = {
     r"^running \+ user(-runtime-dir)?@\d+\.service": "the session of this run",
     r"systemd-journal": "the group of which that user is a member",
     r"polkit": "a system user, which Debian keeps when its package is gone, and its directory",
+    r"/var/log/wtmp\.db$": "the logins since Debian 13, in a file of pam's module wtmpdb",
     r"/var/log/(apt|dpkg|alternatives|unattended-upgrades)": "logs of Debian's package manager",
     r"/var/lib/(apt|dpkg|ucf|systemd/deb-systemd-helper)": "what it knows of them",
     r"/var/lib/systemd/timers/stamp-(?!tox_com_det)": "when a timer of Debian was last due",

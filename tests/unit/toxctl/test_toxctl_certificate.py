@@ -114,6 +114,16 @@ def test_names_and_addresses_are_read_in_one_form(tmp_path: Path) -> None:
     assert found.left(found.not_after - 10 * DAY) == pytest.approx(1 / 3)
 
 
+def test_names_are_read_from_a_certificate_without_a_common_name(tmp_path: Path) -> None:
+    """Its names are marked as critical (RFC 5280): so does Let's Encrypt for addresses."""
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "6", "-subj", "/"]
+    words += ["-addext", "subjectAltName=critical,DNS:toxic.example.org,IP:203.0.113.7"]
+    words += ["-keyout", str(tmp_path / "k.pem"), "-out", str(tmp_path / "c.pem")]
+    subprocess.run(words, check=True, capture_output=True)  # noqa: S603 (fixed words)
+    found = certificate_files.read(str(tmp_path / "c.pem"))
+    assert found.names == ("203.0.113.7", "toxic.example.org")
+
+
 @pytest.mark.parametrize(
     ("days_left", "words"),
     [(31, None), (29, "32% of its life is left"), (-1, "clients refuse it")],
