@@ -14,7 +14,7 @@ from ansible.plugins.loader import lookup_loader
 
 DOCUMENTATION = """
 name: files
-short_description: Puts several files and directories in place
+short_description: Puts several files and directories in place, and starts units
 description:
   - Renders templates and sends all files to the module of the same name, which has the options.
 """
@@ -23,7 +23,7 @@ description:
 class ActionModule(ActionBase):
     """Replaces O(src) and O(content) of each file by its compressed content."""
 
-    _VALID_ARGS = frozenset({"files", "applied", "before_directory", "applied_directory"})
+    _VALID_ARGS = frozenset({"files", "units", "applied", "before_directory", "applied_directory"})
     _supports_check_mode = True
     _supports_diff = True
 

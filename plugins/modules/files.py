@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Put several files and directories in place in one call, each with its owner, mode and checker.
+"""Put several files in place in one call, each with its owner, mode and checker, and start units.
 
 Runs on the managed host, so it stays valid Python 2.7 (CentOS 7).
 """
@@ -10,10 +10,11 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: files
-short_description: Puts several files and directories in place
+short_description: Puts several files and directories in place, and starts units
 description:
   - Does in one connection what M(ansible.builtin.template), M(ansible.builtin.copy),
-    M(ansible.builtin.file), C(before) and C(applied) do in one or two each.
+    M(ansible.builtin.file), M(ansible.builtin.systemd_service), C(before) and C(applied) do in one
+    or two each.
   - An action plugin of the same name renders the templates on the controller.
   - The entries are handled in their order. A file that its checker refuses is not put in place, and
     ends the task.
@@ -65,6 +66,27 @@ options:
         description: Whether what somebody else wrote is kept for uninstall.yml (C(before)).
         type: bool
         default: false
+  units:
+    description:
+      - Units of systemd that are unmasked and enabled once the files are in place. systemd reads
+        its files anew where it says that one has changed.
+      - In check mode a unit may be missing, because its file or its package is.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The name, with its suffix.
+        type: str
+        required: true
+      start:
+        description: Whether the unit is started if it does not run.
+        type: bool
+        default: true
+      restart:
+        description: Whether the unit is restarted, or started.
+        type: bool
+        default: false
   applied:
     description:
       - Files whose SHA-256 is compared with the one that was recorded when a service last applied
@@ -99,6 +121,8 @@ EXAMPLES = r"""
       - dest: /var/lib/certificates
         state: directory
         mode: "0700"
+    units:
+      - name: certificate.timer
 """
 
 RETURN = r"""
@@ -108,6 +132,12 @@ paths:
   type: list
   elements: str
   sample: [/etc/systemd/system/certificate.service]
+units:
+  description: The units that were enabled, started or restarted.
+  returned: always
+  type: list
+  elements: str
+  sample: [certificate.timer]
 unapplied:
   description: The files of O(applied) that differ from their record.
   returned: always
@@ -119,6 +149,7 @@ unapplied:
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.placing import Files
 from ansible.module_utils.records import APPLIED, BEFORE, unapplied
+from ansible.module_utils.units import Units
 
 
 def main():
@@ -142,9 +173,15 @@ def main():
         "wanted": {"type": "bool", "default": True},
         "keep": {"type": "bool", "default": False},
     }
+    unit = {
+        "name": {"type": "str", "required": True},
+        "start": {"type": "bool", "default": True},
+        "restart": {"type": "bool", "default": False},
+    }
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "options": entry, "default": []},
+            "units": {"type": "list", "elements": "dict", "options": unit, "default": []},
             "applied": {"type": "list", "elements": "path", "default": []},
             "before_directory": {"type": "path", "default": BEFORE},
             "applied_directory": {"type": "path", "default": APPLIED},
@@ -152,17 +189,24 @@ def main():
         supports_check_mode=True,
     )
     files = Files(module)
+    units = Units(module)
     try:
         for one in module.params["files"]:
             if one["wanted"]:
                 files.place(one)
+        for one in module.params["units"]:
+            units.bring(one)
         not_applied = unapplied(
             module, module.params["applied"], module.params["applied_directory"]
         )
     except (IOError, OSError) as error:
         module.fail_json(msg="cannot put the files in place: %s" % error)
-    changed = bool(files.paths or not_applied)
-    answer = {"changed": changed, "paths": files.paths, "unapplied": not_applied}
+    answer = {
+        "changed": bool(files.paths or units.changed or not_applied),
+        "paths": files.paths,
+        "units": units.changed,
+        "unapplied": not_applied,
+    }
     if module._diff:
         answer["diff"] = files.diffs
     module.exit_json(**answer)

@@ -36,7 +36,7 @@ def test_the_authority_is_asked_after_nginx_also_with_the_tag_of_the_role_alone(
         issue = found.index("Obtain or renew the certificate of the authority")
         assert found.index("tls : Set up TLS") < issue
         if "tls" not in options:
-            assert found.index("nginx : Configure nginx") < issue
+            assert found.index("nginx : Configure and start nginx") < issue
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from module_run import run_module
 from test_applied import PLAYBOOK, PROJECT, python_2
 
 MODULE = PROJECT / "plugins/modules/files.py"
-PARTS = [PROJECT / f"plugins/module_utils/{name}.py" for name in ("placing", "records")]
+PARTS = [PROJECT / f"plugins/module_utils/{name}.py" for name in ("placing", "records", "units")]
 OURS = "# Managed by tox_com_det with Ansible: what is changed here is overwritten\n"
 
 
@@ -51,7 +51,7 @@ class Server:
         """Return the paths that changed, below the directory."""
         answer = self.run(*entries, **more)
         assert not answer.get("failed"), answer
-        assert answer["changed"] == bool(answer["paths"] or answer["unapplied"])
+        assert answer["changed"] == any(answer[name] for name in ("paths", "units", "unapplied"))
         return [os.path.relpath(path, self.root) for path in answer["paths"]]
 
     def mode(self, name: str) -> str:
