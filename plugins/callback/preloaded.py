@@ -11,6 +11,8 @@ from ansible.plugins.loader import (
     test_loader,
 )
 
+# What reaches a server.
+CONNECTION = ((connection_loader, "ssh"), (become_loader, "sudo"), (shell_loader, "sh"))
 DOCUMENTATION = """
 name: preloaded
 type: aggregate
@@ -34,5 +36,5 @@ class CallbackModule(CallbackBase):
         """Load them; the loaders keep what they have loaded."""
         for loader in (filter_loader, test_loader):
             list(loader.all())
-        for loader, name in ((connection_loader, "ssh"), (become_loader, "sudo"), (shell_loader, "sh")):
+        for loader, name in CONNECTION:
             loader.get(name, class_only=True)

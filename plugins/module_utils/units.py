@@ -53,8 +53,7 @@ class Units:
         """Return the properties of a unit."""
         command = ["systemctl", "show", "--property=" + PROPERTIES, name]
         code, out, said = self.module.run_command(command)
-        lines = [line.split("=", 1) for line in out.splitlines() if "=" in line]
-        found = {one: value for one, value in lines}
+        found = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
         if code or not set(PROPERTIES.split(",")).issubset(found):
             self.module.fail_json(msg="systemd does not tell about %s: %s" % (name, said.strip()))
         return found
@@ -64,7 +63,9 @@ class Units:
         """Run systemctl, in check mode not; end the task if it fails."""
         if self.module.check_mode:
             return
-        code, _out, said = self.module.run_command(["systemctl"] + list(words))
+        command = ["systemctl"]
+        command.extend(words)
+        code, _out, said = self.module.run_command(command)
         if code:
             self.module.fail_json(
                 msg="'systemctl %s' failed: %s" % (" ".join(words), said.strip()),

@@ -105,6 +105,9 @@ def tasks_in(path: Path) -> list[Task]:
 def single_files(task: Task) -> Iterator[Task]:
     """Yield what a task `files` stands for: a task of a builtin module for each of its files."""
     arguments = task.arguments
+    if "files" not in arguments:  # units or records alone
+        yield task
+        return
     for entry in arguments["files"]:
         given = {**FILE_OWNERS, **entry}
         state = given.get("state", "file")
