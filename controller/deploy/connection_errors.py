@@ -24,6 +24,8 @@ __all__ = ["UnknownHost", "connection_error", "connection_lost", "sudo_error"]
 
 # paramiko's words if no key is accepted: without any, and for the last type it tries a file as.
 NO_KEY = ("No authentication methods", "encountered ")
+# Its words if the server closes the connection at once, or says nothing.
+NO_BANNER = "protocol banner"
 
 
 class UnknownHost(SSHException):  # type: ignore[misc]  # paramiko has no type information
@@ -66,6 +68,11 @@ def connection_error(host: Host, error: BaseException, proxy_words: str = "") ->
     if host.proxy and proxy_words:
         return DeployError(
             f"{where} cannot be reached through `{host.proxy}` ({proxy_words}): try `{ssh}`"
+        )
+    if NO_BANNER in str(error) or isinstance(error, EOFError | ConnectionResetError):
+        return DeployError(
+            f"{where} closes the connection before a login: after some failed logins sshd (OpenSSH "
+            f"9.8 and later) refuses an address for up to a few minutes; wait, then try `{ssh}`"
         )
     if isinstance(error, socket.gaierror):
         return DeployError(

@@ -94,6 +94,18 @@ class Server:
         )
         return self.engine.command("exec", self.container, "sh", "-c", script)
 
+    def forgive(self) -> None:
+        """Let sshd forget failed logins: since 9.8 it refuses an address after some of them."""
+        penalties = self.inside("/usr/sbin/sshd -T | grep -q '^persourcepenalties '")
+        if penalties.returncode == 0:
+            self.inside("systemctl reload ssh")
+            wait_until(lambda: self.listens(), "sshd listens again")
+
+    def listens(self) -> bool:
+        """Whether sshd answers a new connection."""
+        command = ["ssh-keyscan", "-p", str(SSH_PORT), self.address]
+        return bool(call(command).stdout)
+
     def login_state(self) -> bytes:
         """Everything that decides about logins, as a tar archive."""
         command = (
@@ -106,6 +118,7 @@ class Server:
     def restore_login_state(self, saved: bytes) -> None:
         """Stop the guard, restore the files and have sshd read them; do nothing if all is equal."""
         self.inside(f"systemctl stop {GUARD}")
+        self.forgive()
         if self.login_state() == saved:
             return
         command = (

@@ -210,6 +210,16 @@ def test_server_that_is_off_names_make_up(server: SshServer) -> None:
         open_and_close(replace(server.host, port=port))
 
 
+def test_server_that_closes_the_connection_at_once_says_to_wait(server: SshServer) -> None:
+    """As sshd does with an address whose logins have failed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closing = threading.Thread(target=lambda: listener.accept()[0].close())
+        closing.start()
+        with refused("closes the connection before a login: .*wait, then try `ssh -p "):
+            open_and_close(replace(server.host, port=listener.getsockname()[1]))
+        closing.join(HANG_SECONDS)
+
+
 def test_name_that_cannot_be_resolved_names_ansible_host(server: SshServer) -> None:
     with refused("the name cannot be resolved: set ansible_host"):
         open_and_close(replace(server.host, address="nanode.invalid"))
