@@ -110,6 +110,8 @@ def test_an_operator_installs_a_package(host):
     """On Debian one with a program that runs with the rights of its owner, as sudo itself is."""
     if host.exists("dpkg-deb"):
         install_a_package_with_dpkg(host)
+    elif host.exists("pacman"):
+        install_a_package_again_with_pacman(host)
     else:
         install_a_package_again_with_rpm(host)
 
@@ -142,6 +144,16 @@ def install_a_package_again_with_rpm(host):
         host.check_output("%s --quiet --assumeyes reinstall lsof", manager)
         assert host.check_output("stat --format %%i %s", path) != inode
         host.check_output("rpm --verify lsof")
+
+
+def install_a_package_again_with_pacman(host):
+    path = host.check_output("pacman --query --list --quiet lsof | grep --max-count 1 bin/lsof$")
+    with host.sudo():
+        # An inode's number may be given to the next file.
+        changed = host.check_output("stat --format %%z %s", path)
+        host.check_output("pacman --sync --noconfirm --noprogressbar lsof")
+        assert host.check_output("stat --format %%z %s", path) != changed
+        host.check_output("pacman --query --check lsof")
 
 
 def test_sessions_leave_no_core_dumps(host):

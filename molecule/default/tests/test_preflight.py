@@ -41,7 +41,7 @@ def test_a_suitable_server_passes():
     ("variables", "words"),
     [
         ({"mongdb_version": "4.0"}, ["mongdb_version (did you mean mongodb_version?)"]),
-        ({"__preflight_id": "arch"}, ["is not supported. Supported systems: ", "debian 12"]),
+        ({"__preflight_id": "minix"}, ["is not supported. Supported systems: ", "debian 12"]),
         (
             {"__preflight_python": "2.7", "__preflight_core": "2.19.1"},
             ["ansible-core 2.19.1 cannot manage Python 2.7", "make venv CORE=2.16"],
@@ -74,8 +74,10 @@ def test_a_suitable_server_passes():
                 "mongodb_provider": "mongodb-org",
                 "mongodb_repository_url": "http://127.0.0.1:9/repository/",
                 "mongodb_key_base_url": "http://127.0.0.1/",
+                # On Arch Linux the repository is the AUR's.
+                "mongodb_aur_url": "http://127.0.0.1:9/repository/",
             },
-            ["cannot reach http://127.0.0.1:9/repository/", "set mongodb_repository_url"],
+            ["cannot reach http://127.0.0.1:9/repository/", "set mongodb_", "_url to a mirror"],
         ),
         ({"ansible_port": 1}, ["cannot log in to", "playbooks/bootstrap.yml"]),
     ],

@@ -108,6 +108,13 @@ def test_the_server_reboots_when_it_is_required(choice: str, names: list[str], r
     assert evaluate("{{ " + REBOOT.data["when"] + " }}", values) is reboots
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_always_reboots_without_a_check(system: str):
+    """Nothing has read the facts of the boot then."""
+    values = {**variables(BASE, system, VARIANTS[0]), "base_reboot": "always"}
+    assert evaluate(REBOOT.arguments["msg"], values) == "base_reboot is always: rebooting"
+
+
 def test_never_does_not_even_check():
     included = TASKS["Reboot if updates require it"]
     assert evaluate("{{ " + included.data["when"] + " }}", {"base_reboot": "never"}) is False
