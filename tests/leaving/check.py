@@ -27,7 +27,7 @@ LEAST = 20  # answers of each server under load
 KEYS = "cat /etc/tox_com_det/keys.json"
 LEFT = """
 for path in /etc /opt /srv /var/lib; do
-    for name in tox_com_det secantusdb; do
+    for name in tox_com_det secantusdb miniconda mongo; do
         [ ! -e "$path/$name" ] || echo "$path/$name"
     done
 done
