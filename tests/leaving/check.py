@@ -28,7 +28,8 @@ KEYS = "cat /etc/tox_com_det/keys.json"
 LEFT = """
 for path in /etc /opt /srv /var/lib; do
     for name in tox_com_det secantusdb miniconda mongo; do
-        [ ! -e "$path/$name" ] || echo "$path/$name"
+        # With the packages stays what was there before them.
+        [ ! -e "$path/$name" ] || [ "$(ls "$path/$name")" = before ] || echo "$path/$name"
     done
 done
 """
