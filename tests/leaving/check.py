@@ -27,8 +27,9 @@ LEAST = 20  # answers of each server under load
 KEYS = "cat /etc/tox_com_det/keys.json"
 LEFT = """
 for path in /etc /opt /srv /var/lib; do
-    for name in tox_com_det secantusdb; do
-        [ ! -e "$path/$name" ] || echo "$path/$name"
+    for name in tox_com_det secantusdb miniconda mongo; do
+        # With the packages stays what was there before them.
+        [ ! -e "$path/$name" ] || [ "$(ls "$path/$name")" = before ] || echo "$path/$name"
     done
 done
 """

@@ -28,7 +28,7 @@ def run_tasks(
     directory.mkdir(parents=True, exist_ok=True)
     own = directory / "roles" / role
     shutil.copytree(PROJECT / "roles" / role, own, dirs_exist_ok=True)
-    meta = {"dependencies": [{"role": "layout"}]}
+    meta = {"dependencies": [] if role == "layout" else [{"role": "layout"}]}
     (own / "meta/main.yml").write_text(yaml.safe_dump(meta), encoding="utf-8")
     include = {"name": role, "tasks_from": tasks_from}
     play = {
