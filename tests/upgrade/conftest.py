@@ -1,4 +1,4 @@
-"""What the upgrade test shares: the server of version 0.1.0, the checkouts and the load.
+"""What the upgrade test shares: the server of an earlier version, the checkouts and the load.
 
 `scripts/test-upgrade` prepares the server; without it the tests stop with that command.
 """
@@ -79,13 +79,13 @@ def hosts() -> dict[str, dict[str, str]]:
 def new() -> Checkout:
     """Return this checkout."""
     if not OLD.is_dir():
-        pytest.exit("there is no server of version 0.1.0: run scripts/test-upgrade", returncode=2)
+        pytest.exit("there is no server of an earlier version: run scripts/test-upgrade", returncode=2)
     return Checkout(ROOT, WORK / "inventory")
 
 
 @pytest.fixture(scope="session")
 def old() -> Checkout:
-    """Return the checkout of version 0.1.0."""
+    """Return the checkout of the earlier version."""
     return Checkout(OLD, WORK / "inventory-old")
 
 
