@@ -79,7 +79,7 @@ def hosts() -> dict[str, dict[str, str]]:
 def new() -> Checkout:
     """Return this checkout."""
     if not OLD.is_dir():
-        pytest.exit("there is no server of an earlier version: run scripts/test-upgrade", returncode=2)
+        pytest.exit("there is no server to upgrade: run scripts/test-upgrade", returncode=2)
     return Checkout(ROOT, WORK / "inventory")
 
 
