@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
-INVENTORY = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "inventory"
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+INVENTORY = SCENARIO / "inventory"
+# On Arch Linux MongoDB comes from the AUR.
+REPOSITORY = "mongodb_aur_url" if SCENARIO.name == "arch" else "mongodb_repository_url"
 
 
 def preflight(**variables) -> tuple[int, str]:
@@ -74,10 +77,9 @@ def test_a_suitable_server_passes():
                 "mongodb_provider": "mongodb-org",
                 "mongodb_repository_url": "http://127.0.0.1:9/repository/",
                 "mongodb_key_base_url": "http://127.0.0.1/",
-                # On Arch Linux the repository is the AUR's.
                 "mongodb_aur_url": "http://127.0.0.1:9/repository/",
             },
-            ["cannot reach http://127.0.0.1:9/repository/", "set mongodb_", "_url to a mirror"],
+            ["cannot reach http://127.0.0.1:9/repository/", f"set {REPOSITORY} to a mirror"],
         ),
         ({"ansible_port": 1}, ["cannot log in to", "playbooks/bootstrap.yml"]),
     ],

@@ -20,7 +20,7 @@ def given(**more: Any) -> dict[str, Any]:
         **values,
         "ansible_facts": facts,
         "inventory_hostname": "nanode",
-        "__exposure_ssh": {"stdout_lines": SSH},
+        "__exposure_ssh": "\n".join(SSH),
         "__exposure_server": {"stdout": SERVER, "stdout_lines": SERVER.splitlines()},
         **more,
     }
@@ -43,7 +43,7 @@ def test_a_real_server_is_seen_at_the_address_and_port_of_ssh():
 def test_a_container_is_seen_at_its_own_address_and_port(name: str):
     """A port of this computer that leads to it would not show its firewall."""
     lines = [f"hostname {name}", "port 2222"]
-    assert where(__exposure_ssh={"stdout_lines": lines}) == ("10.88.0.7", 22)
+    assert where(__exposure_ssh="\n".join(lines)) == ("10.88.0.7", 22)
 
 
 def test_an_address_may_be_given():
@@ -52,9 +52,8 @@ def test_an_address_may_be_given():
 
 def test_without_ssh_on_this_computer_the_inventory_decides():
     """As with a connection other than ssh."""
-    ssh = {"stdout_lines": [], "rc": 2}
-    assert where(__exposure_ssh=ssh, ansible_host="192.0.2.1") == ("192.0.2.1", 22)
-    assert where(__exposure_ssh={"msg": "no ssh"})[0] == "nanode"
+    assert where(__exposure_ssh="", ansible_host="192.0.2.1") == ("192.0.2.1", 22)
+    assert where(__exposure_ssh="")[0] == "nanode"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +69,7 @@ def test_a_server_without_new_connections_fails_unless_the_way_is_another(
     line: str, indirect: bool
 ):
     more = given(
-        __exposure_ssh={"stdout_lines": ["hostname 203.0.113.7", "port 22", line]},
+        __exposure_ssh=f"hostname 203.0.113.7\nport 22\n{line}",
         __exposure_found={"states": {"22": "no answer"}, "lines": ["203.0.113.7 22/tcp ssh: ..."]},
         ansible_check_mode=False,
     )
