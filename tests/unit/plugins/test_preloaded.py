@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[3]
+CALLBACK = PROJECT / "plugins/callback/preloaded.py"
 # Nothing may be loaded from a file once the playbook has started.
 PROGRAM = """
 import runpy, sys
@@ -38,9 +39,8 @@ NEEDED = [
 
 
 def start(*words: str) -> subprocess.CompletedProcess[str]:
-    callback = PROJECT / "plugins/callback/preloaded.py"
     return subprocess.run(  # noqa: S603 (fixed words, no shell)
-        [sys.executable, "-c", PROGRAM, callback, *words],
+        [sys.executable, "-c", PROGRAM, CALLBACK, *words],
         capture_output=True,
         text=True,
         check=False,
@@ -56,6 +56,25 @@ def test_a_started_playbook_has_loaded_it(kind: str, name: str) -> None:
 @pytest.mark.parametrize(("kind", "name"), NEEDED)
 def test_without_the_callback_it_would_be_loaded_later(kind: str, name: str) -> None:
     assert "loaded from a file" in start("not started", kind, name).stderr
+
+
+def test_what_is_loaded_is_kept_from_the_garbage_collector() -> None:
+    program = PROGRAM.replace(
+        "kind, name = sys.argv[3:]", "import gc; print(gc.get_freeze_count())"
+    )
+    program = program.partition("plugins = ")[0]
+    counts = {}
+    for words in ("started", "not started"):
+        done = subprocess.run(  # noqa: S603 (fixed words, no shell)
+            [sys.executable, "-c", program, CALLBACK, words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        counts[words] = int(done.stdout)
+    assert counts["not started"] == 0
+    assert counts["started"] > 10_000
 
 
 def test_it_is_enabled() -> None:
