@@ -1,9 +1,10 @@
-"""`python -m controller.nanode`: create, destroy and check the local Nanode."""
+"""`python -m controller.nanode`: create and destroy the local Nanode, and what that needs."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +17,18 @@ from controller.nanode.el9 import EL9
 from controller.nanode.engine import Engine, find_engine
 from controller.nanode.host import Host, inspect_host
 from controller.nanode.image import SUITES, ensure_image
-from controller.nanode.instance import Files, recorded
+from controller.nanode.instance import Files, find_recorded, recorded
 from controller.nanode.lifecycle import create, destroy, require_same_system
 from controller.ports import LOOPBACK
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NO_CONTAINER = 3
+INTERRUPTED = 128 + signal.SIGINT
 REGISTRY_SYSTEMS = {system.name: system for system in (CENTOS7, EL9, ARCH)}
 SYSTEMS = (*SUITES, *REGISTRY_SYSTEMS)
 SYSTEM_VARIABLE = "NANODE_SYSTEM"
 COMMANDS = {
+    "image": "build the image that `create` starts, if this host does not have it yet",
     "create": "start the local Nanode, or leave it as it is if it is running",
     "url": "print the address of its service",
     "destroy": "remove it",
@@ -52,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NanodeError as error:
         print(f"nanode: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("nanode: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(
@@ -71,9 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--name", default="nanode", help="its name in the inventory")
         command.add_argument("--state", type=Path, help="directory of its key and its record")
         command.add_argument("--inventory", type=Path, help="inventory file to write")
-        if name in ("create", "check"):
+        if name in ("image", "create", "check"):
             command.add_argument(
-                "--system", choices=SYSTEMS, help=f"default: {SYSTEM_VARIABLE}, or {SYSTEMS[0]}"
+                "--system",
+                choices=SYSTEMS,
+                help=f"default: {SYSTEM_VARIABLE}, what an existing one runs, or {SYSTEMS[0]}",
             )
             command.add_argument("--image", help="use this image instead of building one")
         if name in ("create", "destroy"):
@@ -98,7 +106,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "url":
         print(f"http://{LOOPBACK}:{recorded(files.state).http_port}")
         return
-    system = _system(options)
+    system = _system(options, files)
     # `make test` starts several at once: one of them installs the engine, builds the image, and one
     # after the other takes a free port.
     with build_lock(CHECKOUT / ".nanode/host"):
@@ -113,23 +121,34 @@ def _run_alone(options: argparse.Namespace, files: Files, system: str) -> None:
     elif options.command == "destroy":
         removed = destroy(engine, name=options.name, files=files, network=options.network)
         print("Removed " + ", ".join(removed) if removed else "Nothing to remove.")
+    elif options.command == "image":
+        print(_image(engine, host, system, options))
     else:
         _create(engine, host, files, system, options)
 
 
-def _system(options: argparse.Namespace) -> str:
-    """The requested system; destroy asks for none."""
-    system: str = getattr(options, "system", None) or os.environ.get(SYSTEM_VARIABLE) or SYSTEMS[0]
+def _system(options: argparse.Namespace, files: Files) -> str:
+    """The requested system; without one, that of the existing Nanode, or the default."""
+    system: str | None = getattr(options, "system", None) or os.environ.get(SYSTEM_VARIABLE)
+    if not system:
+        found = find_recorded(files.state)
+        return found.system if found else SYSTEMS[0]
     if system not in SYSTEMS:
         raise NanodeError(f"{SYSTEM_VARIABLE}={system}: use one of {', '.join(SYSTEMS)}")
     return system
 
 
-def _check(engine: Engine, host: Host, system: str, options: argparse.Namespace) -> None:
+def _image(engine: Engine, host: Host, system: str, options: argparse.Namespace) -> str:
+    """The name of the system's image, which is built or pulled if it is not there."""
     if wanted := REGISTRY_SYSTEMS.get(system):
         wanted.require_host(host)
-        # Standard output is for the answer.
-        registry.ensure_image(wanted, engine, options.image, _say_on_standard_error)
+        return registry.ensure_image(wanted, engine, options.image, _say_on_standard_error)
+    return options.image or ensure_image(engine, system, _say_on_standard_error)
+
+
+def _check(engine: Engine, host: Host, system: str, options: argparse.Namespace) -> None:
+    if system in REGISTRY_SYSTEMS:
+        _image(engine, host, system, options)
     print(f"Yes, with {engine.name}.")
 
 
@@ -137,23 +156,17 @@ def _create(
     engine: Engine, host: Host, files: Files, system: str, options: argparse.Namespace
 ) -> None:
     require_same_system(files, system)
-    capabilities: tuple[str, ...] = ()
-    if wanted := REGISTRY_SYSTEMS.get(system):
-        wanted.require_host(host)
-        image = registry.ensure_image(wanted, engine, options.image, _say)
-        capabilities = wanted.capabilities
-    else:
-        image = options.image or ensure_image(engine, system, _say)
+    wanted = REGISTRY_SYSTEMS.get(system)
     create(
         engine,
         host,
-        image,
+        _image(engine, host, system, options),
         system=system,
         name=options.name,
         files=files,
         say=_say,
         volumes=tuple(options.volume),
-        capabilities=capabilities,
+        capabilities=wanted.capabilities if wanted else (),
         network=options.network,
     )
 
@@ -163,8 +176,11 @@ def _say(line: str) -> None:
 
 
 def _say_on_standard_error(line: str) -> None:
+    """Standard output is for the answer."""
     print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
+    # A shell ignores Ctrl-C for what it starts in the background, as scripts/up does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -20,8 +20,8 @@ from controller.nanode.engine import Engine, apt_install
 from controller.nanode.run import last_line, must, run
 
 REPOSITORY = "localhost/tox-com-det-nanode"
-# The releases of Debian, and their names in its archive.
-SUITES = {"debian12": "bookworm", "debian13": "trixie"}
+# The releases of Debian, the default first, and their names in its archive.
+SUITES = {"debian13": "trixie", "debian12": "bookworm"}
 PULL_SECONDS = 60
 PACKAGES = (
     "systemd",

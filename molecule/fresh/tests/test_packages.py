@@ -65,7 +65,8 @@ def foreign_list(root):
     root.run(": > /etc/apt/keyrings/none.gpg && touch -d '3 days ago' /var/lib/apt/lists")
     # A suite of the image's own mirror, so that apt reaches it and its signature is there.
     mirror = root.run("apt-get indextargets --format '$(REPO_URI)' | head -n 1").strip()
-    suite = f"{mirror} bookworm-backports main"
+    codename = root.run(". /etc/os-release && echo $VERSION_CODENAME").strip()
+    suite = f"{mirror} {codename}-backports main"
     root.write(FOREIGN, f"deb [signed-by=/etc/apt/keyrings/none.gpg] {suite}\n")
     yield
     root.run(f"rm -f {FOREIGN} {FOREIGN}.disabled /etc/apt/keyrings/none.gpg")

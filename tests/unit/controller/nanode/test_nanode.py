@@ -10,6 +10,8 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -196,9 +198,67 @@ def test_the_system_of_the_environment_has_to_exist(monkeypatch, capsys):
     monkeypatch.setenv("NANODE_SYSTEM", "debian11")
     assert __main__.main(["create"]) == 1
     assert (
-        "NANODE_SYSTEM=debian11: use one of debian12, debian13, centos7, el9, arch"
+        "NANODE_SYSTEM=debian11: use one of debian13, debian12, centos7, el9, arch"
         in capsys.readouterr().err
     )
+
+
+class Chosen(Exception):
+    """The system whose image is asked for."""
+
+
+@pytest.mark.parametrize(
+    ("requested", "exists", "system"),
+    [
+        ("", "", "debian13"),
+        ("debian12", "", "debian12"),
+        ("", "debian12", "debian12"),
+        ("debian12", "debian12", "debian12"),
+    ],
+)
+def test_an_existing_one_keeps_its_system_when_the_default_changes(
+    monkeypatch, tmp_path, requested, exists, system
+):
+    def ensure_image(engine: Engine, system: str, say: object) -> str:
+        raise Chosen(system)
+
+    monkeypatch.setenv("NANODE_SYSTEM", requested)
+    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
+    monkeypatch.setattr(__main__, "find_engine", lambda *_: Engine("podman"))
+    monkeypatch.setattr(__main__, "ensure_image", ensure_image)
+    if exists:
+        record = tmp_path / ".nanode/nanode"
+        record.mkdir(parents=True)
+        instance.record(replace(NANODE, system=exists), record)
+    for command in ("create", "image"):
+        with pytest.raises(Chosen, match=f"^{system}$"):
+            __main__.main([command])
+
+
+def test_the_name_of_the_image_is_all_that_is_printed(monkeypatch, tmp_path, capsys):
+    def ensure_image(engine: Engine, system: str, say: Callable[[str], None]) -> str:
+        say("Building ...")
+        return f"localhost/of:{system}"
+
+    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
+    monkeypatch.setattr(__main__, "find_engine", lambda *_: Engine("podman"))
+    monkeypatch.setattr(__main__, "ensure_image", ensure_image)
+    assert __main__.main(["image", "--system", "debian12"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "localhost/of:debian12\n"
+    assert said.err == "Building ...\n"
+
+
+def test_an_interrupt_is_one_line(monkeypatch, tmp_path, capsys):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(__main__, "inspect_host", interrupted)
+    assert __main__.main(["image"]) == 130
+    assert capsys.readouterr().err == "nanode: interrupted\n"
 
 
 def test_one_process_at_a_time_prepares_this_host(monkeypatch, tmp_path):
