@@ -120,6 +120,40 @@ def test_the_answer_of_the_service(status: int, live: bool, words: str, passes: 
     assert verdict.message == f"{answer}: `fab status` shows the reason and the next command"
 
 
+ENDED = "restarting secantusdb.service loaded activating auto-restart SecantusDB"
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("", []),
+        (ENDED, ["secantusdb.service"]),
+        (
+            f"{ENDED}\nrestarting nginx.service loaded",
+            ["secantusdb.service", "nginx.service"],
+        ),
+        ("restarting mongod.service loaded activating", ["mongod.service"]),
+        # Somebody else's.
+        ("restarting nginxy.service loaded activating", []),
+        ("restarting app.service loaded activating", []),
+    ],
+)
+def test_a_service_that_ends_as_soon_as_it_is_started_ends_the_run(lines: str, named: list[str]):
+    out = f"{SERVER}\n{lines}"
+    server = {"stdout": out, "stdout_lines": out.splitlines()}
+    more = given(__exposure_server=server, ansible_check_mode=False)
+    assert evaluate("{{ __exposure_restarting }}", more) == named
+    verdict = evaluate_assert(
+        task("exposure", "Check that no service ends as soon as it is started"), more
+    )
+    assert verdict.passed == (not named)
+    if named:
+        assert verdict.message == (
+            f"{', '.join(named)} ended on nanode, and systemd is about to start it again. "
+            f"`sudo journalctl -n 50 -u {named[0]}` there shows why"
+        )
+
+
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_check_mode_reports_and_never_fails(check_mode: bool):
     more = given(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from ansible_run import run_tasks
-from rendering import evaluate
-from role_tasks import task
+from rendering import SYSTEMS, VARIANTS, evaluate, variables
+from role_tasks import role, task
 
 STAYS = task("uninstall", "Remove the project's directories").data["vars"]["__layout_before_stays"]
 
@@ -47,3 +47,39 @@ def test_the_removal_leaves_it_and_data_by_request(
     status, _, output = run_tasks(tmp_path / "run", "layout", "remove.yml", given)
     assert status == 0, output
     assert ({path.name for path in state.iterdir()} if state.exists() else set()) == left
+
+
+@pytest.mark.parametrize(
+    ("left", "lines"),
+    [
+        ([], []),
+        (["/var/lib/mongodb"], ["Data is left in /var/lib/mongodb"]),
+        (["/var/backups/mine"], ["Backups are left in /var/backups/mine, and"]),
+        (
+            ["/srv/a", "/srv/b", "/var/backups/mine"],
+            ["Data is left in /srv/a, /srv/b: another", "Backups are left in /var/backups/mine,"],
+        ),
+    ],
+)
+def test_the_report_names_the_option_that_removes_each(left: list[str], lines: list[str]):
+    """uninstall_data does not remove backups."""
+    found = {
+        **variables(role("uninstall"), "debian13", VARIANTS[0]),
+        "ansible_facts": {**SYSTEMS["debian13"], "packages": {}},
+        "__uninstall_before": {"packages": []},
+        "__uninstall_found": {
+            "results": [
+                {"item": place, "stat": {"exists": place in left}} for place in ["/srv/c", *left]
+            ]
+        },
+        "backup_repository": "/var/backups/mine",
+        "uninstall_sudo_user": "true",
+    }
+    *report, journal = evaluate("{{ __uninstall_report }}", found)
+    assert "journal" in journal
+    assert len(report) == len(lines)
+    for line, begin in zip(report, lines, strict=True):
+        assert line.startswith(begin)
+        option = "uninstall_data" if begin.startswith("Data") else "uninstall_backups"
+        assert f"{option}=true removes" in line
+        assert line.count("=true") == 1
