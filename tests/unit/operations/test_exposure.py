@@ -120,7 +120,7 @@ def test_the_answer_of_the_service(status: int, live: bool, words: str, passes: 
     assert verdict.message == f"{answer}: `fab status` shows the reason and the next command"
 
 
-ENDED = "restarting secantusdb.service loaded activating auto-restart SecantusDB"
+ENDED = "secantusdb.service loaded activating auto-restart SecantusDB"
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ ENDED = "restarting secantusdb.service loaded activating auto-restart SecantusDB
         ("", []),
         (ENDED, ["secantusdb.service"]),
         (
-            f"{ENDED}\nrestarting nginx.service loaded",
+            f"{ENDED}\nnginx.service loaded activating auto-restart nginx",
             ["secantusdb.service", "nginx.service"],
         ),
-        ("restarting mongod.service loaded activating", ["mongod.service"]),
+        ("mongod.service     loaded activating auto-restart x", ["mongod.service"]),
         # Somebody else's.
-        ("restarting nginxy.service loaded activating", []),
-        ("restarting app.service loaded activating", []),
+        ("nginxy.service loaded activating auto-restart y", []),
+        ("app.service loaded activating auto-restart z", []),
     ],
 )
 def test_a_service_that_ends_as_soon_as_it_is_started_ends_the_run(lines: str, named: list[str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_run import run_tasks
@@ -75,7 +76,8 @@ def test_the_report_names_the_option_that_removes_each(left: list[str], lines: l
         "backup_repository": "/var/backups/mine",
         "uninstall_sudo_user": "true",
     }
-    *report, journal = evaluate("{{ __uninstall_report }}", found)
+    told: Any = evaluate("{{ __uninstall_report }}", found)
+    *report, journal = told
     assert "journal" in journal
     assert len(report) == len(lines)
     for line, begin in zip(report, lines, strict=True):
