@@ -213,7 +213,7 @@ def healthy_server(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def repair(server: FaultyServer, bundles: Bundles, laptop: Laptop) -> None:
     """Bring the server back to a good model, whatever state it is in."""
-    server.inside("systemctl start secantusdb nginx")
+    server.inside(f"systemctl start {server.database} nginx")
     laptop.fab("unlock")
     # A running switch completes by itself.
     server.when("free").struck()

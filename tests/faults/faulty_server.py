@@ -66,6 +66,11 @@ class FaultyServer:
         self.config: dict[str, Any] = json.loads(self.inside("cat /etc/tox_com_det/server.json"))
         self.python: str = self.config["python"]
         self.url = f"http://127.0.0.1:{instance.http_port}"
+        # Debian's local Nanode has the stand-in for MongoDB, with a unit of its own.
+        mongod = self.run("systemctl", "cat", "mongod.service").returncode == 0
+        self.database, self.storage = (
+            ("mongod", "/var/lib/mongo") if mongod else ("secantusdb", "/var/lib/secantusdb")
+        )
 
     @classmethod
     def find(cls) -> FaultyServer:

@@ -78,8 +78,9 @@ def unit(slot: str | None) -> str:
     return CONFIG["unit"].format(slot=slot)
 
 
-def main_pid(name: str) -> int:
-    return int(show(name, "MainPID")["MainPID"])
+def main_pid(*names: str) -> int:
+    """The main process of a unit, whose name differs from system to system; 0 if none runs."""
+    return max(int(show(name, "MainPID").get("MainPID", "0")) for name in names)
 
 
 def idle() -> str:
@@ -103,7 +104,7 @@ def state() -> dict[str, Any]:
         "confirmed": confirmed(),
         "lock": deploy_lock(),
         "activation": activation(),
-        "database": main_pid("secantusdb.service"),
+        "database": main_pid("secantusdb.service", "mongod.service"),
         "app": os.path.realpath(CONFIG["app_link"]),
     }
 
@@ -123,7 +124,7 @@ def children(pid: int) -> list[int]:
 
 def kill_ssh(_: str) -> str:
     """Kill the sshd processes of the connection that holds the deploy lock."""
-    listener, pid = main_pid("ssh.service"), int(deploy_lock()["pid"])
+    listener, pid = main_pid("ssh.service", "sshd.service"), int(deploy_lock()["pid"])
     killed = []
     while pid > 1 and pid != listener:
         name, above = parent(pid)

@@ -9,7 +9,6 @@ from bundles import Bundles, read
 from conftest import Fault
 from faulty_server import FaultyServer, wait
 
-DATABASE, STORAGE = "secantusdb", "/var/lib/secantusdb"
 # The last line before the first word is written to the database, which takes some seconds.
 RESTORING = r"checking +100 %"
 STAND_IN = "SecantusDB stands in for MongoDB"
@@ -68,12 +67,12 @@ def test_stopped_database_is_reported_and_the_service_recovers(
         f"systemctl stop, restore-embeddings and deploy-model, systemctl start ({STAND_IN}); "
         "the words of the load are in the worker's cache",
     ) as scene:
-        server.inside(f"systemctl stop {DATABASE}")
+        server.inside(f"systemctl stop {server.database}")
         try:
             scene.fails(*restore(bundle), words="does not answer")
             scene.fails(*scene.deploy(scene.next), words="does not answer")
         finally:
-            server.inside(f"systemctl start {DATABASE}")
+            server.inside(f"systemctl start {server.database}")
         wait(server.is_ready, "the service with its database back")
         scene.unchanged()
         scene.next_deploy_works()
@@ -90,7 +89,7 @@ def test_database_that_is_killed_during_a_restore(
     ) as scene:
         attempt = scene.laptop.start("fab", *restore(bundle))
         attempt.wait_for(RESTORING, 120)
-        server.inside(f"systemctl kill --signal KILL --kill-who main {DATABASE}")
+        server.inside(f"systemctl kill --signal KILL --kill-who main {server.database}")
         scene.check_failure(attempt.wait(), "does not answer")
         assert not has_collection(server, bundle)
         wait(server.is_ready, "the service with its database back")
@@ -110,7 +109,7 @@ def test_disk_that_fills_up_during_a_restore(
         "the database on a small disk, which shrinks when a part of 200,000 words is written "
         f"({STAND_IN}; MongoDB stops at a full disk and its unit starts it again)",
     ) as scene:
-        with server.small_disk(STORAGE, 700 << 20, DATABASE):
+        with server.small_disk(server.storage, 700 << 20, server.database):
             attempt = scene.laptop.start("fab", *restore(bundle))
             attempt.wait_for(RESTORING, 120)
             server.fill_small_disk(left)
@@ -130,7 +129,7 @@ def test_full_disk_is_reported_before_a_restore(
     with fault(
         "disk full before a restore", "the database on a disk with 15 MB free, a restore of 27 MB"
     ) as scene:
-        with server.small_disk(STORAGE, 15 << 20, DATABASE):
+        with server.small_disk(server.storage, 15 << 20, server.database):
             scene.fails(*restore(bundle), words="free")
         wait(server.is_ready, "the service with its database back")
         scene.unchanged()
