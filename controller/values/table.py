@@ -188,8 +188,9 @@ FORMATS: dict[str, Format] = {
     "nginx_trusted_proxies": NETWORK,
     "nginx_log_refused_percent": whole(0, 100),
     "nginx_probe_port": PORT,
-    # Role package_lists: up to a day.
+    # Role package_lists: up to a day, and a month.
     "package_lists_lock_timeout": whole(0, 86400),
+    "package_lists_max_age": whole(0, 2_678_400),
     "package_sources_centos_url": DOWNLOAD,
     "package_sources_base_url": DOWNLOAD,
     "package_sources_updates_url": optional(DOWNLOAD),
