@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from processes import watched_processes
 
 from controller.nanode.engine import Engine, find_engine
@@ -28,6 +29,8 @@ from controller.nanode.host import inspect_host
 
 PROJECT = Path(os.environ.get("MOLECULE_PROJECT_DIRECTORY", Path(__file__).parents[3]))
 BIN = Path(sys.executable).parent
+# What create.yml writes of a system other than Debian.
+SOURCES = PROJECT / "molecule/bootstrap/inventory/sources.yml"
 SSH_PORT = 2222
 # Ends a hang, is no promise: on a busy machine everything takes longer.
 HANG_SECONDS = 600
@@ -98,7 +101,7 @@ class Server:
         """Let sshd forget failed logins: since 9.8 it refuses an address after some of them."""
         penalties = self.inside("/usr/sbin/sshd -T | grep -q '^persourcepenalties '")
         if penalties.returncode == 0:
-            self.inside("systemctl reload ssh")
+            self.inside("systemctl reload sshd")
             wait_until(lambda: self.listens(), "sshd listens again")
 
     def listens(self) -> bool:
@@ -124,7 +127,7 @@ class Server:
         command = (
             f"set -e; cd /; rm -rf {LOGIN_DIRECTORIES};"
             "tar --extract --file - --preserve-permissions --numeric-owner;"
-            "systemctl reload ssh"
+            "systemctl reload sshd"
         )
         extract = self.engine.command("exec", "-i", self.container, "sh", "-c", command)
         subprocess.run(extract, input=saved, check=True)  # noqa: S603 (built here)
@@ -228,11 +231,20 @@ def server(canary, tmp_path_factory) -> Server:
         "set -e; chpasswd; cd /etc/ssh; "
         "grep -q '^Port' sshd_config || "
         f"printf 'Port {SSH_PORT}\\nPermitRootLogin yes\\n' >> sshd_config; "
-        "systemctl restart ssh"
+        "systemctl restart sshd"
     )
     done = found.inside(script, f"root:{canary.root_password}\n")
     assert done.returncode == 0, done.stderr
     return found
+
+
+def settings_of_the_system() -> dict[str, Any]:
+    """What the server needs in place of Debian's settings, if it has another system."""
+    if not SOURCES.exists():
+        return {}
+    written = yaml.safe_load(SOURCES.read_text(encoding="utf-8"))
+    settings: dict[str, Any] = written["tox_com_det"]["hosts"]["bootstrap"]
+    return settings
 
 
 @pytest.fixture(scope="session")
@@ -259,6 +271,7 @@ def laptop(server, canary, tmp_path_factory) -> Iterator[Laptop]:
         "base_reboot": "never",
         "python_provider": "system",
         "mongodb_provider": "secantusdb",
+        **settings_of_the_system(),
         # The default is for people who wait, not for a busy machine.
         "lockout_guard_timeout": HANG_SECONDS,
     }
