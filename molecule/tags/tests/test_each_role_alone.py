@@ -13,6 +13,10 @@ import yaml
 
 SCENARIO = Path(__file__).parents[1]
 PROJECT = SCENARIO.parents[1]
+# Where the system keeps its package lists.
+LISTS = {"arch": "/var/lib/pacman/sync"}.get(
+    os.environ.get("NANODE_SYSTEM", ""), "/var/lib/apt/lists"
+)
 
 
 def load(path: str) -> list[dict]:
@@ -51,7 +55,7 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def remove_package_lists() -> None:
     """Make the server as new as an image without package lists."""
-    command = "find /var/lib/apt/lists -type f -delete"
+    command = f"find {LISTS} -type f -delete"
     done = run("ansible", "tox_com_det", "--become", "-m", "ansible.builtin.command", "-a", command)
     assert done.returncode == 0, done.stdout + done.stderr
 
