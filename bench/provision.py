@@ -10,8 +10,8 @@ of its own.
 `first`: the first `site.yml` on a new server, after bootstrap.yml, which is not timed. Each run
 has a container of its own.
 
-`up`: `make up` in a new clone, with nothing of this machine's: no environment, no image (a storage
-of podman's own), no cache of pip. What is not committed is not in the clone.
+`up`: `make up` in a new clone, without an environment, an image (podman gets a storage of its own)
+and pip's cache. What is not committed is not in the clone.
 
 Printed are the median and the spread of the seconds, the tasks of a run, and the ratios of both.
 """
@@ -41,6 +41,16 @@ FIRST_PLAY = "PLAY ["
 NAME = "bench-provision"
 # Older revisions have another default.
 SYSTEM = {"NANODE_SYSTEM": os.environ.get("NANODE_SYSTEM") or next(iter(SUITES))}
+# An inventory of one's own names real servers, and an activated environment is this checkout's.
+PRIVATE = ("ANSIBLE_", "VIRTUAL_ENV", "PYTHONPATH", "CORE")
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's variables without what would reach another checkout, and more of them."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(PRIVATE)}
+    own = str(PROJECT / ".venv/bin")
+    path = [place for place in kept.get("PATH", "").split(os.pathsep) if place != own]
+    return {**kept, "PATH": os.pathsep.join(path), **(more or {})}
 
 
 @dataclass
@@ -72,7 +82,7 @@ class Side:
             [PLAYBOOK, playbook],
             cwd=self.path,
             env={
-                **os.environ,
+                **environment(),
                 "ANSIBLE_INVENTORY": str(self.inventory),
                 "ANSIBLE_NOCOLOR": "1",
                 "PYTHONPATH": os.pathsep.join(
@@ -114,17 +124,17 @@ class Side:
 
     def measure_up(self) -> None:
         """Time `make up` from nothing, and how long its first play took to begin."""
-        with nothing() as environment:
+        with empty_storage() as storage:
             try:
-                seconds, waited = self._make_up(environment)
+                seconds, waited = self._make_up(storage)
             finally:
-                _run(["make", "down"], self.path, environment)
+                _run(["make", "down"], self.path, storage)
         self.seconds.append(seconds)
         self.until_play.append(waited)
         shutil.rmtree(self.path / ".venv")
         shutil.rmtree(self.path / "build", ignore_errors=True)
 
-    def _make_up(self, environment: Mapping[str, str]) -> tuple[float, float]:
+    def _make_up(self, storage: Mapping[str, str]) -> tuple[float, float]:
         """Run `make up`; return its seconds, and those until the first play."""
         begin = time.monotonic()
         lines: list[str] = []
@@ -132,7 +142,7 @@ class Side:
         with subprocess.Popen(
             ["make", "up"],  # noqa: S607 (the user's make)
             cwd=self.path,
-            env={**os.environ, **SYSTEM, **environment},
+            env=environment({**SYSTEM, **storage}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -147,9 +157,9 @@ class Side:
         return time.monotonic() - begin, waited
 
 
-def _run(command: Sequence[str], cwd: Path, more: Mapping[str, str] = {}) -> str:
+def _run(command: Sequence[str], cwd: Path, more: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(  # noqa: S603 (built here)
-        command, cwd=cwd, env={**os.environ, **more}, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=environment(more), capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
@@ -157,8 +167,10 @@ def _run(command: Sequence[str], cwd: Path, more: Mapping[str, str] = {}) -> str
 
 
 @contextmanager
-def nothing() -> Iterator[dict[str, str]]:
+def empty_storage() -> Iterator[dict[str, str]]:
     """Variables with which podman has no image and pip no cache; what they make is removed."""
+    if not shutil.which("podman"):
+        sys.exit("provision: podman is missing: run 'make up' once, which installs it")
     driver = _run(["podman", "info", "--format", "{{.Store.GraphDriverName}}"], PROJECT).strip()
     with tempfile.TemporaryDirectory(prefix="bench-provision-") as directory:
         settings = Path(directory, "storage.conf")

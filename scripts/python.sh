@@ -16,9 +16,9 @@ need() { # need <purpose> <package>...
         die "'apt-get install $*' failed"
 }
 
-find_python() { # sets $python: 3.11 or newer, with what an environment and ssh need
+find_python() { # set $python to Python 3.11 or newer; install venv and ssh if they are missing
     python=
-    for candidate in python3.11 python3.12 python3.13 python3; do
+    for candidate in python3.11 python3.12 python3.13 python3 "$(readlink -f .venv/bin/python)"; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             python=$candidate
             break

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 1 for an error, 3 if no container can run on this host, for which `check`
-        prints the reason on standard output.
+        prints the reason on standard output, 130 for an interrupt.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--system",
                 choices=SYSTEMS,
-                help=f"default: {SYSTEM_VARIABLE}, what an existing one runs, or {SYSTEMS[0]}",
+                help=f"default: {SYSTEM_VARIABLE}, that of an existing Nanode, or {SYSTEMS[0]}",
             )
             command.add_argument("--image", help="use this image instead of building one")
         if name in ("create", "destroy"):
@@ -131,7 +131,8 @@ def _system(options: argparse.Namespace, files: Files) -> str:
     """The requested system; without one, that of the existing Nanode, or the default."""
     system: str | None = getattr(options, "system", None) or os.environ.get(SYSTEM_VARIABLE)
     if not system:
-        found = find_recorded(files.state)
+        # `check` asks for this host, not for a Nanode that may be there.
+        found = find_recorded(files.state) if options.command in ("create", "image") else None
         return found.system if found else SYSTEMS[0]
     if system not in SYSTEMS:
         raise NanodeError(f"{SYSTEM_VARIABLE}={system}: use one of {', '.join(SYSTEMS)}")

@@ -39,7 +39,7 @@ CORE_LISTS = ("linux-image-*.list", "libc6:*.list", "systemd.list")
 SSHD = ("/usr/sbin/sshd", "-T", "-C", "user=root,host=localhost,addr=127.0.0.1")
 BIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # systemctl, for a program.
-LIST = ("--plain", "--no-legend", "--no-pager")
+PLAIN = ("--plain", "--no-legend", "--no-pager")
 
 
 def report(places: Sequence[str] = (), root: str = "/") -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _output(*command: str) -> str | None:
 
 def _failed() -> list[str] | None:
     # Between two starts of Restart=always a unit that always ends has not failed for systemd.
-    text = _output("systemctl", "list-units", "--state=failed,auto-restart", *LIST)
+    text = _output("systemctl", "list-units", "--state=failed,auto-restart", *PLAIN)
     return None if text is None else [line.split()[0] for line in text.splitlines() if line.strip()]
 
 

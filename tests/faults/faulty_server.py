@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -67,10 +68,10 @@ class FaultyServer:
         self.python: str = self.config["python"]
         self.url = f"http://127.0.0.1:{instance.http_port}"
         # Debian's local Nanode has the stand-in for MongoDB, with a unit of its own.
-        mongod = self.run("systemctl", "cat", "mongod.service").returncode == 0
-        self.database, self.storage = (
-            ("mongod", "/var/lib/mongo") if mongod else ("secantusdb", "/var/lib/secantusdb")
-        )
+        self.database, self.storage = "secantusdb", "/var/lib/secantusdb"
+        if self.run("systemctl", "cat", "mongod.service").returncode == 0:
+            (directory,) = re.findall(r"(?m)^ +dbPath: (\S+)$", self.inside("cat /etc/mongod.conf"))
+            self.database, self.storage = "mongod", directory
 
     @classmethod
     def find(cls) -> FaultyServer:

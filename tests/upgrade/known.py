@@ -30,7 +30,12 @@ def known_sources(checkout: Path, sources: Path) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(sources.read_text(encoding="utf-8"))
     known = options(checkout)
     for group in content.values():
-        group["vars"] = {name: value for name, value in group["vars"].items() if name in known}
+        named = group.get("vars", {})
+        group["vars"] = {
+            name: value
+            for name, value in named.items()
+            if name in known or name.startswith("ansible_")
+        }
     return content
 
 

@@ -10,6 +10,7 @@ from test_edge import laptop
 from waiting import until
 
 UNIT = "tox_com_det-test-of-doctor.service"
+ENDS = "tox_com_det-test-that-ends.service"
 
 
 def findings() -> set[tuple[str, str]]:
@@ -24,18 +25,21 @@ def findings() -> set[tuple[str, str]]:
 
 @pytest.fixture
 def faults(host, server, http, url) -> Iterator[str]:
-    """A unit that failed, a full file system, and nginx stopped; gone after the test."""
+    """A failed unit, one that is to be started again, a full file system, and nginx stopped."""
     directory = server["incoming_dir"]
     with host.sudo():
         try:
             host.run(f"systemd-run --unit={UNIT} /bin/false")
+            host.run(f"systemd-run --unit={ENDS} -p Restart=always -p RestartSec=3600 /bin/false")
             host.check_output(f"mount -t tmpfs -o size=1m,mode=711 tmpfs {directory}")
             host.check_output(f"head -c 1000000 /dev/zero > {directory}/large")
             host.check_output("systemctl stop nginx")
             until(lambda: host.run(f"systemctl is-failed {UNIT}").rc == 0)
+            until(lambda: "auto-restart" in host.check_output(f"systemctl show -p SubState {ENDS}"))
             yield directory
         finally:
-            host.run(f"systemctl reset-failed {UNIT}; umount {directory}; systemctl start nginx")
+            host.run(f"systemctl stop {ENDS}; systemctl reset-failed {UNIT} {ENDS}")
+            host.run(f"umount {directory}; systemctl start nginx")
             until(lambda: http.get(f"{url}/readyz").status_code == 200)
 
 
@@ -49,6 +53,7 @@ def test_what_is_wrong_is_found_and_gone_once_it_is_repaired(before, faults, hos
     assert not {check for check, _ in before} & {"units", "disk", "service", "firewall"}
     new = findings() - before
     assert ("units", f"{UNIT} failed") in new
+    assert ("units", f"{ENDS} failed") in new
     assert ("units", "nginx.service does not run") in new
     assert any(check == "disk" and f"file system of {faults} has" in what for check, what in new)
     assert any(check == "service" for check, _ in new)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HANG_SECONDS, PROJECT
+from waiting import until
 
 from tox_com_det.version import __version__
 
@@ -214,6 +215,21 @@ def test_lost_firewall_rules_are_seen_from_outside_and_loaded_again(host, addres
     finally:
         with host.sudo():
             host.run("firewall-cmd --reload")
+
+
+def test_a_service_that_ends_after_each_start_is_noticed(host):
+    """Under a name that the project knows, and that no unit has here."""
+    try:
+        with host.sudo():
+            again = "--property=Restart=always --property=RestartSec=3600"
+            host.check_output(f"systemd-run --unit=haproxy {again} /bin/false")
+            until(lambda: "auto-restart" in host.check_output("systemctl show -p SubState haproxy"))
+        done = site("exposure")
+        assert done.returncode != 0
+        assert "haproxy.service ended on" in " ".join(done.stdout.split())
+    finally:
+        with host.sudo():
+            host.run("systemctl stop haproxy; systemctl reset-failed haproxy")
 
 
 def site(*tags: str) -> subprocess.CompletedProcess[str]:

@@ -13,8 +13,10 @@ WORDS = {
     "yum": {"--setopt=*.metadata_expire=0"},
     "dnf": {"--refresh"},
     "pacman": {"-Syu"},
-    "apt": set(),
 }
+
+
+CHECKED = {"__package_lists_checked": True}
 
 
 def of_the_play() -> dict[str, object]:
@@ -24,7 +26,7 @@ def of_the_play() -> dict[str, object]:
     return dict(entry.get("vars", {}))
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("system", [name for name in SYSTEMS if SYSTEMS[name]["pkg_mgr"] in WORDS])
 @pytest.mark.parametrize("packages", ["security", "all"])
 def test_the_package_manager_reads_the_repositories_again(system: str, packages: str):
     values = variables(role("os_upgrade"), system, VARIANTS[0]) | {"os_upgrade_packages": packages}
@@ -42,6 +44,18 @@ def test_lists_of_today_are_not_new_enough(system: str):
         for more in ({}, of_the_play())
     ]
     assert ages == [86400, 0]
+
+
+@pytest.mark.parametrize(
+    ("known", "age", "asked"), [({}, 86400, True), (CHECKED, 86400, False), (CHECKED, 0, True)]
+)
+def test_lists_that_an_earlier_playbook_read_are_not_new_enough(
+    known: dict[str, object], age: int, asked: bool
+):
+    """As with `ansible-playbook site.yml playbooks/upgrade_os.yml`."""
+    when = str(task("package_lists", "Refresh the package lists").data["when"])
+    given = {**known, "package_lists_max_age": age}
+    assert evaluate("{{ " + when + " }}", given) is asked
 
 
 def test_pacman_upgrades_within_the_limit_of_memory_alone():

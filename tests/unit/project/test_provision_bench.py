@@ -49,7 +49,8 @@ def test_a_run_from_nothing_has_a_storage_and_a_cache_of_its_own(
         return "overlay\n"
 
     monkeypatch.setattr(provision, "_run", run)
-    with provision.nothing() as environment:
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/podman")
+    with provision.empty_storage() as environment:
         settings = Path(environment["CONTAINERS_STORAGE_CONF"])
         assert 'driver = "overlay"' in settings.read_text()
         assert f'graphroot = "{settings.parent}/storage"' in settings.read_text()
@@ -57,3 +58,16 @@ def test_a_run_from_nothing_has_a_storage_and_a_cache_of_its_own(
     assert not settings.parent.exists()
     # Only its own images are removed.
     assert asked[-1] == ("podman", "rmi", "--all", "--force", str(settings))
+
+
+def test_another_checkout_gets_neither_an_inventory_nor_an_environment_of_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = f"{provision.PROJECT}/.venv/bin"
+    monkeypatch.setenv("PATH", f"{own}:/usr/bin:/bin")
+    for name in ("ANSIBLE_INVENTORY", "VIRTUAL_ENV", "PYTHONPATH", "CORE"):
+        monkeypatch.setenv(name, "mine")
+    given = provision.environment({"MORE": "1"})
+    assert given["PATH"] == "/usr/bin:/bin"
+    assert given["MORE"] == "1"
+    assert "mine" not in given.values()

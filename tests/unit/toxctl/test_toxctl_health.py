@@ -56,7 +56,10 @@ def test_a_host_without_the_service_has_the_facts_too(server: FakeServer) -> Non
 def test_failed_and_stopped_units_are_listed(programs: Callable[[Answers], None]) -> None:
     programs(
         {
-            "systemctl list-units": (0, "a.service loaded failed failed A\nb.timer x failed y z\n"),
+            "systemctl list-units --state=failed,auto-restart --plain --no-legend": (
+                0,
+                "a.service loaded failed failed A\nb.timer x failed y z\n",
+            ),
             "systemctl show nginx": (0, "ActiveState=inactive\nUnitFileState=enabled\n"),
             "systemctl show mongod": (0, "ActiveState=inactive\nUnitFileState=disabled\n"),
             "systemctl show": (0, "ActiveState=active\nUnitFileState=enabled\n"),

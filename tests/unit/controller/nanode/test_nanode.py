@@ -6,8 +6,10 @@ import errno
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -236,6 +238,19 @@ def test_an_existing_one_keeps_its_system_when_the_default_changes(
             __main__.main([command])
 
 
+def test_a_check_of_this_host_does_not_depend_on_an_existing_one(monkeypatch, tmp_path, capsys):
+    """One of Arch Linux would need its image, and `make test` would skip the scenarios."""
+    monkeypatch.delenv("NANODE_SYSTEM", raising=False)
+    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
+    monkeypatch.setattr(__main__, "find_engine", lambda *_: Engine("podman"))
+    record = tmp_path / ".nanode/nanode"
+    record.mkdir(parents=True)
+    instance.record(replace(NANODE, system="arch"), record)
+    assert __main__.main(["check"]) == 0
+    assert capsys.readouterr().out == "Yes, with podman.\n"
+
+
 def test_the_name_of_the_image_is_all_that_is_printed(monkeypatch, tmp_path, capsys):
     def ensure_image(engine: Engine, system: str, say: Callable[[str], None]) -> str:
         say("Building ...")
@@ -249,6 +264,32 @@ def test_the_name_of_the_image_is_all_that_is_printed(monkeypatch, tmp_path, cap
     said = capsys.readouterr()
     assert said.out == "localhost/of:debian12\n"
     assert said.err == "Building ...\n"
+
+
+def test_a_shells_background_job_takes_the_interrupt(tmp_path):
+    """A shell without job control has it ignored there, and podman would go on."""
+    program = tmp_path / "podman"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/begun\nexec sleep 300\n")
+    program.chmod(0o755)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "controller.nanode", "image", "--system", "debian13"],
+        cwd=Path(__main__.__file__).parents[2],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "NANODE_ENGINE": "podman"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        until_begun = time.monotonic() + 300
+        while not (tmp_path / "begun").exists() and time.monotonic() < until_begun:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "nanode: interrupted"
 
 
 def test_an_interrupt_is_one_line(monkeypatch, tmp_path, capsys):
