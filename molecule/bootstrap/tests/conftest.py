@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -34,6 +35,8 @@ SOURCES = PROJECT / "molecule/bootstrap/inventory/sources.yml"
 SSH_PORT = 2222
 # Ends a hang, is no promise: on a busy machine everything takes longer.
 HANG_SECONDS = 600
+# What ssh says of a connection that ended before sshd said which program it is.
+PENALTY = re.compile("kex_exchange_identification|Not allowed at this time")
 STAGES = ("hardened", "provisioned", "finished")
 GUARD = "tox_com_det-lockout-guard"
 # What decides about logins. Ansible's own temporary files do not.
@@ -70,7 +73,10 @@ class Server:
         return call(command, input=given)
 
     def allows_login(self, user: str, key: Path | None = None) -> bool:
-        """Whether this user can log in with a key in a new connection."""
+        """Whether this user can log in with a key in a new connection.
+
+        Since 9.8 sshd hangs up for some seconds after failed logins, which says nothing of the key.
+        """
         command = ["ssh", "-n", "-p", str(SSH_PORT), "-i", str(key or self.key)]
         for option in (
             "BatchMode=yes",
@@ -81,7 +87,12 @@ class Server:
         ):
             command += ["-o", option]
         command += [f"{user}@{self.address}", "true"]
-        return call(command).returncode == 0
+        done = call(command)
+        end = time.monotonic() + HANG_SECONDS
+        while PENALTY.search(done.stderr) and time.monotonic() < end:
+            time.sleep(1)
+            done = call(command)
+        return done.returncode == 0
 
     def expire_guard(self) -> list[str]:
         """The command that ends the time which the active guard waits for, as if it had passed."""
