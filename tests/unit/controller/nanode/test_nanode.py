@@ -205,6 +205,15 @@ def test_the_system_of_the_environment_has_to_exist(monkeypatch, capsys):
     )
 
 
+@pytest.fixture
+def new_checkout(monkeypatch, tmp_path) -> Path:
+    """An empty checkout, on a host with podman."""
+    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
+    monkeypatch.setattr(__main__, "find_engine", lambda *_: Engine("podman"))
+    return tmp_path
+
+
 class Chosen(Exception):
     """The system whose image is asked for."""
 
@@ -219,18 +228,15 @@ class Chosen(Exception):
     ],
 )
 def test_an_existing_one_keeps_its_system_when_the_default_changes(
-    monkeypatch, tmp_path, requested, exists, system
+    monkeypatch, new_checkout, requested, exists, system
 ):
     def ensure_image(engine: Engine, system: str, say: object) -> str:
         raise Chosen(system)
 
     monkeypatch.setenv("NANODE_SYSTEM", requested)
-    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
-    monkeypatch.setattr(__main__, "find_engine", lambda *_: Engine("podman"))
     monkeypatch.setattr(__main__, "ensure_image", ensure_image)
     if exists:
-        record = tmp_path / ".nanode/nanode"
+        record = new_checkout / ".nanode/nanode"
         record.mkdir(parents=True)
         instance.record(replace(NANODE, system=exists), record)
     for command in ("create", "image"):
@@ -238,27 +244,21 @@ def test_an_existing_one_keeps_its_system_when_the_default_changes(
             __main__.main([command])
 
 
-def test_a_check_of_this_host_does_not_depend_on_an_existing_one(monkeypatch, tmp_path, capsys):
+def test_a_check_of_this_host_does_not_depend_on_an_existing_one(monkeypatch, new_checkout, capsys):
     """One of Arch Linux would need its image, and `make test` would skip the scenarios."""
     monkeypatch.delenv("NANODE_SYSTEM", raising=False)
-    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
-    monkeypatch.setattr(__main__, "find_engine", lambda *_: Engine("podman"))
-    record = tmp_path / ".nanode/nanode"
+    record = new_checkout / ".nanode/nanode"
     record.mkdir(parents=True)
     instance.record(replace(NANODE, system="arch"), record)
     assert __main__.main(["check"]) == 0
     assert capsys.readouterr().out == "Yes, with podman.\n"
 
 
-def test_the_name_of_the_image_is_all_that_is_printed(monkeypatch, tmp_path, capsys):
+def test_the_name_of_the_image_is_all_that_is_printed(monkeypatch, new_checkout, capsys):
     def ensure_image(engine: Engine, system: str, say: Callable[[str], None]) -> str:
         say("Building ...")
         return f"localhost/of:{system}"
 
-    monkeypatch.setattr(__main__, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(__main__, "inspect_host", lambda: PLAIN)
-    monkeypatch.setattr(__main__, "find_engine", lambda *_: Engine("podman"))
     monkeypatch.setattr(__main__, "ensure_image", ensure_image)
     assert __main__.main(["image", "--system", "debian12"]) == 0
     said = capsys.readouterr()
