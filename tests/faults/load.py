@@ -1,7 +1,9 @@
 """A constant load on `/predict` that checks each answer: `load.py --url URL --known DIR ...`.
 
 Requests begin at a fixed rate, whether or not the ones before are answered. Half of the connections
-are kept alive, every twentieth request is sent slowly. An answer is good if its status is 200 and
+are kept alive, every twentieth request is sent slowly. A kept connection that nginx closes while a
+request is on its way, as at a reload, is replaced and the request sent again, once, as HTTP clients
+do (RFC 9112, 9.3.1); new connections get no such help. An answer is good if its status is 200 and
 its scores are the golden outputs of the model that it names; DIR holds the manifests of the models
 that may answer. One JSON line per request goes to --out, a summary every few seconds to standard
 error and a last one to standard output. It ends after --seconds or --requests, and on SIGTERM once
@@ -87,17 +89,31 @@ class Counts:
     asked: int = 0
     failed: int = 0
     wrong: int = 0
+    again: int = 0
     longest: float = 0.0
 
     def line(self) -> str:
         return (
             f"load: {self.asked} answered, {self.failed} failed, {self.wrong} wrong, "
-            f"longest {self.longest:.2f} s"
+            f"{self.again} sent again, longest {self.longest:.2f} s"
         )
 
 
 class Broken(Exception):
     """No complete answer arrived."""
+
+
+class Closed(Broken):
+    """The connection ended before the first byte of an answer."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it is sent."""
+
+    head: bytes
+    body: bytes
+    slow: bool
 
 
 @dataclass
@@ -106,24 +122,27 @@ class Connection:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    used: bool = False  # it has carried a request before
 
     @property
     def usable(self) -> bool:
         """Whether the server has not closed it yet."""
         return not (self.reader.at_eof() or self.writer.is_closing())
 
-    async def send(self, head: bytes, body: bytes, slow: bool) -> None:
-        if slow:
-            half = len(body) // 2
-            self.writer.write(head + body[:half])
+    async def send(self, request: Request) -> None:
+        if request.slow:
+            half = len(request.body) // 2
+            self.writer.write(request.head + request.body[:half])
             await self.writer.drain()
             await asyncio.sleep(SLOW_SECONDS)
-            self.writer.write(body[half:])
+            self.writer.write(request.body[half:])
         else:
-            self.writer.write(head + body)
-        await self.writer.drain()
+            self.writer.write(request.head + request.body)
+        with contextlib.suppress(ConnectionError):  # `receive` says how much of an answer arrived
+            await self.writer.drain()
 
     async def receive(self) -> tuple[int, dict[str, str], bytes]:
+        raw = b""
         try:
             raw = await self.reader.readuntil(b"\r\n\r\n")
             first, *lines = raw.decode("latin-1").split("\r\n")
@@ -133,7 +152,11 @@ class Connection:
             }
             body = await self.reader.readexactly(int(headers["content-length"]))
         except asyncio.IncompleteReadError as error:
-            raise Broken(f"the connection ended after {len(error.partial)} bytes") from None
+            if not raw and not error.partial:
+                raise Closed("the connection ended before an answer") from None
+            raise Broken(f"the connection ended after {len(raw + error.partial)} bytes") from None
+        except ConnectionError as error:
+            raise (Broken if raw else Closed)(str(error)) from None
         except (KeyError, ValueError) as error:
             raise Broken(f"no HTTP: {error!r}") from None
         return int(first.split()[1]), headers, body
@@ -193,7 +216,7 @@ class Load:
             if len(self.running) > MOST_AT_ONCE:
                 raise Broken(f"{MOST_AT_ONCE} requests are still unanswered")
             async with asyncio.timeout(ANSWER_SECONDS):
-                status, headers, body = await self.exchange(text, kind)
+                status, headers, body = await self.exchange(text, kind, line)
             line |= {"status": status, "slot": headers.get("x-tox-com-det-slot")}
             if status == 200:
                 answer = json.loads(body)
@@ -206,7 +229,10 @@ class Load:
         line["seconds"] = time.monotonic() - start - (SLOW_SECONDS if kind == "slow" else 0.0)
         self.note(line)
 
-    async def exchange(self, text: str, kind: str) -> tuple[int, dict[str, str], bytes]:
+    async def exchange(
+        self, text: str, kind: str, line: dict[str, Any]
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send a text, again if a kept connection was closed meanwhile; say that in the line."""
         body = json.dumps({"text": text}).encode()
         keep = kind == "keep"
         head = (
@@ -214,14 +240,28 @@ class Load:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
         ).encode()
+        request = Request(head, body, slow=kind == "slow")
         connection = await self.connection(keep)
         try:
-            await connection.send(head, body, kind == "slow")
+            return await self.converse(connection, request, keep)
+        except Closed:
+            if not connection.used:
+                raise
+        line["again"] = True
+        return await self.converse(await self.connection(keep=False), request, keep)
+
+    async def converse(
+        self, connection: Connection, request: Request, keep: bool
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request and its answer; the connection is kept or closed after it."""
+        try:
+            await connection.send(request)
             status, headers, content = await connection.receive()
         except BaseException:
             connection.close()
             raise
         if keep and headers.get("connection", "").lower() != "close":
+            connection.used = True
             self.idle.append(connection)
         else:
             connection.close()
@@ -240,6 +280,7 @@ class Load:
         self.counts.asked += 1
         self.counts.failed += line["status"] != 200
         self.counts.wrong += bool(line.get("wrong"))
+        self.counts.again += bool(line.get("again"))
         self.counts.longest = max(self.counts.longest, line["seconds"])
         self.out.write(json.dumps(line) + "\n")
         self.out.flush()

@@ -32,6 +32,11 @@ class Seen:
         return [one for one in self.requests if one.get("wrong")]
 
     @property
+    def again(self) -> list[dict[str, Any]]:
+        """Those whose kept connection the server closed while they were on their way."""
+        return [one for one in self.requests if one.get("again")]
+
+    @property
     def longest(self) -> float:
         """The longest wait for an answer, in seconds."""
         return max((one["seconds"] for one in self.requests), default=0.0)
@@ -57,7 +62,7 @@ class Seen:
         """One line for the table."""
         return (
             f"{len(self.requests)} requests, {len(self.failed)} failed, {len(self.wrong)} wrong, "
-            f"longest {self.longest:.2f} s"
+            f"{len(self.again)} sent again, longest {self.longest:.2f} s"
         )
 
 

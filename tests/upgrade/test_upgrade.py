@@ -24,8 +24,8 @@ def changed(output: str) -> int:
 
 def no_request_lost(seen: Seen) -> None:
     """Assert that every request was answered, and answered correctly."""
-    assert not seen.failed, (seen.summary(), seen.failed[:3])
-    assert not seen.wrong, (seen.summary(), seen.wrong[:3])
+    assert not seen.failed, f"{seen.summary()}: {json.dumps(seen.failed[:3])}"
+    assert not seen.wrong, f"{seen.summary()}: {json.dumps(seen.wrong[:3])}"
 
 
 def confirmed() -> dict[str, Any]:

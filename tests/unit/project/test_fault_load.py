@@ -1,0 +1,120 @@
+"""The load beside the fault tests replaces a kept connection that was closed, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+LOAD = Path(__file__).resolve().parents[3] / "tests/faults/load.py"
+TEXT = "you are kind"
+MANIFEST = {
+    "labels": ["toxic"],
+    "golden_outputs": {"tolerance": 1e-4, "cases": [{"text": TEXT, "scores": [0.25]}]},
+}
+CLOSE = b""
+KEEP, NEW = 0, 1  # numbers of requests that `ask` sends on a kept and on a new connection
+
+
+def answer(score: float = 0.25) -> bytes:
+    body = json.dumps({"model": "m", "scores": {"toxic": score}}).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+@pytest.fixture(scope="module")
+def load() -> Iterator[ModuleType]:
+    spec = importlib.util.spec_from_file_location("fault_load", LOAD)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fault_load"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["fault_load"]
+
+
+def asked(
+    load: ModuleType, known: Path, numbers: list[int], *connections: list[bytes]
+) -> list[dict[str, Any]]:
+    """Send these requests, one after the other; return what the load wrote of each.
+
+    The server gives each connection its answers, one a request, and closes it after the last.
+    """
+    waiting = list(connections)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for content in waiting.pop(0):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+            await reader.readexactly(length)
+            writer.write(content)
+        writer.close()
+        await writer.wait_closed()
+
+    async def send() -> str:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        out = io.StringIO()
+        running = load.Load(f"http://127.0.0.1:{port}", load.Known(known), 1.0, out)
+        for number in numbers:
+            await running.ask(number, TEXT)
+        for connection in running.idle:
+            connection.close()
+        server.close()
+        await server.wait_closed()
+        for _ in range(3):  # both ends' transports are closed in the loop's next rounds
+            await asyncio.sleep(0)
+        return out.getvalue()
+
+    lines = [json.loads(line) for line in asyncio.run(send()).splitlines()]
+    assert not waiting, "the load opened fewer connections"
+    return lines
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    (tmp_path / "m.json").write_text(json.dumps(MANIFEST))
+    return tmp_path
+
+
+def test_a_kept_connection_closed_with_a_request_on_its_way_is_replaced(
+    load: ModuleType, known: Path
+) -> None:
+    first, second = asked(load, known, [KEEP, KEEP], [answer(), CLOSE], [answer()])
+    assert (first["status"], first.get("again")) == (200, None)
+    assert (second["status"], second.get("again"), second["wrong"]) == (200, True, "")
+
+
+def test_a_request_is_sent_again_once(load: ModuleType, known: Path) -> None:
+    _, second = asked(load, known, [KEEP, KEEP], [answer(), CLOSE], [CLOSE])
+    assert (second["status"], second["again"]) == (None, True)
+    assert second["error"]
+
+
+def test_an_answer_after_that_is_judged_as_others_are(load: ModuleType, known: Path) -> None:
+    _, second = asked(load, known, [KEEP, KEEP], [answer(), CLOSE], [answer(0.75)])
+    assert second["again"] is True
+    assert second["wrong"]
+
+
+@pytest.mark.parametrize("number", [KEEP, NEW])
+def test_a_connection_without_an_answer_before_gets_no_second_one(
+    load: ModuleType, known: Path, number: int
+) -> None:
+    (line,) = asked(load, known, [number], [CLOSE])
+    assert (line["status"], line.get("again")) == (None, None)
+
+
+@pytest.mark.parametrize("part", [answer()[:9], answer()[:-4]], ids=["head", "body"])
+def test_half_an_answer_is_a_failure(load: ModuleType, known: Path, part: bytes) -> None:
+    _, second = asked(load, known, [KEEP, KEEP], [answer(), part])
+    assert (second["status"], second.get("again")) == (None, None)
+    assert "bytes" in second["error"]
