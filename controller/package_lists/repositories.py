@@ -29,7 +29,10 @@ SOURCES_COMMAND = [
     *("/etc/apt/sources.list", "/etc/apt/sources.list.d"),
 ]
 # Of apt's warnings only these are failures of a repository.
-FAILURE = re.compile(r"E: |W: (?=GPG error|Failed to fetch|An error occurred during the signature)")
+FAILURE = re.compile(
+    r"E: |W: (?=GPG error|OpenPGP signature verification failed|Failed to fetch|"
+    r"An error occurred during the signature)"
+)
 # What follows from another line.
 CONSEQUENCE = re.compile(
     r"is not signed\.$|Some index files failed|The list of sources could not be read"
@@ -38,8 +41,8 @@ ADDRESS = re.compile(r"[a-z][a-z+-]*:/[^\s']*")
 LIST_FILE = re.compile(r"/etc/apt/[^\s:']+\.(?:list|sources)\b")
 # What is said before the reason, when the repository is known.
 BEFORE = re.compile(
-    r"GPG error: .*?: |Failed to fetch \S+\s+|The repository '.*?' |Release file for \S+ |"
-    r"Conflicting values set for option "
+    r"(?:GPG error|OpenPGP signature verification failed): .*?: |Failed to fetch \S+\s+|"
+    r"The repository '.*?' |Release file for \S+ |Conflicting values set for option "
 )
 NETWORK = re.compile(
     r"Could not resolve|Temporary failure|Could not connect|Cannot initiate the connection|"

@@ -159,20 +159,37 @@ def test_a_server_without_restic_is_refused(manager: str):
 def test_repositories_without_advisories_are_reported(
     tmp_path: Path, kinds: dict[str, str], reported: bool
 ):
+    code, changed, output = look_for_advisories(tmp_path, kinds)
+    assert (code, changed) == (0, 0), output
+    assert ("No security updates: the repositories of localhost" in output) == reported
+    assert ("Set base_updates: all" in output) == reported
+
+
+def look_for_advisories(
+    tmp_path: Path, kinds: dict[str, str], **given: object
+) -> tuple[int, int, str]:
+    """Run that part of role base with the metadata of repositories of these kinds."""
     for name, kind in kinds.items():
         directory = tmp_path / "cache" / f"{name}-0123456789abcdef" / "repodata"
         directory.mkdir(parents=True)
         text = f'<?xml version="1.0"?>\n<repomd>\n  <data type="{kind}">\n  </data>\n</repomd>\n'
         (directory / "repomd.xml").write_text(text)
-    given = {
-        "__base_metadata": [str(tmp_path / "cache")],
-        "__base_advisories_in": role("base").vars[role("base").path / "vars/RedHat.yml"][
-            "__base_advisories_in"
-        ],
-    }
-    code, changed, output = run_tasks(tmp_path / "run", "base", "advisories.yml", given)
-    assert (code, changed) == (0, 0), output
-    assert ("No security updates: the repositories of localhost" in output) == reported
+    given["__base_metadata"] = [str(tmp_path / "cache")]
+    of_el9 = role("base").vars[role("base").path / "vars/RedHat.yml"]
+    given["__base_advisories_in"] = of_el9["__base_advisories_in"]
+    return run_tasks(tmp_path / "run", "base", "advisories.yml", given)
+
+
+def test_an_upgrade_without_advisories_names_its_own_option(tmp_path: Path):
+    include = task("os_upgrade", "Check that security updates can be told from others")
+    assert include.arguments["tasks_from"] == "advisories_alone"
+    for packages, looks in {"security": True, "all": False}.items():
+        when = "{{ " + str(include.data["when"]) + " }}"
+        assert evaluate(when, {"os_upgrade_packages": packages}) is looks
+    code, _, output = look_for_advisories(tmp_path, {"baseos": "primary"}, **include.data["vars"])
+    assert code == 0, output
+    assert "playbooks/upgrade_os.yml -e os_upgrade_packages=all" in output
+    assert "base_updates" not in output
 
 
 @pytest.mark.parametrize(

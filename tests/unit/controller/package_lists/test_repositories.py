@@ -21,6 +21,13 @@ W: GPG error: http://apt.linode.com bookworm InRelease: The following signatures
 verified because the public key is not available: NO_PUBKEY ABCF4A0B7FA6F3A8
 E: The repository 'http://apt.linode.com bookworm InRelease' is not signed.
 """
+# apt 3.0 of Debian 13.
+UNSIGNED_3 = """\
+W: OpenPGP signature verification failed: http://apt.linode.com bookworm InRelease: Sub-process \
+/usr/bin/sqv returned an error code (1), error message is: Missing key \
+4CB50190207B4758A3F73A796ED0E7B82643E131, which is needed to verify signature.
+E: The repository 'http://apt.linode.com bookworm InRelease' is not signed.
+"""
 MISSING = (
     "E: The repository 'http://example.org/nothing bookworm Release' does not have a Release file."
 )
@@ -30,10 +37,21 @@ def lines(said: str) -> list[str]:
     return broken_repositories(said, SOURCES, "nanode")
 
 
-def test_a_repository_without_its_key_is_named_with_its_file_and_the_next_command():
-    (line,) = lines(UNSIGNED)
-    assert "http://apt.linode.com/ of /etc/apt/sources.list.d/longview.list, line 1" in line
-    assert "NO_PUBKEY ABCF4A0B7FA6F3A8" in line
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        (UNSIGNED, "NO_PUBKEY ABCF4A0B7FA6F3A8"),
+        (UNSIGNED_3, "Missing key 4CB50190207B4758A3F73A796ED0E7B82643E131"),
+    ],
+    ids=["apt 2.6", "apt 3.0"],
+)
+def test_a_repository_without_its_key_is_named_with_its_file_and_the_next_command(
+    said: str, key: str
+):
+    (line,) = lines(said)
+    assert "http://apt.linode.com/ of /etc/apt/sources.list.d/longview.list, line 1: " in line
+    assert key in line
+    assert "verification failed" not in line
     file = "/etc/apt/sources.list.d/longview.list"
     assert f"`sudo mv {file} {file}.disabled`" in line
     assert "rerun" in line
