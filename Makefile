@@ -1,9 +1,11 @@
 # The commands of this project. Each is a line or two that you could type yourself.
 .DEFAULT_GOAL := help
-.PHONY: docs help venv up down serve test test-unit test-molecule test-faults test-upgrade test-train sample-model model-card lint lock bench-serving
+.PHONY: docs help venv up down serve test test-unit test-programs test-roles test-molecule test-faults test-upgrade test-train sample-model model-card lint lock bench-serving
 
 BIN := .venv/bin
 SCENARIO ?= default
+# Directories of tests that run without coverage (tests/conftest.py says why).
+UNMEASURED := tests/fuzz $(addprefix tests/unit/,docs lint_rules operations playbooks plugins roles)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Ansible refuses to run in a locale without UTF-8.
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
@@ -30,6 +32,12 @@ test: ## run lint, unit tests and the scenarios in containers, and show a summar
 
 test-unit: venv ## run the unit tests, with a report of their coverage
 	$(BIN)/pytest --cov
+
+test-programs: venv ## run those of app/, controller/ and server/ alone, with a report of their coverage
+	$(BIN)/pytest --cov tests/unit $(addprefix --ignore=,$(UNMEASURED))
+
+test-roles: venv ## run the others alone: roles, playbooks, modules, docs
+	$(BIN)/pytest $(UNMEASURED)
 
 test-molecule: venv ## provision and test a server in a container (SCENARIO)
 	$(BIN)/molecule test --scenario-name $(SCENARIO)

@@ -75,9 +75,35 @@ def test_what_only_unmeasured_tests_run_is_not_counted(project: Path, order: tup
     assert counted == {"by_app", "in_process_of_app", "start"}
 
 
-def test_the_directories_that_are_not_measured_exist():
+@pytest.fixture
+def unmeasured() -> list[Path]:
+    """The directories that tests/conftest.py leaves out."""
     namespace: dict[str, Any] = {"__file__": str(TESTS / "conftest.py")}
     exec((TESTS / "conftest.py").read_text(), namespace)  # noqa: S102 (this project's file)
-    directories = namespace["UNMEASURED"]
-    assert directories
-    assert [path for path in directories if not list(path.rglob("test_*.py"))] == []
+    return list(namespace["UNMEASURED"])
+
+
+def words_of(target: str) -> set[str]:
+    """What `make <target>` hands to pytest."""
+    done = subprocess.run(  # noqa: S603 (fixed words, no shell)
+        ["make", "--dry-run", "--no-print-directory", target],  # noqa: S607 (make itself)
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.rpartition("/pytest ")[2].split())
+
+
+def test_each_directory_of_tests_is_in_one_part_of_make_test(unmeasured: list[Path]):
+    directories = {str(path.relative_to(TESTS.parent)) for path in unmeasured}
+    assert words_of("test-roles") == directories
+    assert words_of("test-programs") == {
+        *("--cov", "tests/unit"),
+        *(f"--ignore={directory}" for directory in directories),
+    }
+
+
+def test_the_directories_that_are_not_measured_exist(unmeasured: list[Path]):
+    assert unmeasured
+    assert [path for path in unmeasured if not list(path.rglob("test_*.py"))] == []

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+WITHOUT_CONTAINER = ["lint", "test-programs", "test-roles"]
 NO_ENGINE = "there is no container engine (tried podman and docker)"
 
 
@@ -65,8 +66,8 @@ class Checkout:
         targets = (
             [line.split()[2] for line in file.read_text().splitlines()] if file.exists() else []
         )
-        # Lint and unit tests run beside the scenarios.
-        beside = [target for target in targets if target in ("lint", "test-unit")]
+        # Lint and unit tests run beside the scenarios and each other.
+        beside = sorted(target for target in targets if target in WITHOUT_CONTAINER)
         return beside + [target for target in targets if target not in beside]
 
 
@@ -92,22 +93,29 @@ def test_all_parts_pass(checkout):
     assert summary(done) == [
         "PASSED default",
         "PASSED lint",
-        "PASSED unit",
-        "3 passed, 0 failed, 0 skipped",
+        "PASSED programs",
+        "PASSED roles",
+        "4 passed, 0 failed, 0 skipped",
     ]
-    assert checkout.ran() == ["lint", "test-unit", "test-molecule"]
+    assert checkout.ran() == [*WITHOUT_CONTAINER, "test-molecule"]
 
 
 @pytest.mark.parametrize(
-    ("target", "part"), [("lint", "lint"), ("test_unit", "unit"), ("test_molecule", "default")]
+    ("target", "part"),
+    [
+        ("lint", "lint"),
+        ("test_programs", "programs"),
+        ("test_roles", "roles"),
+        ("test_molecule", "default"),
+    ],
 )
 def test_after_a_failure_the_other_parts_run_and_the_result_is_a_failure(checkout, target, part):
     checkout.make(**{target: 2})
     done = checkout.run()
     assert done.returncode != 0
     assert f"FAILED {part}: exit code 2" in summary(done)
-    assert summary(done)[-1] == "2 passed, 1 failed, 0 skipped"
-    assert checkout.ran() == ["lint", "test-unit", "test-molecule"]
+    assert summary(done)[-1] == "3 passed, 1 failed, 0 skipped"
+    assert checkout.ran() == [*WITHOUT_CONTAINER, "test-molecule"]
 
 
 def test_without_a_container_the_scenario_is_skipped_with_the_reason(checkout):
@@ -117,10 +125,11 @@ def test_without_a_container_the_scenario_is_skipped_with_the_reason(checkout):
     assert summary(done) == [
         f"SKIPPED default: {NO_ENGINE}",
         "PASSED lint",
-        "PASSED unit",
-        "2 passed, 0 failed, 1 skipped",
+        "PASSED programs",
+        "PASSED roles",
+        "3 passed, 0 failed, 1 skipped",
     ]
-    assert checkout.ran() == ["lint", "test-unit"]
+    assert checkout.ran() == WITHOUT_CONTAINER
 
 
 @pytest.mark.parametrize("system", ["centos7", "el9", "arch"])
@@ -136,10 +145,10 @@ def test_a_system_with_an_image_has_a_check_of_its_own_and_is_skipped_with_the_r
 
 def test_a_skip_does_not_hide_a_failure(checkout):
     checkout.check(3, NO_ENGINE)
-    checkout.make(test_unit=1)
+    checkout.make(test_roles=1)
     done = checkout.run()
     assert done.returncode != 0
-    assert summary(done)[-1] == "1 passed, 1 failed, 1 skipped"
+    assert summary(done)[-1] == "2 passed, 1 failed, 1 skipped"
 
 
 def test_in_continuous_integration_a_skip_of_the_default_scenario_is_a_failure(checkout):
@@ -149,8 +158,9 @@ def test_in_continuous_integration_a_skip_of_the_default_scenario_is_a_failure(c
     assert summary(done) == [
         f"FAILED default: it must not be skipped with CI=true: {NO_ENGINE}",
         "PASSED lint",
-        "PASSED unit",
-        "2 passed, 1 failed, 0 skipped",
+        "PASSED programs",
+        "PASSED roles",
+        "3 passed, 1 failed, 0 skipped",
     ]
     checkout.check(0, "Yes, with podman.")
     assert checkout.run(CI="true").returncode == 0
@@ -169,7 +179,7 @@ def test_without_the_environment_nothing_passes(checkout):
     done = checkout.run()
     assert done.returncode != 0
     assert "venv: no network" in done.stderr
-    assert summary(done)[-1] == "0 passed, 3 failed, 0 skipped"
+    assert summary(done)[-1] == "0 passed, 4 failed, 0 skipped"
     assert checkout.ran() == []
 
 
@@ -177,7 +187,7 @@ def test_each_scenario_is_a_part(checkout):
     checkout.check(3, NO_ENGINE)
     done = checkout.run(CI="true", SCENARIOS="el9 default")
     assert f"SKIPPED el9: {NO_ENGINE}" in summary(done)
-    assert summary(done)[-1] == "2 passed, 1 failed, 1 skipped"
+    assert summary(done)[-1] == "3 passed, 1 failed, 1 skipped"
 
 
 def test_the_quick_selection_of_the_faults_is_a_part(checkout):
@@ -187,8 +197,9 @@ def test_the_quick_selection_of_the_faults_is_a_part(checkout):
     assert summary(done) == [
         "PASSED faults",
         "PASSED lint",
-        "PASSED unit",
-        "3 passed, 0 failed, 0 skipped",
+        "PASSED programs",
+        "PASSED roles",
+        "4 passed, 0 failed, 0 skipped",
     ]
     assert "make faults --quick" in (checkout.root / "ran").read_text().splitlines()
     checkout.fake("scripts/test-faults", "exit 1")
@@ -205,21 +216,27 @@ def test_lint_and_unit_tests_run_beside_the_scenarios(checkout):
         f"""cd "{checkout.root}"
 case " $* " in
 *" lint "*) until [ -e scenario ]; do sleep 0.05; done; echo said by lint ;;
-*" test-unit "*) touch unit; echo said by unit ;;
+*" test-programs "*) touch unit; echo said by programs ;;
+*" test-roles "*) echo said by roles ;;
 *) touch scenario; until [ -e unit ]; do sleep 0.05; done; echo said by scenario ;;
 esac""",
     )
     done = checkout.run()
     assert done.returncode == 0
     said = [line for line in done.stdout.splitlines() if line.startswith("said by ")]
-    assert said == ["said by scenario", "said by lint", "said by unit"]
+    assert said == [
+        "said by scenario",
+        "said by lint",
+        "said by programs",
+        "said by roles",
+    ]
 
 
 def test_the_summary_names_the_tests_that_failed(checkout):
     checkout.fake(
         "bin/make",
         """case " $* " in
-*" test-unit "*) echo "FAILED tests/unit/a/test_b.py::test_c[d e] - assert 1 == 2" ;;
+*" test-programs "*) echo "FAILED tests/unit/a/test_b.py::test_c[d e] - assert 1 == 2" ;;
 *" test-m"*) printf '| \\033[31mFAILED\\033[0m molecule/default/tests/test_e.py::test_f[g]\\n' ;;
 esac
 exit 1""",
@@ -229,9 +246,10 @@ exit 1""",
         "FAILED default: exit code 1",
         "    FAILED molecule/default/tests/test_e.py::test_f[g]",
         "FAILED lint: exit code 1",
-        "FAILED unit: exit code 1",
+        "FAILED programs: exit code 1",
         "    FAILED tests/unit/a/test_b.py::test_c[d",
-        "0 passed, 3 failed, 0 skipped",
+        "FAILED roles: exit code 1",
+        "0 passed, 4 failed, 0 skipped",
     ]
 
 
@@ -245,7 +263,7 @@ esac""",
     done = checkout.run()
     end = done.stdout.partition("== the end of build/test/default.log\n")[2].splitlines()
     assert end[58:60] == ["said 1000", "broken"]
-    assert "the end of build/test/unit.log" not in done.stdout
+    assert "the end of build/test/roles.log" not in done.stdout
 
 
 def test_the_end_of_a_failed_scenario_is_what_came_before_the_container_was_destroyed(checkout):
@@ -275,13 +293,14 @@ def test_two_scenarios_run_beside_lint_and_a_lane_that_is_free_takes_the_next(ch
         f"""cd "{checkout.root}"
 case " $* " in
 *" lint "*) until [ -e default ] && [ -e faults ]; do sleep 0.05; done ;;
-*" test-unit "*) touch unit-tested ;;
+*" test-programs "*) touch unit-tested ;;
+*" test-roles "*) until [ -e upgrade ]; do sleep 0.05; done ;;
 *) echo default >>ran-scenarios; touch default; until [ -e upgrade ]; do sleep 0.05; done ;;
 esac""",
     )
     done = checkout.run(SCENARIOS="default faults upgrade")
     assert done.returncode == 0, done.stdout
-    assert summary(done)[-1] == "5 passed, 0 failed, 0 skipped"
+    assert summary(done)[-1] == "6 passed, 0 failed, 0 skipped"
     ran = (checkout.root / "ran-scenarios").read_text().split()
     assert sorted(ran) == ["default", "faults", "upgrade"]
 
@@ -296,6 +315,7 @@ trap 'touch ended-$part; exit 1' TERM; touch begun-$part; while :; do sleep 0.05
 case " $* " in
 *" lint "*) part=lint
 {waiting} ;;
+*" test-roles "*) ;;
 *) until [ -e begun-lint ] && [ -e begun-faults ]; do sleep 0.05; done; kill -TERM "$(cat pid)" ;;
 esac""",
     )
@@ -318,8 +338,8 @@ def test_by_default_the_scenarios_and_the_faults_run(checkout):
     assert done.returncode == 0, done.stderr
     *parts, counts = [line.removeprefix("PASSED ") for line in summary(done)]
     assert counts == f"{len(parts)} passed, 0 failed, 0 skipped"
-    assert {"default", "faults", "upgrade", "lint", "unit"} <= set(parts)
-    for name in set(parts) - {"faults", "upgrade", "lint", "unit"}:
+    assert {"default", "faults", "upgrade", "lint", "programs", "roles"} <= set(parts)
+    for name in set(parts) - {"faults", "upgrade", "lint", "programs", "roles"}:
         assert (CHECKOUT / f"molecule/{name}/molecule.yml").is_file()
 
 
