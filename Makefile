@@ -34,7 +34,7 @@ test-unit: venv ## run the unit tests, with a report of their coverage
 	$(BIN)/pytest --cov
 
 test-programs: venv ## run those of app/, controller/ and server/ alone, with a report of their coverage
-	$(BIN)/pytest --cov tests/unit $(addprefix --ignore=,$(UNMEASURED))
+	$(BIN)/pytest tests/unit $(addprefix --ignore=,$(UNMEASURED)) --cov
 
 test-roles: venv ## run the others alone: roles, playbooks, modules, docs
 	$(BIN)/pytest $(UNMEASURED)

@@ -1,13 +1,15 @@
 """A constant load on `/predict` that checks each answer: `load.py --url URL --known DIR ...`.
 
-Requests begin at a fixed rate, whether or not the ones before are answered. Half of the connections
-are kept alive, every twentieth request is sent slowly. A kept connection that nginx closes while a
-request is on its way, as at a reload, is replaced and the request sent again, once, as HTTP clients
-do (RFC 9112, 9.3.1); new connections get no such help. An answer is good if its status is 200 and
-its scores are the golden outputs of the model that it names; DIR holds the manifests of the models
-that may answer. One JSON line per request goes to --out, a summary every few seconds to standard
-error and a last one to standard output. It ends after --seconds or --requests, and on SIGTERM once
-the open requests are answered.
+Requests begin at a fixed rate, whether or not the ones before are answered. Of what was not sent
+while the load waited for the processor, no more than half a second's requests follow at once: more
+would reach nginx's limit of an address, 429. Half of the connections are kept alive, every
+twentieth request is sent slowly. A kept connection that nginx closes while a request is on its way,
+as at a reload, is replaced and the request sent again, once, as HTTP clients do (RFC 9112, 9.3.1);
+new connections get no such help. An answer is good if its status is 200 and its scores are the
+golden outputs of the model that it names; DIR holds the manifests of the models that may answer.
+One JSON line per request goes to --out, a summary every few seconds to standard error and a last
+one to standard output. It ends after --seconds or --requests, and on SIGTERM once the open requests
+are answered.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from urllib.parse import urlsplit
 ANSWER_SECONDS = 15.0
 SLOW_EVERY = 20
 SLOW_SECONDS = 1.0
+BEHIND_SECONDS = 0.5
 MOST_AT_ONCE = 200
 SUMMARY_SECONDS = 5.0
 
@@ -184,9 +187,8 @@ class Load:
 
     async def run(self, seconds: float, requests: int) -> None:
         """Send requests until a bound is reached or `stopped` is set, then wait for the rest."""
-        begin = said = time.monotonic()
+        begin = said = due = time.monotonic()
         for number, text in zip(range(requests), self.texts(), strict=False):
-            due = begin + number / self.rate
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopped.wait(), max(0.0, due - time.monotonic()))
             if self.stopped.is_set() or time.monotonic() - begin > seconds:
@@ -194,6 +196,7 @@ class Load:
             task = asyncio.create_task(self.ask(number, text))
             self.running.add(task)
             task.add_done_callback(self.running.discard)
+            due = max(due + 1 / self.rate, time.monotonic() - BEHIND_SECONDS)
             if time.monotonic() - said > SUMMARY_SECONDS:
                 said = time.monotonic()
                 print(self.counts.line(), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The load beside the fault tests replaces a kept connection that was closed, and no other."""
+"""The load beside the fault tests: which connection it replaces, and how it keeps its rate."""
 
 from __future__ import annotations
 
@@ -118,3 +118,37 @@ def test_half_an_answer_is_a_failure(load: ModuleType, known: Path, part: bytes)
     _, second = asked(load, known, [KEEP, KEEP], [answer(), part])
     assert (second["status"], second.get("again")) == (None, None)
     assert "bytes" in second["error"]
+
+
+@pytest.mark.parametrize("stopped", [0.0, 0.3, 60.0])
+def test_after_a_pause_few_requests_follow_at_once(
+    load: ModuleType, known: Path, monkeypatch: pytest.MonkeyPatch, stopped: float
+) -> None:
+    """The program stands still once, as a busy machine or a debugger makes it."""
+    clock, begun = [1000.0], []
+
+    async def wait_for(waiting: Any, seconds: float) -> None:
+        waiting.close()
+        clock[0] += seconds
+        raise TimeoutError
+
+    async def ask(number: int, text: str) -> None:
+        """Nothing is sent."""
+
+    def texts() -> Iterator[str]:
+        for number in range(200):
+            if number == 100:
+                clock[0] += stopped
+            yield TEXT
+            begun.append(clock[0])
+
+    running = load.Load("http://127.0.0.1:1", load.Known(known), 10.0, io.StringIO())
+    monkeypatch.setattr(load.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(load.asyncio, "wait_for", wait_for)
+    monkeypatch.setattr(running, "ask", ask)
+    monkeypatch.setattr(running, "texts", texts)
+    asyncio.run(running.run(seconds=1e6, requests=200))
+    at_once = sum(0.0 <= moment - begun[99] - stopped < 0.05 for moment in begun[100:])
+    assert at_once <= 2 + 10 * load.BEHIND_SECONDS
+    lost = max(0.0, stopped - load.BEHIND_SECONDS)
+    assert begun[-1] - begun[0] == pytest.approx((len(begun) - 1) / 10 + lost, abs=0.3)
