@@ -280,7 +280,7 @@ esac""",
     assert "== Summary" in end[60:63]
 
 
-def test_two_scenarios_run_beside_lint_and_a_lane_that_is_free_takes_the_next(checkout):
+def test_a_lane_that_is_free_takes_the_next_scenario(checkout):
     for name in ("faults", "upgrade"):
         ready = "" if name == "faults" else "[ -e unit-tested ] || exit 1; "
         checkout.fake(
@@ -294,7 +294,7 @@ def test_two_scenarios_run_beside_lint_and_a_lane_that_is_free_takes_the_next(ch
 case " $* " in
 *" lint "*) until [ -e default ] && [ -e faults ]; do sleep 0.05; done ;;
 *" test-programs "*) touch unit-tested ;;
-*" test-roles "*) until [ -e upgrade ]; do sleep 0.05; done ;;
+*" test-roles "*) ;;
 *) echo default >>ran-scenarios; touch default; until [ -e upgrade ]; do sleep 0.05; done ;;
 esac""",
     )
