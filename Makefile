@@ -33,7 +33,7 @@ test: ## run lint, unit tests and the scenarios in containers, and show a summar
 test-unit: venv ## run the unit tests, with a report of their coverage
 	$(BIN)/pytest --cov
 
-test-programs: venv ## run those of app/, controller/ and server/ alone, with a report of their coverage
+test-programs: venv ## run those of the programs and scripts alone, with a report of their coverage
 	$(BIN)/pytest tests/unit $(addprefix --ignore=,$(UNMEASURED)) --cov
 
 test-roles: venv ## run the others alone: roles, playbooks, modules, docs
