@@ -11,6 +11,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
 export LC_ALL := $(shell . scripts/utf8.sh && echo $$LC_ALL)
 endif
+# Set in many images of continuous integration: then each start of Ansible compiles 600 files anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
