@@ -82,7 +82,7 @@ def _part(text: Indices, most: int, random: np.random.Generator) -> Indices:
 def _batch(texts: Sequence[Indices], rows: NDArray[np.int64], recipe: Recipe, most: int) -> Batch:
     # A kernel must find the padding that it finds in a sequence of the model's length, unless there
     # is none: else the maximum over a shorter batch is another one.
-    margin = max(recipe.widths)
+    margin = max(recipe.widths, default=1)
     longest = max(len(texts[row]) for row in rows)
     width = min(most, longest + margin)
     width = min(most, next((one for one in _WIDTHS if one >= width), most))

@@ -77,3 +77,9 @@ def test_words_are_dropped_by_the_share_but_never_all() -> None:
     short = np.int32([1, 2, 3])
     assert drop_words(random, short, 0.5) is short
     assert all(len(drop_words(random, np.int32([1, 2, 3, 4]), 0.5)) for _ in range(300))
+
+
+def test_a_network_without_kernels_has_batches_too() -> None:
+    recipe = replace(RECIPE, widths=(), gru=4)
+    made = list(batches(texts(75), recipe, np.random.default_rng(1)))
+    assert sorted(np.concatenate([one.rows for one in made]).tolist()) == list(range(75))
