@@ -1,4 +1,4 @@
-"""Real trainings in `.venv-training`: `make test-train`, one to two minutes."""
+"""Real trainings in `.venv-training`: `make test-train`, a few minutes."""
 
 from __future__ import annotations
 
