@@ -7,13 +7,15 @@ Each network is trained on the labels of all other training comments and scores 
 each comment is scored by a network that has not seen it. Validation chooses the best epoch; the
 held-out comments are not looked at. The table has the ROC-AUC over all folds, and the differences
 to the first network, paired by comment, with the standard error of resampled comments. Each fold
-that is done is kept in --out, so an interrupted comparison goes on; two processes with other
-networks in --only can share one --out.
+that is done is kept in --out, so an interrupted comparison goes on, and with other data, vectors or
+settings nothing of an earlier one is taken; two processes with other networks in --only can share
+one --out.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import sys
 import tempfile
@@ -36,8 +38,6 @@ from sample_model.corpus import LABELS, joined, part_sources, read_sources
 from sample_model.train import RECIPE
 
 Scores = NDArray[np.float32]
-# Built from the recipe, the rows of the embedding, and the indices.
-Pool = Callable[[Any, Any], Any]
 
 FOLDS, RESAMPLES = 3, 300
 # The recipe of the sample model without its teacher, its pool and its changes of the tokens.
@@ -72,39 +72,25 @@ NETWORKS = {
 
 
 def build(network: Network, rows: Scores, labels: int) -> Any:
-    """The network as `controller.model_train.network` makes it, with other pools."""
+    """The network that the sample model would be trained with, with other pools."""
     import keras
 
-    from controller.model_train.network import EMBEDDING, SCORES, WithoutPadding
+    from controller.model_train.network import training_network
 
-    recipe, layers = network.recipe, keras.layers
-    indices = layers.Input((None,), dtype="int32", name="indices")
-    embedding = layers.Embedding(*rows.shape, name=EMBEDDING)
-    x = WithoutPadding(name="without_padding")(embedding(indices), indices)
-    x = layers.SpatialDropout1D(recipe.drop_channels, name="drop_channels")(x)
-    positions = [
-        layers.Conv1D(
-            recipe.kernels, width, padding="same", activation="relu", name=f"kernels_{width}"
-        )(x)
-        for width in recipe.widths
-    ]
-    if recipe.gru:
-        gru = layers.GRU(recipe.gru, return_sequences=True, name="gru")
-        positions.append(layers.Bidirectional(gru, name="both_ways")(x))
     pools = pooling(network.highest)
-    pooled = [pools[name](one, indices) for name in network.pools for one in positions]
-    x = layers.Concatenate(name="pooled")(pooled) if len(pooled) > 1 else pooled[0]
-    x = layers.Dropout(recipe.drop_units, name="drop_pooled")(x)
-    x = layers.Dense(recipe.units, activation="relu", name="dense")(x)
-    x = layers.Dropout(recipe.drop_units, name="drop_units")(x)
-    built = keras.Model(indices, layers.Dense(labels, name=SCORES)(x), name="training")
-    embedding.set_weights([rows])
-    return built
+
+    def pool(x: Any, indices: Any, name: str) -> Any:
+        found = [pools[one](x, indices, name) for one in network.pools]
+        return keras.layers.Concatenate(name=f"pools_{name}")(found) if found[1:] else found[0]
+
+    return training_network(network.recipe, rows, labels, pool)
 
 
-def pooling(highest: int) -> dict[str, Pool]:
-    """The pools by their names: [texts, positions, kernels] become [texts, numbers]."""
+def pooling(highest: int) -> dict[str, Callable[[Any, Any, str], Any]]:
+    """The pools by their names, each a `controller.model_train.network.Pool`."""
     import keras
+
+    from controller.model_train.network import maximum
 
     ops = keras.ops
 
@@ -123,9 +109,9 @@ def pooling(highest: int) -> dict[str, Pool]:
             return ops.reshape(found, (-1, x.shape[2] * highest))
 
     return {
-        "maximum": lambda x, _: keras.layers.GlobalMaxPooling1D()(x),
-        "mean": lambda x, indices: Mean()(x, indices),
-        "highest": lambda x, _: Highest()(x),
+        "maximum": maximum,
+        "mean": lambda x, indices, name: Mean(name=f"mean_{name}")(x, indices),
+        "highest": lambda x, _, name: Highest(name=f"highest_{name}")(x),
     }
 
 
@@ -178,10 +164,11 @@ def score_all(options: argparse.Namespace) -> None:
         _say,
     )
     options.out.mkdir(parents=True, exist_ok=True)
+    data = data_fingerprint(parts, vectors)
     folds = [fold_parts(parts, natural, number, FOLDS) for number in range(FOLDS)]
     for number, (rest, fold) in enumerate(folds):
         for name in options.only or NETWORKS:
-            path = scores_path(options.out, name, number)
+            path = scores_path(options.out, data, name, number)
             if path.exists():
                 continue
             _say(f"fold {number + 1} of {FOLDS}: {name}")
@@ -191,19 +178,28 @@ def score_all(options: argparse.Namespace) -> None:
                 np.save(file, scores)
             work.replace(path)
     targets = np.concatenate([fold.targets for _, fold in folds])
-    print_table(targets, read_scores(options.out))
+    print_table(targets, read_scores(options.out, data))
 
 
-def scores_path(directory: Path, name: str, fold: int) -> Path:
-    """Where the scores of a network on a fold are kept."""
-    return directory / f"{name.replace(', ', '-').replace(' ', '-')}-{fold + 1}.npy"
+def data_fingerprint(parts: Parts, vectors: WordVectors) -> str:
+    """SHA-256 of everything that the networks are trained with, as hexadecimal digits."""
+    pieces = ["\0".join(vectors.words).encode(), vectors.rows.tobytes()]
+    for part in (parts.training, parts.validation):
+        pieces += ["\0".join(part.texts).encode(), part.targets.tobytes()]
+    return BASE.fingerprint(*pieces)
 
 
-def read_scores(directory: Path) -> dict[str, Scores]:
+def scores_path(directory: Path, data: str, name: str, fold: int) -> Path:
+    """Where the scores of a network on a fold are kept; `data`: the fingerprint of the data."""
+    settings = hashlib.sha256(f"{NETWORKS[name]} {data}".encode()).hexdigest()[:12]
+    return directory / f"{name.replace(', ', '-').replace(' ', '-')}-{fold + 1}-{settings}.npy"
+
+
+def read_scores(directory: Path, data: str) -> dict[str, Scores]:
     """The scores of each network that has all folds, in the order of the folds."""
     found = {}
     for name in NETWORKS:
-        paths = [scores_path(directory, name, fold) for fold in range(FOLDS)]
+        paths = [scores_path(directory, data, name, fold) for fold in range(FOLDS)]
         if all(path.exists() for path in paths):
             found[name] = np.concatenate([np.load(path) for path in paths])
     return found

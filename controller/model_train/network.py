@@ -7,6 +7,7 @@ length.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 
 from controller.model_train.recipe import Recipe
 
-__all__ = ["EMBEDDING", "SCORES", "plain_network", "training_network"]
+__all__ = ["EMBEDDING", "SCORES", "Pool", "maximum", "plain_network", "training_network"]
 
 EMBEDDING, SCORES = "embedding", "scores"
+# From [texts, positions, channels], the indices of the words, and the name of what is pooled, to
+# [texts, numbers].
+Pool = Callable[[Any, Any, str], Any]
 
 
 @keras.saving.register_keras_serializable("tox_com_det")
@@ -29,18 +33,26 @@ class WithoutPadding(keras.layers.Layer):  # type: ignore[misc]  # Keras has no 
         return rows * keras.ops.expand_dims(given, -1)
 
 
-def training_network(recipe: Recipe, rows: NDArray[np.float32], labels: int) -> Any:
+def maximum(x: Any, _indices: Any, name: str) -> Any:
+    """The highest number of each channel."""
+    return keras.layers.GlobalMaxPooling1D(name=f"maximum_{name}")(x)
+
+
+def training_network(
+    recipe: Recipe, rows: NDArray[np.float32], labels: int, pool: Pool = maximum
+) -> Any:
     """The network as it is trained: texts of any length in, logits out.
 
     Args:
         rows: of the embedding at the start, float32 [words, dimension].
+        pool: another one than the maximum, to compare; what `plain_network` saves has the maximum.
     """
     layers = keras.layers
     indices = layers.Input((None,), dtype="int32", name="indices")
     embedding = layers.Embedding(*rows.shape, name=EMBEDDING)
     x = WithoutPadding(name="without_padding")(embedding(indices), indices)
     x = layers.SpatialDropout1D(recipe.drop_channels, name="drop_channels")(x)
-    logits = layers.Dense(labels, name=SCORES)(_trunk(recipe, x))
+    logits = layers.Dense(labels, name=SCORES)(_trunk(recipe, x, indices, pool))
     network = keras.Model(indices, logits, name="training")
     embedding.set_weights([rows])
     return network
@@ -51,31 +63,26 @@ def plain_network(recipe: Recipe, rows: NDArray[np.float32], labels: int) -> Any
     layers = keras.layers
     indices = layers.Input((recipe.length,), dtype="int32", name="indices")
     embedding = layers.Embedding(*rows.shape, name=EMBEDDING)
-    trunk = _trunk(recipe, embedding(indices), dropout=False)
+    trunk = _trunk(recipe, embedding(indices), indices, dropout=False)
     scores = layers.Dense(labels, activation="sigmoid", name=SCORES)(trunk)
     network = keras.Model(indices, scores, name="toxic_comment_detector")
     embedding.set_weights([rows])
     return network
 
 
-def _trunk(recipe: Recipe, x: Any, dropout: bool = True) -> Any:
+def _trunk(recipe: Recipe, x: Any, indices: Any, pool: Pool = maximum, dropout: bool = True) -> Any:
     """The layers between the word vectors and the scores."""
     layers = keras.layers
-    pooled = [
-        layers.GlobalMaxPooling1D(name=f"maximum_{width}")(
-            layers.Conv1D(
-                recipe.kernels, width, padding="same", activation="relu", name=f"kernels_{width}"
-            )(x)
+    pooled = []
+    for width in recipe.widths:
+        kernels = layers.Conv1D(
+            recipe.kernels, width, padding="same", activation="relu", name=f"kernels_{width}"
         )
-        for width in recipe.widths
-    ]
+        pooled.append(pool(kernels(x), indices, str(width)))
     if recipe.gru:
         gru = layers.GRU(recipe.gru, return_sequences=True, name="gru")
-        pooled.append(
-            layers.GlobalMaxPooling1D(name="maximum_gru")(
-                layers.Bidirectional(gru, name="both_ways")(x)
-            )
-        )
+        both_ways = layers.Bidirectional(gru, name="both_ways")
+        pooled.append(pool(both_ways(x), indices, "gru"))
     x = layers.Concatenate(name="maxima")(pooled) if len(pooled) > 1 else pooled[0]
     if dropout:
         x = layers.Dropout(recipe.drop_units, name="drop_maxima")(x)

@@ -11,6 +11,7 @@ import pytest
 from bench import architectures
 from controller.model_train.data import Comments
 from controller.model_train.split import Parts
+from controller.model_train.vectors import WordVectors
 
 
 def comments(name: str, number: int) -> Comments:
@@ -36,16 +37,47 @@ def test_each_natural_training_comment_is_in_one_fold_and_the_others_always_trai
 def test_a_network_without_all_folds_is_not_in_the_table(tmp_path: Path) -> None:
     for name, folds in (("today", 3), ("GRU alone", 2)):
         for fold in range(folds):
-            path = architectures.scores_path(tmp_path, name, fold)
+            path = architectures.scores_path(tmp_path, "data", name, fold)
             np.save(path, np.full((2, 6), fold, np.float32))
-    found = architectures.read_scores(tmp_path)
+    found = architectures.read_scores(tmp_path, "data")
     assert list(found) == ["today"]
     assert found["today"][:, 0].tolist() == [0, 0, 1, 1, 2, 2]
+    assert architectures.read_scores(tmp_path, "other data") == {}
 
 
 def test_names_of_networks_make_different_files(tmp_path: Path) -> None:
-    names = {architectures.scores_path(tmp_path, name, 0) for name in architectures.NETWORKS}
-    assert len(names) == len(architectures.NETWORKS)
+    networks = architectures.NETWORKS
+    names = {architectures.scores_path(tmp_path, "data", name, 0) for name in networks}
+    assert len(names) == len(networks)
+
+
+def test_scores_of_other_settings_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = architectures.scores_path(tmp_path, "data", "today", 0)
+    longer = replace(architectures.NETWORKS["today"].recipe, epochs=5)
+    monkeypatch.setitem(architectures.NETWORKS, "today", architectures.Network(longer))
+    assert architectures.scores_path(tmp_path, "data", "today", 0) != before
+
+
+@pytest.mark.parametrize("other", ["text", "label", "vector", "validation"])
+def test_other_data_have_another_fingerprint(other: str) -> None:
+    def fingerprint(changed: str = "") -> str:
+        training, validation = comments("training", 6), comments("validation", 4)
+        rows = np.ones((2, 3), np.float32)
+        if changed == "text":
+            training.texts[1] = "changed"
+        if changed == "label":
+            training.targets[1, 0] = 1
+        if changed == "validation":
+            validation.targets[1, 0] = 1
+        if changed == "vector":
+            rows[1, 1] = 2
+        parts = Parts(training, validation, comments("held out", 5))
+        return architectures.data_fingerprint(parts, WordVectors(["a", "b"], rows))
+
+    assert fingerprint() == fingerprint()
+    assert fingerprint() != fingerprint(other)
 
 
 def test_differences_are_those_to_the_first_network(capsys: pytest.CaptureFixture[str]) -> None:
