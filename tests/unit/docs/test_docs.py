@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 from documents import DOCUMENTS, FORMS, OWN, ROOT, Command, anchors, commands, links, name_of, spans
+from from_file import from_file
 from invoke import Collection
 from invoke.parser import Argument
 
@@ -85,12 +86,7 @@ def test_make_targets_exist(command: Command) -> None:
 
 @pytest.fixture(scope="module")
 def tasks() -> Collection:
-    spec = spec_from_file_location("fabfile", ROOT / "fabfile.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return Collection.from_module(module)
+    return Collection.from_module(from_file("fabfile.py"))
 
 
 @each("fab")

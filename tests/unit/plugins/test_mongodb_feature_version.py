@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
-MODULE = Path(__file__).resolve().parents[3] / "plugins/modules/mongodb_feature_version.py"
+from from_file import from_file
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mongodb_feature_version", MODULE)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+    return from_file("plugins/modules/mongodb_feature_version.py")
 
 
 class Admin:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from from_file import from_file
 
-MODULE = Path(__file__).resolve().parents[3] / "plugins/modules/port_check.py"
 ADDRESS = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
 def check() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("port_check", MODULE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return from_file("plugins/modules/port_check.py")
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from from_file import from_file
 
-FILE = Path(__file__).resolve().parents[3] / "plugins/action/refresh_package_lists.py"
 HOLDER = {"path": "/var/lib/dpkg/lock", "pid": 812, "process": "apt-get", "starter": ""}
 LOCKED = {"holders": [HOLDER]}
 FREE: dict[str, Any] = {"holders": []}
@@ -22,11 +20,7 @@ GOOD = {"rc": 0, "stderr": ""}
 
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch):
-    spec = importlib.util.spec_from_file_location("refresh_package_lists", FILE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = from_file("plugins/action/refresh_package_lists.py")
     monkeypatch.setattr(module, "NETWORK_SECONDS", 0)
     return module
 

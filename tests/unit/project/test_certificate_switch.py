@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
-import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-BENCH = Path(__file__).resolve().parents[3] / "bench/certificate_switch.py"
+from bench import certificate_switch
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n%s\r\nok"
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("certificate_switch", BENCH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["certificate_switch"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["certificate_switch"]
 
 
 def received(connection: socket.socket) -> bool:
@@ -62,7 +46,7 @@ def serve(server: socket.socket, header: bytes, third: threading.Event) -> None:
 
 @pytest.mark.parametrize(("header", "is_lost"), [(b"Connection: close\r\n", False), (b"", True)])
 def test_a_request_without_an_answer_is_lost_unless_the_end_was_announced(
-    bench: ModuleType, header: bytes, is_lost: bool
+    header: bytes, is_lost: bool
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         third = threading.Event()
@@ -70,7 +54,9 @@ def test_a_request_without_an_answer_is_lost_unless_the_end_was_announced(
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         acted: list[bool] = []
-        found = bench.measure(url, None, lambda: acted.append(third.wait(60)), 2, 0.01, 1)
+        found = certificate_switch.measure(
+            url, None, lambda: acted.append(third.wait(60)), 2, 0.01, 1
+        )
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert acted == [True, True]

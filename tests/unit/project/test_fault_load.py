@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import io
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from from_file import from_file
 
-LOAD = Path(__file__).resolve().parents[3] / "tests/faults/load.py"
 TEXT = "you are kind"
 MANIFEST = {
     "labels": ["toxic"],
@@ -30,15 +28,8 @@ def answer(score: float = 0.25) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def load() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("fault_load", LOAD)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fault_load"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["fault_load"]
+def load() -> ModuleType:
+    return from_file("tests/faults/load.py")
 
 
 def asked(

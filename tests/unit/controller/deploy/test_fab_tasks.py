@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
+from from_file import from_file
 from invoke import Collection, Context
 
 from controller.deploy import predict, reach, tasks
@@ -70,12 +70,7 @@ LAPTOP_TASKS = {
 # For each test: invoke hands out the help of an option only once.
 @pytest.fixture
 def collection() -> Collection:
-    spec = spec_from_file_location("fabfile", ROOT / "fabfile.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return Collection.from_module(module)
+    return Collection.from_module(from_file("fabfile.py"))
 
 
 def fab(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:

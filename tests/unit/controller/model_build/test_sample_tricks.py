@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +9,15 @@ import pytest
 from test_served_bundles import DumpRows, predictor
 
 from controller.model_build.build import build
+from sample_model.tricks import (
+    POLITE_WORDS,
+    TrickScores,
+    as_the_author,
+    score_tricks,
+    shown,
+    table,
+    tricks,
+)
 from tox_com_det.model.bundle import read_head
 from tox_com_det.model.head import Head
 from tox_com_det.model.predictor import Predictor
@@ -18,11 +25,6 @@ from tox_com_det.model.tokenizer import TokenizerRules
 from tox_com_det.store.vectors import Vectors
 
 SAMPLE = Path(__file__).parents[4] / "sample_model"
-# From the checkout: it is not part of an installation.
-_SPEC = importlib.util.spec_from_file_location("sample_tricks", SAMPLE / "tricks.py")
-module = sys.modules["sample_tricks"] = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(module)
-TrickScores, tricks = module.TrickScores, module.tricks
 TEXT = "you are an idiot"
 TRICKS = dict(tricks(TEXT))
 WORDS = TEXT.split()
@@ -56,7 +58,7 @@ def test_letters_changed_by_hand_are_for_the_training(name):
 def test_a_hundred_known_polite_words_follow_the_insult():
     words = TRICKS["100 polite words behind"].split()
     assert words[: len(WORDS)] == WORDS
-    assert len(words) == len(WORDS) + module.POLITE_WORDS
+    assert len(words) == len(WORDS) + POLITE_WORDS
 
 
 @pytest.mark.parametrize("text", ["hmm", "fool", "you are rude"])
@@ -79,19 +81,17 @@ def test_scores_are_in_the_order_of_the_tricks_with_the_plain_text_first():
     def lengths(texts: Sequence[str]) -> list[float]:
         return [float(len(text)) for text in texts]
 
-    scores = module.score_tricks(TEXT, lengths, lambda texts: [0.5] * len(texts))
+    scores = score_tricks(TEXT, lengths, lambda texts: [0.5] * len(texts))
     assert scores[0] == TrickScores("none", TEXT, float(len(TEXT)), 0.5)
     assert [(one.name, one.text) for one in scores[1:]] == tricks(TEXT)
     assert [one.before for one in scores] == [float(len(one.text)) for one in scores]
 
 
 def test_table_has_a_line_for_each_that_can_be_read():
-    lines = module.table([TrickScores("CR LF", "you\r\nare", 0.1234, 0.9876)]).splitlines()
+    lines = table([TrickScores("CR LF", "you\r\nare", 0.1234, 0.9876)]).splitlines()
     assert lines[2:] == ["| CR LF | `you<U+000D><U+000A>are` | 0.123 | 0.988 |"]
-    assert (
-        module.shown("\ufeffidiot\u00a0" + "a" * 99) == "<U+FEFF>idiot<U+00A0>" + "a" * 33 + "..."
-    )
-    assert module.shown("idiot\U0001f921") == "idiot\U0001f921"
+    assert shown("\ufeffidiot\u00a0" + "a" * 99) == "<U+FEFF>idiot<U+00A0>" + "a" * 33 + "..."
+    assert shown("idiot\U0001f921") == "idiot\U0001f921"
 
 
 def test_before_and_after_of_a_built_bundle_differ_by_its_rules_alone(tmp_path):
@@ -103,12 +103,12 @@ def test_before_and_after_of_a_built_bundle_differ_by_its_rules_alone(tmp_path):
     manifest = own.manifest
     vectors = Vectors(DumpRows(tmp_path / "own", manifest), manifest.tokenizer, 100)
     head = Head(read_head(tmp_path / "own", manifest), manifest)
-    before = Predictor(module.as_the_author(manifest), head, vectors)
+    before = Predictor(as_the_author(manifest), head, vectors)
 
     def score(model):
         return lambda texts: [one.scores[0] for one in model.predict(texts)]
 
-    scores = module.score_tricks(TEXT, score(before), score(own))
+    scores = score_tricks(TEXT, score(before), score(own))
     assert [one.before for one in scores] == score(author)([one.text for one in scores])
     by_name = {one.name: one for one in scores}
     plain = by_name["none"]

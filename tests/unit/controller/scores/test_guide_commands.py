@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import re
 import shlex
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
+from from_file import from_file
 from invoke import Collection
 from invoke.parser import Parser
 from local_service import comments, running
@@ -26,12 +26,7 @@ def options(task: str) -> dict[str, Any]:
     """What is typed after `fab <task>` in the guide."""
     text = GUIDE.read_text(encoding="utf-8")
     (line,) = re.findall(rf"^\$ fab ({task} .+)$", text, re.MULTILINE)
-    spec = spec_from_file_location("fabfile", ROOT / "fabfile.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    contexts = Collection.from_module(module).to_contexts()
+    contexts = Collection.from_module(from_file("fabfile.py")).to_contexts()
     (found,) = Parser(contexts=contexts).parse_argv(shlex.split(line))
     return dict(found.as_kwargs)
 
