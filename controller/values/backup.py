@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from posixpath import normpath
 from typing import Any
 
 __all__ = ["backup_problems"]
+
+# Directories of the project (roles/layout): what is in them is backed up, or removed with it.
+OWN = ("/etc/tox_com_det", "/opt/tox_com_det", "/srv/tox_com_det", "/var/lib/tox_com_det")
 
 
 def backup_problems(options: Mapping[str, Any]) -> Iterator[str]:
@@ -24,6 +28,17 @@ def backup_problems(options: Mapping[str, Any]) -> Iterator[str]:
     elif repository.startswith("s3:"):
         needed["backup_s3_key_id"] = "the identifier of the access key"
         needed["backup_s3_secret"] = "its secret, from a vault"  # noqa: S105 (a description)
+    if repository.startswith("/") and any(_overlap(repository, one) for one in OWN):
+        yield (
+            f"backup_repository is {repository}, in or above a directory of the project, with "
+            "which it would be removed: choose another one, such as /var/backups/tox_com_det"
+        )
     for name, words in needed.items():
         if not options.get(name):
             yield f"backup_repository is {repository}, but {name} is empty: set it to {words}"
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Return whether one of two directories is the other, or in it."""
+    first, second = (f"/{normpath(path).strip('/')}/" for path in (one, other))
+    return first.startswith(second) or second.startswith(first)

@@ -237,12 +237,16 @@ PEM = Format(
 WHEEL_TARGET = Format(
     f"a platform that wheels are locked for, {' or '.join(sorted(TARGETS))}", TARGETS.__contains__
 )
+_PORT = (
+    r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]"
+    r"|6553[0-5]))?"
+)
 # What restic takes, without blanks; an address with a password would be shown, so there is none.
 REPOSITORY = matching(
     r"/(?!.*/\.\.(?:/|$))[\w./+@,=~-]+"
     r"|sftp:(?!//)[\w.-]+@[\w.-]+:[\w./+@,=~-]+"
-    r"|sftp://[\w.-]+@[\w.-]+(:[0-9]{1,5})?/[\w./+@,=~-]+"
-    r"|s3:https?://[\w.-]+(:[0-9]{1,5})?/[\w./+=~-]+",
+    rf"|sftp://[\w.-]+@[\w.-]+{_PORT}/[\w./+@,=~-]+"
+    rf"|s3:https?://[\w.-]+{_PORT}/[\w./+=~-]+",
     "a directory, sftp:user@host:path or s3:https://host/bucket",
 )
 KNOWN_HOST = matching(

@@ -19,8 +19,9 @@ from toxctl import (
     usable,
     verification,
 )
-from toxctl.config import Config
+from toxctl.config import REPAIR, Config
 from toxctl.errors import NginxDown, NotReady, ToxctlError
+from toxctl.protection import Protection
 
 __all__ = ["warnings"]
 
@@ -63,9 +64,9 @@ def _nginx(config: Config, live: str | None) -> list[str]:
 
 def _damage(config: Config) -> list[str]:
     found = []
-    for path, what in damage.known(config).items():
-        is_model = os.path.dirname(path) == os.path.realpath(config.models_dir)
-        kind = "model" if is_model else "app"
+    gone = dict.fromkeys(Protection(config).gone(), damage.GONE)
+    for path, what in {**damage.known(config), **gone}.items():
+        kind = usable.kind_of(config, path)
         step = usable.repair(config, kind, path)
         found.append(f"the {kind} {os.path.basename(path)} is damaged ({what}): {step}")
     if not found and systemd.unit_state(verification.UNIT).active == "failed":
@@ -101,7 +102,12 @@ def _disk(config: Config) -> list[str]:
             f"the disk has {files.megabytes(free)} free, less than {files.megabytes(least)}: make "
             "room with `fab prune`; on the server `du -xh / | sort -h | tail` shows what is large"
         )
-    for path in (config.models_dir, config.releases_dir, config.state_dir):
+    paths = (config.models_dir, config.releases_dir, config.state_dir)
+    there = [path for path in paths if os.path.isdir(path)]
+    found += [
+        f"{path} is missing: mount its disk, or {REPAIR}" for path in paths if path not in there
+    ]
+    for path in there:
         disk = os.statvfs(path)
         if disk.f_files and disk.f_favail < LEAST_INODES:  # some file systems have no inodes
             found.append(f"the disk of {path} has {disk.f_favail} inodes left: run `fab prune`")

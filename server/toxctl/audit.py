@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
@@ -147,14 +148,21 @@ class Audit:
         result: str = "cut off",
         reason: str = "the session was killed, or the server went down",
     ) -> None:
-        """Write the line of a holder that ended without one. The caller holds the lock."""
+        """Write the line of a holder that ended without one. The caller holds the lock.
+
+        On a full disk it is written later: `fab prune` must begin all the same.
+        """
         kept, held = read_json(self.open_path), read_json(lock)
         if not isinstance(kept, dict):
             return
         if isinstance(held, dict) and held.get("id") == kept.get("id"):
             kept = held  # newer: it also has the last heartbeat
         end = float(kept.get("seen") or time.time())
-        self.end(_line(kept, result, reason, end))
+        try:
+            self.end(_line(kept, result, reason, end))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
 
 
 def _ends_with_newline(file: IO[bytes]) -> bool:

@@ -12,9 +12,9 @@ import shutil
 import time
 from typing import Any
 
-from toxctl import backup_state, events, facts, files, programs, restic, signals, systemd
+from toxctl import backup_state, events, facts, files, programs, restic, signals, systemd, usable
 from toxctl.backup_config import BackupConfig
-from toxctl.backup_repository import opened, repository_of
+from toxctl.backup_repository import is_ahead, opened, repository_of
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.releases import app_for_modules
@@ -60,7 +60,7 @@ def run(config: Config, backup: BackupConfig) -> dict[str, Any]:
     with backup_state.exclusive(config, "failed"):
         began, repository = time.time(), repository_of(config, backup)
         opened(config, backup, repository)
-        _require_a_model(config, backup, repository)
+        _require_the_model(config, backup, repository)
         # Only of a restic that no longer runs, or is gone for half an hour.
         repository.run("unlock")
         _clear(repository.work_dir)
@@ -81,9 +81,15 @@ def run(config: Config, backup: BackupConfig) -> dict[str, Any]:
         return last
 
 
-def _require_a_model(config: Config, backup: BackupConfig, repository: Repository) -> None:
-    """Refuse to let the backup of an empty server become the newest of the one that it replaces."""
-    if not (Slots(config).confirmed() or {}).get("model") and repository.snapshots(backup.name):
+def _require_the_model(config: Config, backup: BackupConfig, repository: Repository) -> None:
+    """Refuse to let a backup without the live model become the newest one.
+
+    As one of a server whose disk is not mounted, or of an empty server in place of another.
+    """
+    live = (Slots(config).confirmed() or {}).get("model")
+    if live:
+        usable.require_complete(config, "model", live)
+    elif repository.snapshots(backup.name):
         raise ToxctlError(
             f"this server has no model yet, and {backup.repository} has backups of {backup.name} "
             "that are worth more: run `fab restore`, or deploy a model, then `fab backup`",
@@ -92,9 +98,10 @@ def _require_a_model(config: Config, backup: BackupConfig, repository: Repositor
 
 
 def _clear(work_dir: str) -> None:
-    """Remove the dump, also one that a killed run has left."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(os.path.join(work_dir, "dump"))
+    """Remove the dump, and what a killed backup, drill or restore has left: it is not encrypted."""
+    for name in ("dump", "drill", "restore"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(os.path.join(work_dir, name))
 
 
 def as_service(config: Config, *arguments: str) -> dict[str, Any]:
@@ -156,13 +163,15 @@ def _save(config: Config, backup: BackupConfig, repository: Repository) -> dict[
     )
     new = str(summary["snapshot_id"])
     repository.run("tag", "--set", f"{TAG},{COMPLETE}", new)
-    newest = repository.snapshots(backup.name)
-    if not newest:
+    found = repository.snapshots(backup.name)
+    own = next((one for one in found if one.first.startswith(new)), None)
+    if own is None:
         raise ToxctlError(f"the backup {new[:8]} is not in {backup.repository} any more", "damaged")
     _forget_unfinished(backup, repository)
     return {
-        "snapshot": newest[0].id[:8],
-        "at": newest[0].at,
+        "snapshot": own.id[:8],
+        "at": own.at,
+        "ahead": found[0].id[:8] if is_ahead(found[0]) else None,
         "bytes": int(summary.get("total_bytes_processed", 0)),
         "added_bytes": int(summary.get("data_added", 0)),
     }
@@ -178,7 +187,8 @@ def _forget_unfinished(backup: BackupConfig, repository: Repository) -> None:
 def _maintain(config: Config, backup: BackupConfig, repository: Repository) -> None:
     """Every check_days: remove old backups and check the repository, a part of its data in full."""
     checked = backup_state.read(config).get("checked") or {"at": 0, "part": 0}
-    if time.time() - checked["at"] < backup.check_days * DAY - DAY / 2:
+    passed = time.time() - checked["at"]
+    if 0 <= passed < backup.check_days * DAY - DAY / 2:  # less than 0: the clock was ahead
         return
     events.say("removing old backups and checking the repository")
     repository.run(

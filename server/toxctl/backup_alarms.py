@@ -25,7 +25,8 @@ def warnings(config: Config) -> list[str]:
     words = []
     failed, drill, last = found["failed"], found["drill_failed"], found["last"]
     if failed:
-        words.append(f"the backup of {failed['at']} failed: {failed['error']}")
+        step = "" if "`" in failed["error"] else ": run `fab backup`"
+        words.append(f"the backup of {failed['at']} failed: {failed['error']}{step}")
     elif systemd.unit_state(UNIT).active == "failed":  # killed before it could write down why
         words.append(f"{UNIT} failed: see `journalctl -u {UNIT}`, then run `fab backup`")
     if found["late"]:
@@ -33,6 +34,11 @@ def warnings(config: Config) -> list[str]:
             f"the newest backup is of {last['at']}, which is too old: run `fab backup`"
             if last
             else "there is no backup yet: run `fab backup`"
+        )
+    if last and last.get("ahead"):
+        words.append(
+            f"the backup {last['ahead']} is dated after this server's clock, so it counts as the "
+            "newest one: check the clock with `timedatectl`; docs/backup.md says how to remove it"
         )
     if drill:
         words.append(

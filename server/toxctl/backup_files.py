@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from toxctl import events, files
+from toxctl import events, files, integrity
 from toxctl.backup import CONTENTS
 from toxctl.backup_config import BackupConfig
 from toxctl.backup_repository import chosen, repository_of
@@ -46,11 +46,21 @@ class Files(NamedTuple):
         return os.path.join(self.below("dump"), "database")
 
     def models(self) -> list[str]:
-        """Return the directories of its complete models, the live one first."""
+        """Return the directories of its complete models, the live one first.
+
+        Raises ToxctlError, kind `damaged`: a model was live, and is not among them.
+        """
+        live = self.contents["model"]
         found = [
-            path for path in files.directories(self.below("models")) if files.is_complete(path)
+            path for path in files.directories(self.below("models")) if integrity.completed(path)
         ]
-        return sorted(found, key=lambda path: os.path.basename(path) != self.contents["model"])
+        if live and live not in map(os.path.basename, found):
+            raise ToxctlError(
+                f"backup {self.snapshot.id[:8]} has not the whole model {live}, which was live: "
+                "choose another one, `fab backups` lists them",
+                "damaged",
+            )
+        return sorted(found, key=lambda path: os.path.basename(path) != live)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,9 @@ from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.restic import Repository, Snapshot
 
-__all__ = ["chosen", "initialize", "opened", "repository_of"]
+__all__ = ["chosen", "initialize", "is_ahead", "opened", "repository_of"]
+
+DAY = 86_400  # more than time zones and slow clocks make
 
 
 def repository_of(config: Config, backup: BackupConfig) -> Repository:
@@ -114,14 +117,26 @@ def opened(config: Config, backup: BackupConfig, repository: Repository) -> str:
     return found
 
 
+def is_ahead(snapshot: Snapshot) -> bool:
+    """Return whether a backup is dated by a clock that was ahead of this server's, or is it now."""
+    return snapshot.at > files.clock(time.time() + DAY)
+
+
 def chosen(repository: Repository, name: str, which: str | None) -> Snapshot:
     """Return a server's complete backup: the newest, or the one whose identifier begins so.
 
-    Raises ToxctlError: there is none; kind `usage`.
+    Raises ToxctlError: there is none, or the newest is dated in the future; kind `usage`.
     """
     found = repository.snapshots(name)
     if which is not None:
         found = [one for one in found if one.id.startswith(which)]
+    if found and which is None and is_ahead(found[0]):
+        raise ToxctlError(
+            f"the newest backup {found[0].id[:8]} is dated {found[0].at}, this server's clock says "
+            f"{files.clock()}: set the clock right, or name a backup with `--snapshot ID`, "
+            "`fab backups` lists them; how to remove one with a wrong date is in docs/backup.md",
+            "usage",
+        )
     if found:
         return found[0]
     what = f"backup {which}" if which else "complete backup"

@@ -8,9 +8,7 @@ run leaves a server that serves as before, and the next run goes on.
 
 from __future__ import annotations
 
-import json
 import os
-import pwd
 import shutil
 import time
 from typing import Any
@@ -54,6 +52,7 @@ def fetch(
         backup_state.exclusive(config, "restore_failed"),
         fetched(config, backup, name or backup.name, which, "restore") as found,
     ):
+        own_keys = keys.entries(config)
         models = found.models()
         for path in models:
             _require_whole(path)
@@ -63,13 +62,12 @@ def fetch(
         if SUGGESTIONS in found.contents["collections"]:
             added = int(as_service(config, "--add", found.database)["added"])
             events.say(f"{added} suggestions added")
-        restored_keys = _keys(config, found)
+        restored_keys = _keys(config, found, len(own_keys))
         placed = [_model(config, found, path) for path in models]
-        has_model = placed and os.path.basename(models[0]) == found.contents["model"]
         return {
             "snapshot": found.snapshot.id[:8],
             "at": found.snapshot.at,
-            "model": placed[0] if has_model else None,
+            "model": placed[0] if found.contents["model"] else None,
             "models": [os.path.basename(path) for path in placed],
             "collections": collections,
             "suggestions": added,
@@ -131,22 +129,22 @@ def _model(config: Config, found: Files, path: str) -> str:
     return target
 
 
-def _keys(config: Config, found: Files) -> int:
-    """Take the backup's keys if the server has none; return how many.
+def _keys(config: Config, found: Files, own: int) -> int:
+    """Take the backup's keys if the server has none of its own; return how many.
 
     Otherwise a key would be valid again that was revoked since then.
     """
     path = os.path.join(found.below("etc"), os.path.basename(keys.path_of(config)))
     if not os.path.exists(path):
         return 0
-    own = keys.entries(config)
     if own:
-        events.say(f"the server's own {len(own)} keys stay, those of the backup are left out")
+        events.say(f"the server's own {own} keys stay, those of the backup are left out")
         return 0
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    number = len(json.loads(text)["keys"])
-    group = pwd.getpwnam(config.user).pw_gid
-    files.write_file(keys.path_of(config), text, 0o640, group)
+    try:
+        given = keys.read(path)
+    except ToxctlError:
+        events.say("the keys of the backup are damaged and left out: `fab add-key` adds new ones")
+        return 0
+    number = len(keys.take(config, given))
     events.say(f"{number} keys are valid again")
     return number

@@ -61,7 +61,7 @@ def problem(config: TlsConfig, found: Live | None) -> str | None:
     step = COPY if config.mode == "files" else RENEW
     if found is None:
         again = f"{step}, or `ansible-playbook site.yml --tags tls`" if step == RENEW else step
-        return f"nginx has no certificate that can be read: {again}"
+        return f"nginx has no certificate and key that it can read: {again}"
     end, left = files.clock(found.certificate.not_after), found.certificate.left()
     if left <= 0:
         return f"the certificate ended at {end}, clients refuse it: {step}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from toxctl.errors import ToxctlError
 from toxctl.tls_config import normal
 
-__all__ = ["Certificate", "check_pair", "openssl", "read"]
+__all__ = ["Certificate", "check_key", "check_pair", "openssl", "read"]
 
 OPENSSL_SECONDS = 60.0
 NAME = re.compile(r"(?:DNS|IP Address):([^,\s]+)")
@@ -108,10 +108,21 @@ def check_pair(certificate: str, key: str) -> Certificate:
         key: path of a PEM file with a private key that has no passphrase.
 
     Raises:
-        ToxctlError: kind `certificate`: a file is missing or is not PEM, the key needs a
-            passphrase or belongs to another certificate, or the certificate has ended.
+        ToxctlError: kind `certificate`, as `check_key`; or the certificate has ended.
     """
     found = read(certificate)
+    check_key(certificate, key)
+    if found.left() <= 0:
+        ended = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(found.not_after))
+        raise ToxctlError(f"{certificate} ended at {ended}", "certificate")
+    return found
+
+
+def check_key(certificate: str, key: str) -> None:
+    """Raise ToxctlError, kind `certificate`, unless a private key belongs to a certificate.
+
+    The key is missing, is not PEM, needs a passphrase or belongs to another certificate.
+    """
     if not os.path.isfile(key):
         raise ToxctlError(f"{key} is missing", "certificate")
 
@@ -127,7 +138,3 @@ def check_pair(certificate: str, key: str) -> Certificate:
         else:
             message = f"{certificate} and {key} are not a certificate and its key ({error.reason})"
         raise ToxctlError(message, "certificate") from None
-    if found.left() <= 0:
-        ended = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(found.not_after))
-        raise ToxctlError(f"{certificate} ended at {ended}", "certificate")
-    return found

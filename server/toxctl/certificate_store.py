@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import ssl
+import stat
 import tempfile
 from collections.abc import Iterator
 
@@ -60,14 +61,28 @@ class Live:
 
 
 def live(config: TlsConfig) -> Live | None:
-    """Return what nginx serves; None if there is nothing, or nothing that can be read."""
+    """Return what nginx serves; None if there is nothing, or nothing that nginx can serve."""
     target = files.link_target(config.live)
     if target is None:
         return None
+    path = os.path.join(config.directory, target)
     try:
-        return Live(os.path.join(config.directory, target))
-    except ToxctlError:
+        _require_readable(config, path)
+        certificate_files.check_key(os.path.join(path, CHAIN), os.path.join(path, KEY))
+        return Live(path)
+    except (ToxctlError, OSError):
         return None
+
+
+def _require_readable(config: TlsConfig, path: str) -> None:
+    """Raise ToxctlError unless nginx's workers, which are in the group, can read a certificate."""
+    gid = _group(config)
+    for one in (config.directory, path, os.path.join(path, CHAIN), os.path.join(path, KEY)):
+        found = os.stat(one)
+        needed = 0o1 if stat.S_ISDIR(found.st_mode) else 0o4
+        allowed = found.st_mode >> (3 if found.st_gid == gid else 0)
+        if allowed & needed != needed:
+            raise ToxctlError(f"{one} cannot be read by the group {config.group}", "certificate")
 
 
 @contextlib.contextmanager

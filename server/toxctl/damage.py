@@ -12,7 +12,9 @@ from toxctl import files, integrity
 from toxctl.config import Config
 from toxctl.integrity import DAMAGED, Finding
 
-__all__ = ["inspect", "known", "note"]
+__all__ = ["GONE", "inspect", "known", "note"]
+
+GONE = "its directory is missing"  # a problem of a release that is not there
 
 
 def _path(config: Config) -> str:

@@ -160,9 +160,19 @@ def directories(path: str) -> list[str]:
 
 
 def free_bytes(*paths: str) -> int:
-    """Return the free bytes of the disks that hold the paths, of the fullest one."""
-    disks = (os.statvfs(path) for path in paths)
+    """Return the free bytes of the disks that hold the paths, of the fullest one.
+
+    Of a path that is missing it is the disk on which it would be made.
+    """
+    disks = (os.statvfs(_existing(path)) for path in paths)
     return min(disk.f_bavail * disk.f_frsize for disk in disks)
+
+
+def _existing(path: str) -> str:
+    """Return the path, or the nearest directory above it that exists."""
+    while not os.path.exists(path):
+        path = os.path.dirname(os.path.abspath(path))
+    return path
 
 
 def is_complete(path: str) -> bool:

@@ -23,7 +23,7 @@ from toxctl.config import REPAIR, Config
 from toxctl.errors import ToxctlError
 from toxctl.files import clock, write_file
 
-__all__ = ["KEY_FORM", "add", "entries", "export", "path_of", "revoke", "take"]
+__all__ = ["KEY_FORM", "add", "entries", "export", "path_of", "read", "revoke", "take"]
 
 VERSION = 1
 # What scanners for leaked secrets look for; nginx.conf has it too.
@@ -51,7 +51,7 @@ def entries(config: Config) -> list[Entry]:
         ToxctlError: kind `config`, keys.json is damaged.
     """
     shown = ("id", "name", "requests_per_second", "ends", "created")
-    return [{name: entry[name] for name in shown} for entry in _read(path_of(config))]
+    return [{name: entry[name] for name in shown} for entry in read(path_of(config))]
 
 
 def export(config: Config) -> list[Entry]:
@@ -60,7 +60,7 @@ def export(config: Config) -> list[Entry]:
     Raises:
         ToxctlError: kind `config`, keys.json is damaged.
     """
-    return _read(path_of(config))
+    return read(path_of(config))
 
 
 def take(config: Config, given: Any) -> list[Entry]:
@@ -73,7 +73,7 @@ def take(config: Config, given: Any) -> list[Entry]:
     if not isinstance(given, list) or not all(_is_whole(entry) for entry in given):
         raise ToxctlError("standard input has no entries of `toxctl keys --export`", "usage")
     with _locked(config) as path:
-        found = _read(path)
+        found = read(path)
         here = {entry["sha256"] for entry in found}
         new = [entry for entry in given if entry["sha256"] not in here]
         taken = {entry[name] for entry in found for name in ("id", "name")}
@@ -110,7 +110,7 @@ def add(config: Config, name: str, rate: int | None, ends: str | None) -> Entry:
     if rate is not None and not 1 <= rate <= MOST_PER_SECOND:
         raise ToxctlError(f"the rate is {rate}, not 1 to {MOST_PER_SECOND} a second", "usage")
     with _locked(config) as path:
-        found = _read(path)
+        found = read(path)
         if any(name in (entry["name"], entry["id"]) for entry in found):
             raise ToxctlError(
                 f"there is a key {name} already: choose another name, or revoke it with "
@@ -143,7 +143,7 @@ def revoke(config: Config, which: str) -> Entry:
         ToxctlError: kind `usage`, there is none; `config`, keys.json is damaged.
     """
     with _locked(config) as path:
-        found = _read(path)
+        found = read(path)
         chosen = [entry for entry in found if which in (entry["id"], entry["name"])]
         if not chosen:
             raise ToxctlError(f"there is no key {which[:80]!r}: see `fab list-keys`", "usage")
@@ -186,7 +186,8 @@ def _new_id(found: list[Entry]) -> str:
     return new
 
 
-def _read(path: str) -> list[Entry]:
+def read(path: str) -> list[Entry]:
+    """Return the whole entries of a keys.json; ToxctlError, kind `config`, if it is damaged."""
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
@@ -197,9 +198,9 @@ def _read(path: str) -> list[Entry]:
     found = data.get("keys") if isinstance(data, dict) and data.get("version") == VERSION else None
     if not isinstance(found, list) or not all(_is_whole(entry) for entry in found):
         raise ToxctlError(
-            f"{path} is damaged, so no key can be added or revoked: restore it from a backup, or "
-            f"remove it on the server (`rm {path}`), which revokes every key, and add new ones "
-            "with `fab add-key`",
+            f"{path} is damaged, so no key can be added or revoked: remove it on the server "
+            f"(`rm {path}`), which revokes every key, then add new ones with `fab add-key`, or "
+            "take those of the newest backup with `fab restore`",
             "config",
         )
     return found

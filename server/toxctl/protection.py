@@ -45,7 +45,8 @@ class Protection:
                 f"{slots.confirmed_file} cannot be read, so the previous release is not known: run "
                 "`toxctl activate`, which writes it again"
             )
-        self.in_use.setdefault(os.path.realpath(config.app_link), "current-app names it")
+        if os.path.lexists(config.app_link):
+            self.in_use.setdefault(os.path.realpath(config.app_link), "current-app names it")
 
     @staticmethod
     def _add(to: dict[str, str], release: dict[str, str], why: str) -> None:
@@ -71,6 +72,10 @@ class Protection:
                 )
         else:
             self._add(self.kept, named, f"slot {slot} is set to run it")
+
+    def gone(self) -> list[str]:
+        """Return the real directories of what is in use, but is not there, as without its disk."""
+        return sorted(path for path in self.in_use if not os.path.isdir(path))
 
     def why(self, path: str, damaged: bool = False) -> str:
         """Return why a release is protected; "" if it is not.

@@ -95,13 +95,19 @@ def _choose(config: Config, wanted: Wanted, busy: bool) -> tuple[list[Entry], li
     slots = Slots(config)
     installed = releases.installed(config, slot_report(slots, ask_ready=False), slots.live())
     keep = config.keep_releases if wanted.keep is None else wanted.keep
-    wanted_free, free = config.keep_free_mb * MIB, releases.free_bytes(config)
+    wanted_free = config.keep_free_mb * MIB
+    freed: dict[int, int] = {}  # by the disk, which models and apps may share
     remove: list[Entry] = []
     stay: list[Entry] = []
-    for entries in installed:
+    directories = (config.models_dir, config.releases_dir)
+    for directory, entries in zip(directories, installed, strict=True):
+        if not entries:  # the directory may be missing, as without its disk
+            continue
         complete = [entry for entry in entries if entry["complete"]]
+        disk = disk_of(directory)
+        free = files.free_bytes(directory) + freed.get(disk, 0)
         surplus, kept = plan(complete, keep, free, wanted_free)
-        free += sum(entry["bytes"] for entry in surplus)
+        freed[disk] = freed.get(disk, 0) + sum(entry["bytes"] for entry in surplus)
         remove += surplus
         stay += kept
         for entry in (entry for entry in entries if not entry["complete"]):
@@ -119,6 +125,11 @@ def _choose(config: Config, wanted: Wanted, busy: bool) -> tuple[list[Entry], li
         else:
             stay.append({**entry, "why": "younger than a day, a deploy may continue it"})
     return remove, stay
+
+
+def disk_of(directory: str) -> int:
+    """Return the number of the file system that holds a directory."""
+    return os.stat(directory).st_dev
 
 
 def plan(

@@ -95,10 +95,17 @@ FAILURES: tuple[tuple[str, str, str], ...] = (
 
 
 class Snapshot(NamedTuple):
-    """A backup in the repository: its identifier, and its time as ISO 8601 in UTC."""
+    """A backup in the repository.
+
+    Attributes:
+        id: its identifier.
+        at: its time as ISO 8601 in UTC, by the clock of the server that made it.
+        first: the identifier that it had before it was tagged.
+    """
 
     id: str
     at: str
+    first: str
 
     def answer(self) -> dict[str, str]:
         """Return it for the laptop."""
@@ -155,7 +162,10 @@ class Repository:
     def snapshots(self, name: str, tag: str = COMPLETE) -> list[Snapshot]:
         """Return the backups of a server, the newest first."""
         found = self.json("snapshots", "--no-lock", "--host", name, "--tag", f"{TAG},{tag}") or []
-        snapshots = [Snapshot(str(one["id"]), utc(str(one["time"]))) for one in found]
+        snapshots = [
+            Snapshot(str(one["id"]), utc(str(one["time"])), str(one.get("original") or one["id"]))
+            for one in found
+        ]
         return sorted(snapshots, key=lambda one: one.at, reverse=True)
 
     def failure(self, code: int, said: str) -> ToxctlError:

@@ -9,9 +9,14 @@ from toxctl import damage, files, integrity, manifest
 from toxctl.config import REPAIR, Config
 from toxctl.errors import ToxctlError
 
-__all__ = ["repair", "require", "require_complete"]
+__all__ = ["kind_of", "repair", "require", "require_complete"]
 
 WORDS = {"app": "app release", "model": "model"}
+
+
+def kind_of(config: Config, path: str) -> str:
+    """Return whether a release is an `app` or a `model`, by its real directory."""
+    return "model" if os.path.dirname(path) == os.path.realpath(config.models_dir) else "app"
 
 
 def repair(config: Config, kind: str, path: str) -> str:
@@ -20,7 +25,8 @@ def repair(config: Config, kind: str, path: str) -> str:
     in_use = path == confirmed.get(kind) or path == os.path.realpath(config.app_link)
     if confirmed and not in_use:
         return "`fab releases` lists the others, `fab prune` removes it"
-    return _deploy(confirmed, kind)
+    step = _deploy(confirmed, kind)
+    return step if os.path.isdir(path) else f"mount its disk, or {step}"
 
 
 def _confirmed(config: Config) -> dict[str, Any]:

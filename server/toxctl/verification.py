@@ -32,7 +32,8 @@ def verify_all(config: Config) -> list[dict[str, Any]]:
         for path in files.directories(directory):
             rank = 0 if path in protection.in_use else 1 if path in protection.kept else 2
             found.append((rank, kind, path))
-    entries = [_verified(config, kind, path, rank < 2) for rank, kind, path in sorted(found)]
+    entries = [_missing(config, path) for path in protection.gone()]
+    entries += [_verified(config, kind, path, rank < 2) for rank, kind, path in sorted(found)]
     for entry in entries:
         entry["why"] = protection.why(entry.pop("path"))
     if not any(entry["state"] == integrity.DAMAGED for entry in entries):
@@ -49,12 +50,19 @@ def _verified(config: Config, kind: str, path: str, needed: bool) -> dict[str, A
         state, problems = integrity.DAMAGED, [".complete is missing"]
         problems += integrity.inspect(path).problems
         damage.note(config, path, problems)
-    repair = usable.repair(config, kind, path) if state == integrity.DAMAGED else ""
+    return _entry(config, kind, path, integrity.Finding(state, problems))
+
+
+def _missing(config: Config, path: str) -> dict[str, Any]:
+    """Return the entry of a release that is in use, but not there."""
+    finding = integrity.Finding(integrity.DAMAGED, [damage.GONE])
+    return _entry(config, usable.kind_of(config, path), path, finding)
+
+
+def _entry(config: Config, kind: str, path: str, finding: integrity.Finding) -> dict[str, Any]:
+    repair = usable.repair(config, kind, path) if finding.state == integrity.DAMAGED else ""
     name = os.path.basename(path)
-    return {
-        "kind": kind, "name": name, "path": path, "state": state, "problems": problems,
-        "repair": repair,
-    }  # fmt: skip
+    return {"kind": kind, "name": name, "path": path, **finding._asdict(), "repair": repair}
 
 
 def failure(entries: list[dict[str, Any]]) -> ToxctlError | None:

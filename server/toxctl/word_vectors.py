@@ -24,12 +24,15 @@ def short(collection: str) -> str:
 
 
 def remaining(config: Config, gone: Collection[str]) -> list[str] | None:
-    """Return the collections that manifests still name; None if one cannot be read.
+    """Return the collections that manifests still name; None if one is missing or cannot be read.
 
     Args:
         gone: directories that do not count any more.
     """
     protection, damaged = Protection(config), damage.known(config)
+    for path in protection.gone():
+        events.say(f"{path} is in use and missing, so no collection is dropped")
+        return None
     names = set()
     for directory in (config.models_dir, config.dumps_dir):
         for path in files.directories(directory):

@@ -1,7 +1,8 @@
 """restic without encryption: a repository is a directory of snapshots, each a copy of its files.
 
 `fails` beside it makes a command fail: lines of `<command>|<exit code>|<message>`, or
-`<command>|kill|` to end with a signal half way.
+`<command>|kill|` to end with a signal half way. `ahead` beside it: by how many days the clock of a
+backup is ahead.
 """
 
 from __future__ import annotations
@@ -67,19 +68,25 @@ def main(state: Path, arguments: list[str]) -> int:
     if json.loads(config.read_text())["password"] != password:
         print("Fatal: wrong password or no key found", file=sys.stderr)
         return 12
-    return run(repository, command, plain, found)
+    ahead = state / "restic.ahead"
+    days = int(ahead.read_text()) if ahead.exists() else 0
+    return run(repository, command, plain, found, time.time() + days * 86_400)
 
 
-def run(repository: Path, command: str, plain: list[str], found: dict[str, list[str]]) -> int:
+def run(
+    repository: Path, command: str, plain: list[str], found: dict[str, list[str]], now: float
+) -> int:
     if command == "cat":
         print(json.dumps({"id": json.loads((repository / "config").read_text())["id"]}))
     elif command == "backup":
         name = os.urandom(16).hex()
         top = repository / name
-        for path in plain:
+        # Of a directory that is not there, restic 0.14 says only that it is skipped.
+        for path in filter(os.path.isdir, plain):
             target = top / "files" / path.lstrip("/")
             shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=IGNORED)
-        at = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}.{time.time_ns() % 10**9:09}Z"
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(now))
+        at = f"{seconds}.{time.time_ns() % 10**9:09}Z"
         write(
             top,
             {"id": name, "hostname": found["--host"][0], "tags": found["--tag"], "time": at},
@@ -92,7 +99,9 @@ def run(repository: Path, command: str, plain: list[str], found: dict[str, list[
         (old,) = matching(repository, plain)
         new = os.urandom(16).hex()
         (repository / old).rename(repository / new)
-        value = {**read(repository / new), "id": new, "tags": found["--set"][0].split(",")}
+        value = read(repository / new)
+        value |= {"id": new, "tags": found["--set"][0].split(",")}
+        value.setdefault("original", old)
         write(repository / new, value)
     elif command == "snapshots":
         values = [read(path.parent) for path in repository.glob("*/snapshot.json")]

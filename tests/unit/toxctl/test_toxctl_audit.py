@@ -7,6 +7,7 @@ import os
 
 import pytest
 from fake_server import FakeServer
+from session_helper import session
 
 from toxctl import audit, config
 
@@ -46,3 +47,36 @@ def test_log_keeps_its_newest_half(log: audit.Audit) -> None:
 def test_history_without_attempts_says_so(serving: FakeServer) -> None:
     assert serving.run("history").stdout == "no attempts yet\n"
     assert serving.json("history", "-n", "3").result == {"attempts": []}
+
+
+@pytest.fixture
+def left_over(serving: FakeServer, log: audit.Audit) -> FakeServer:
+    """A server on whose full disk an attempt could not write its line."""
+    log.keep(audit.Attempt({"id": "a1", "task": "deploy-model", "who": "anna"}, None).content())
+    os.symlink("/dev/full", log.path)
+    serving.answers("collections", """echo '{"collections": []}'""")
+    return serving
+
+
+@pytest.mark.parametrize("verb", [("prune",), ("unlock", "--by", "anna")])
+def test_line_of_an_attempt_that_met_a_full_disk_waits_for_room(
+    left_over: FakeServer, log: audit.Audit, verb: tuple[str, ...]
+) -> None:
+    """Otherwise nobody could begin the prune that makes room."""
+    assert left_over.run(*verb).returncode == 0
+    assert os.path.exists(log.open_path)
+    os.unlink(log.path)
+    assert left_over.run("prune").returncode == 0
+    assert [line["id"] for line in log.newest(2)] == ["a1"]
+    assert not os.path.exists(log.open_path)
+
+
+def test_session_begins_although_the_line_before_it_has_no_room(
+    left_over: FakeServer, log: audit.Audit
+) -> None:
+    with session(left_over) as one:
+        assert one.first["result"] == {"id": "a1"}
+        os.unlink(log.path)
+        one.send({"end": {"result": "done", "reason": None}})
+        assert one.read() == {"result": {}}
+    assert [line["result"] for line in log.newest(2)] == ["done"]

@@ -13,7 +13,7 @@ import fake_restic
 import pytest
 from fake_server import FakeServer
 
-from toxctl import backup_alarms, backup_config, backup_restore, backup_state, config, restic
+from toxctl import backup_alarms, backup_config, backup_state, config, restic
 
 DIGEST = {"count": 2, "bytes": 20, "checksum": "ab"}
 NAMES = ("word_embeddings.words_of_one", "perspective.suggestions")
@@ -24,7 +24,7 @@ DOCS = "see docs/backup.md"
 def backed(serving: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
     """A serving server with a repository and an app that dumps two collections."""
     root = serving.root
-    monkeypatch.setattr(backup_restore.pwd, "getpwnam", lambda _: os_user())
+    monkeypatch.setattr(pwd, "getpwnam", lambda _: os_user())
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     fake_restic.install(root / "bin", root / "fake")
     (root / "etc").mkdir()
@@ -483,3 +483,100 @@ def test_restic_is_looked_for_where_sudo_on_el_does_not_look(
     assert restic.Repository(settings, str(backed.root)).run("version") == [
         f"{program.parent}:/usr/local/bin"
     ]
+
+
+def test_a_server_without_its_live_model_is_not_backed_up(made: FakeServer) -> None:
+    """As one whose disk is not mounted: the service goes on from memory."""
+    (made.root / "models").rename(made.root / "elsewhere")
+    error = made.json("backup", "run").error["error"]
+    assert f"the model {made.root}/models/one is missing or not complete: " in error
+    assert any("the backup of" in one and "is missing" in one for one in backup_alarms_of(made))
+    (made.root / "elsewhere").rename(made.root / "models")
+    assert len(ids(made)) == 1
+    run(made)
+
+
+def lose_the_model(server: FakeServer) -> str:
+    """Damage the only backup, as older versions made one; its identifier."""
+    (mark,) = (server.root / "repository").glob("**/models/one/.complete")
+    mark.unlink()
+    return ids(server)[0]
+
+
+@pytest.mark.parametrize("verb", ["drill", "restore"])
+def test_a_backup_without_the_model_that_was_live_is_damaged(made: FakeServer, verb: str) -> None:
+    which = lose_the_model(made)
+    wipe(made)
+    error = made.json("backup", verb).error
+    assert error["kind"] == "damaged"
+    assert f"backup {which} has not the whole model one, which was live: choose" in error["error"]
+    assert not (made.root / "models/one").exists()
+
+
+def ahead(server: FakeServer, days: int) -> None:
+    (server.root / "fake/restic.ahead").write_text(str(days))
+
+
+def test_a_backup_that_is_dated_ahead_does_not_stand_for_the_later_ones(made: FakeServer) -> None:
+    ahead(made, 400)
+    wrong = run(made)
+    ahead(made, 0)
+    right = run(made)
+    assert right["snapshot"] != wrong["snapshot"]
+    assert right["at"] < wrong["at"]
+    assert made.json("status").result["backup"]["last"]["snapshot"] == right["snapshot"]
+    (warning,) = backup_alarms_of(made)
+    assert f"the backup {right['ahead']} is dated after this server's clock" in warning
+    assert right["ahead"] == ids(made)[0]
+    for verb in ("restore", "drill"):
+        error = made.json("backup", verb).error
+        assert error["kind"] == "usage"
+        assert "set the clock right, or name a backup with `--snapshot ID`" in error["error"]
+    found = made.json("backup", "restore", "--snapshot", right["snapshot"]).result
+    assert found["snapshot"] == right["snapshot"]
+
+
+def test_a_check_that_is_dated_ahead_does_not_stop_the_later_ones(made: FakeServer) -> None:
+    state = backup_state.read(config.load(str(made.config_path)))
+    later = {**state, "checked": {"at": time.time() + 400 * 86400, "part": 1}}
+    (made.root / "state" / backup_state.FILE).write_text(json.dumps(later))
+    run(made)
+    assert "check --read-data-subset=2/10" in restic_log(made)
+
+
+def test_damaged_keys_of_a_backup_are_left_out(backed: FakeServer) -> None:
+    backed.json("backup", "init")
+    (backed.root / "keys.json").write_text("{")
+    run(backed)
+    wipe(backed)
+    done = backed.json("backup", "restore")
+    assert done.result["keys"] == 0
+    assert "the keys of the backup are damaged and left out: `fab add-key`" in done.stdout
+    assert done.result["model"] == str(backed.root / "models/one")
+    assert not (backed.root / "keys.json").exists()
+
+
+def test_damaged_keys_of_the_server_are_said_before_anything_is_restored(made: FakeServer) -> None:
+    (made.root / "keys.json").write_text("{")
+    before = said(made)
+    error = made.json("backup", "restore").error["error"]
+    assert f"(`rm {made.root}/keys.json`)" in error
+    assert "`fab restore`" in error
+    assert said(made) == before
+    (made.root / "keys.json").unlink()
+    assert made.json("backup", "restore").result["keys"] == 0
+
+
+def test_what_a_killed_restore_has_left_goes_with_the_next_backup(made: FakeServer) -> None:
+    left = made.root / "backup/restore/etc"
+    left.mkdir(parents=True)
+    (left / "secret").write_text("plain")
+    run(made)
+    assert not left.parent.exists()
+
+
+def test_a_backup_that_was_asked_to_end_names_the_next_command(made: FakeServer) -> None:
+    failed = {"at": "2026-01-01T00:00:00Z", "error": "interrupted by SIGTERM", "kind": "other"}
+    backup_state.update(config.load(str(made.config_path)), failed=failed)
+    (warning,) = backup_alarms_of(made)
+    assert warning.endswith("failed: interrupted by SIGTERM: run `fab backup`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,7 @@ def test_the_verb_needs_no_server_json(
     assert run(tls, "status") == 0
     result = json.loads(capsys.readouterr().out)["result"]
     assert result["name"] is None
-    assert "no certificate that can be read" in result["problem"]
+    assert "no certificate and key that it can read" in result["problem"]
 
 
 def test_without_tls_the_verb_says_what_to_set(
@@ -183,3 +184,42 @@ def test_two_commands_do_not_work_on_the_certificate_at_once(tls: TlsServer) -> 
         pytest.raises(ToxctlError, match="wait, then rerun this one"),
     ):
         place(tls, *pair())
+
+
+def no_key(path: Path) -> None:
+    path.unlink()
+
+
+def empty_key(path: Path) -> None:
+    path.write_text("")
+
+
+def other_key(path: Path) -> None:
+    path.write_text(pair()[1])
+
+
+def key_for_its_owner_alone(path: Path) -> None:
+    path.chmod(0o600)
+
+
+def directory_for_its_owner_alone(path: Path) -> None:
+    path.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [no_key, empty_key, other_key, key_for_its_owner_alone, directory_for_its_owner_alone],
+)
+def test_a_key_that_nginx_cannot_use_is_a_problem_and_placing_the_pair_again_mends_it(
+    tls: TlsServer, lose: Callable[[Path], None]
+) -> None:
+    given = pair()
+    place(tls, *given)
+    key = Path(os.path.realpath(tls.config.live), "privkey.pem")
+    lose(key)
+    problem = certificate.report(tls.config)["problem"]
+    assert "no certificate and key that it can read: put new files where" in problem
+    found = place(tls, *given)
+    assert (found["changed"], found["problem"]) == (True, None)
+    assert key.read_text() == given[1]
+    assert key.stat().st_mode & 0o777 == 0o640

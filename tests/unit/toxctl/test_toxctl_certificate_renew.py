@@ -249,7 +249,9 @@ def test_status_warns_where_nothing_renews_the_certificate(
     serving: FakeServer, alarmed: dict[str, Any]
 ) -> None:
     (without,) = warnings(serving)
-    assert "nginx has no certificate that can be read: run `fab renew-certificate`" in without
+    assert (
+        "nginx has no certificate and key that it can read: run `fab renew-certificate`" in without
+    )
     certificate.renew(certificate.load(str(serving.root / "tls.json")))
     assert warnings(serving) == []
     alarmed[SERVICE] = "failed"
@@ -280,3 +282,16 @@ def test_on_a_balancer_certbot_answers_the_challenges_itself(tmp_path: Path) -> 
     options = ["--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", "8123"]
     start = words.index("--standalone")
     assert words[start : start + 5] == options
+
+
+@pytest.mark.parametrize("mode", ["acme", "selfsigned"])
+def test_a_lost_key_is_due(tls: TlsServer, mode: str) -> None:
+    tls.write(mode=mode)
+    given = pair()
+    tls.certbot_gives(*given)
+    certificate.renew(tls.config)
+    assert certificate.renew(tls.config)["changed"] is False
+    Path(tls.config.live, "privkey.pem").unlink()
+    assert "run `fab renew-certificate`" in str(certificate.report(tls.config)["problem"])
+    found = certificate.renew(tls.config)
+    assert (found["changed"], found["source"], found["problem"]) == (True, mode, None)

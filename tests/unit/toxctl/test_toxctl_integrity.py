@@ -245,3 +245,16 @@ def test_failed_daily_verification_is_shown(recorded: FakeServer) -> None:
     (unit / "active").write_text("failed\n")
     words = "warning: the daily verification of the releases failed: run `fab status --verify`"
     assert words in recorded.run("status").stdout
+
+
+def test_a_release_in_use_that_is_missing_is_damaged_and_a_warning(recorded: FakeServer) -> None:
+    """As when the disk of the models is not mounted: the service goes on from memory."""
+    (recorded.root / "models").rename(recorded.root / "elsewhere")
+    error = verify(recorded).error["error"]
+    assert "the model one is damaged (its directory is missing): mount its disk, or" in error
+    text = recorded.run("status").stdout
+    assert "warning: the model one is damaged (its directory is missing): mount its disk" in text
+    assert f"warning: {recorded.root}/models is missing: mount its disk" in text
+    (recorded.root / "elsewhere").rename(recorded.root / "models")
+    assert verify(recorded).returncode == 0
+    assert "is missing" not in recorded.run("status").stdout

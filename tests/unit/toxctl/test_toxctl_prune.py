@@ -191,3 +191,27 @@ def test_at_least_one_release_is_kept(full: FakeServer) -> None:
     done = full.run("prune", "--keep", "0")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--keep must be 1 or more" in done.stderr
+
+
+def test_live_model_that_is_missing_keeps_every_collection(full: FakeServer) -> None:
+    """As when its disk is not mounted: the database with its word vectors is on another one."""
+    (full.root / "models").rename(full.root / "elsewhere")
+    done = full.json("prune", "--keep", "2")
+    assert "models/two is in use and missing, so no collection is dropped" in done.stdout
+    assert [entry["name"] for entry in done.result["remove"]] == ["a1"]
+    assert not (full.root / "asked").exists()
+
+
+def test_a_full_disk_of_apps_does_not_cost_models_of_another_disk(
+    full: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {"apps": 0, "models": 1 << 50}
+    monkeypatch.setattr("toxctl.prune.disk_of", lambda path: hash(Path(path).name))
+    monkeypatch.setattr(
+        "toxctl.prune.files.free_bytes", lambda *paths: min(free[Path(one).name] for one in paths)
+    )
+    full.config["keep_free_mb"] = 1 << 20
+    full.write_config()
+    assert prune(full, "--dry-run")[0] == ["a1", "a2", "a3"]
+    free.update(apps=1 << 50, models=0)
+    assert prune(full, "--dry-run")[0] == ["m1", "m2", "m3", "m4", "m5"]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+from controller.values import backup
 from controller.values.backup import backup_problems
+
+ROOT = Path(__file__).resolve().parents[4]
 
 WHOLE = {
     "backup_password": "a long password",
@@ -39,3 +45,34 @@ def test_what_is_missing_is_named(repository: str, name: str) -> None:
     options = {"backup_repository": repository, **WHOLE, name: ""}
     (line,) = backup_problems(options)
     assert line.startswith(f"backup_repository is {repository}, but {name} is empty: set it to ")
+
+
+@pytest.mark.parametrize(
+    "repository",
+    [
+        "/srv/tox_com_det/backups",
+        "/srv/tox_com_det/backup/restic",
+        "/var/lib/tox_com_det/backups",
+        "/etc/tox_com_det",
+        "/srv/./tox_com_det/",
+        "//opt/tox_com_det/a",
+        "/srv",
+    ],
+)
+def test_a_directory_that_is_backed_up_or_removed_with_the_project_is_refused(
+    repository: str,
+) -> None:
+    (line,) = backup_problems({"backup_repository": repository, **WHOLE})
+    assert line.startswith(f"backup_repository is {repository}, in or above a directory of the ")
+    assert "choose another one" in line
+
+
+@pytest.mark.parametrize("repository", ["/srv/tox_com_det-backups", "/srv/backups", "/opt/restic"])
+def test_a_directory_beside_those_of_the_project_is_not(repository: str) -> None:
+    assert list(backup_problems({"backup_repository": repository, **WHOLE})) == []
+
+
+def test_the_directories_of_the_project_are_those_of_role_layout() -> None:
+    layout = yaml.safe_load((ROOT / "roles/layout/vars/main.yml").read_text())
+    found = {layout[f"__layout_{name}"] for name in ("etc", "opt", "srv", "state")}
+    assert set(backup.OWN) == found
