@@ -23,6 +23,7 @@ _APP = Path(tox_com_det.__file__).parent
 _CONTROLLER = Path(__file__).parents[1]
 _SHARED = (
     _CONTROLLER / "model_card/scorer.py",
+    _CONTROLLER / "scores/csv_rows.py",
     _CONTROLLER / "scores/texts.py",
     _APP / "metrics/expected.py",
     _APP / "model/encode.py",

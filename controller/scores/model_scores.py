@@ -61,7 +61,7 @@ def model_scores(
     if not service.model:
         model_labels(service)
     path = directory / f"model-{service.model}.csv"
-    stored = Pairs(path)
+    stored = Pairs(path, other="remove the file: its scores are computed again")
     known = read_scores(path)
     # Of a text whose rows a killed process wrote in part, all scores are asked for again.
     most = max(map(len, known.values()), default=0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import codecs
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from controller.deploy.errors import DeployError
+from controller.scores.csv_rows import Unreadable, header, parse
 from controller.scores.texts import COLUMNS
 
 __all__ = ["number", "read_labelled", "read_rows", "read_scores"]
@@ -17,34 +17,38 @@ Row = Mapping[str, str]
 _SHOWN = 40
 
 
-def read_rows(path: Path, wanted: Sequence[str], hint: str) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a CSV with their line numbers; a last one that is cut off is left out.
+def read_rows(
+    path: Path, wanted: Sequence[str], hint: str, score: str | None = None
+) -> list[tuple[int, Row]]:
+    """Return the rows of a CSV, each with the number of the line where it begins.
 
     Args:
         path: UTF-8, with a header.
         wanted: columns that it must have.
         hint: what to do if it has not.
+        score: one of them, in a file of scores: there a last row that is half written is left out.
 
     Raises:
-        DeployError: not readable, not UTF-8, not a CSV, or without a column.
+        DeployError: not readable, not UTF-8, not a CSV, without a column, or a row with another
+            number of cells than the header.
     """
+    # Without an end, a character that is half written at the end is left out.
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("surrogatepass")
     try:
-        content = path.read_bytes().decode("utf-8-sig", "surrogatepass")
+        content = decoder.decode(path.read_bytes(), final=score is None)
     except OSError as error:
         raise DeployError(f"{path}: {error.strerror}: {hint}") from None
     except UnicodeDecodeError as error:
         raise DeployError(f"{path}: not UTF-8 (byte {error.start}): convert it first") from None
-    reader = csv.reader(io.StringIO(content, newline=""))
+    names = header(content)
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise DeployError(f"{path}: no column {', '.join(missing)} in its header: {hint}")
     try:
-        names = next(reader, [])
-        missing = [name for name in wanted if name not in names]
-        if missing:
-            raise DeployError(f"{path}: no column {', '.join(missing)} in its header: {hint}")
-        for cells in reader:
-            if len(cells) == len(names):
-                yield reader.line_num, dict(zip(names, cells, strict=True))
-    except csv.Error as error:
-        raise DeployError(f"{path}: not a CSV file ({error}, line {reader.line_num})") from None
+        rows, _ = parse(content, score=names.index(score) if score else None)
+    except Unreadable as error:
+        raise DeployError(f"{path}: {error}") from None
+    return [(line, dict(zip(names, cells, strict=True))) for line, cells in rows[1:]]
 
 
 def number(path: Path, line: int, column: str, value: str) -> float:
@@ -72,7 +76,7 @@ def read_scores(
         DeployError: see `read_rows`; a score that is no number from 0 to 1.
     """
     found: dict[str, dict[str, float]] = {}
-    for line, row in read_rows(path, ("text", "attribute", column), hint):
+    for line, row in read_rows(path, ("text", "attribute", column), hint, column):
         if row[column]:
             score = number(path, line, column, row[column])
             found.setdefault(row["text"], {})[row["attribute"]] = score
@@ -93,17 +97,17 @@ def read_labelled(
         DeployError: see `read_rows`; no column of comments or labels; a label that is not 0 or 1.
     """
     hint = "name a CSV file with comments and columns of labels"
-    rows = list(read_rows(path, (), hint))
-    header = list(rows[0][1]) if rows else []
-    names = [name for name in labels if name in header]
+    rows = read_rows(path, (), hint)
+    columns = list(rows[0][1]) if rows else []
+    names = [name for name in labels if name in columns]
     if not names:
         raise DeployError(
             f"{path}: no column of a label of the model ({', '.join(labels)}): {hint}"
         )
-    chosen = column or next((name for name in COLUMNS if name in header), COLUMNS[0])
-    if chosen not in header:
+    chosen = column or next((name for name in COLUMNS if name in columns), COLUMNS[0])
+    if chosen not in columns:
         raise DeployError(
-            f"{path}: no column {chosen} among {', '.join(header)}: name it with --column"
+            f"{path}: no column {chosen} among {', '.join(columns)}: name it with --column"
         )
     found: dict[str, dict[str, bool]] = {}
     for line, row in rows:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 from controller.deploy.errors import DeployError
+from controller.scores.csv_rows import Unreadable, header, parse
 
 __all__ = ["all_texts", "read_texts"]
 
@@ -35,7 +34,8 @@ def all_texts(
             name, for errors.
 
     Raises:
-        DeployError: not readable, not UTF-8, no such column, or no comment.
+        DeployError: not readable, not UTF-8, no such column, no comment, or a row with another
+            number of cells than the header.
     """
     try:
         content = path.read_text(encoding="utf-8-sig")
@@ -59,15 +59,16 @@ def all_texts(
 def _column(
     path: Path, content: str, delimiter: str, column: str | None, name_column: str
 ) -> list[str]:
-    reader = csv.DictReader(io.StringIO(content), delimiter=delimiter)
+    names = header(content, delimiter)
+    chosen = column or next((name for name in COLUMNS if name in names), None)
+    if chosen not in names:
+        raise DeployError(
+            f"{path}: no column {chosen or 'text'} among {', '.join(names) or 'none'}: "
+            f"{name_column}"
+        )
+    place = names.index(chosen)
     try:
-        names = list(reader.fieldnames or ())
-        chosen = column or next((name for name in COLUMNS if name in names), None)
-        if chosen not in names:
-            raise DeployError(
-                f"{path}: no column {chosen or 'text'} among {', '.join(names) or 'none'}: "
-                f"{name_column}"
-            )
-        return [row[chosen] or "" for row in reader]
-    except csv.Error as error:
-        raise DeployError(f"{path}: not a CSV file ({error}, line {reader.line_num})") from None
+        rows, _ = parse(content, delimiter)
+    except Unreadable as error:
+        raise DeployError(f"{path}: {error}") from None
+    return [cells[place] for _, cells in rows[1:]]

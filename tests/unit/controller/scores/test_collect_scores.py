@@ -230,6 +230,9 @@ def test_texts_are_lines_or_a_column(tmp_path: Path):
     table.write_text('id\tbody\tx\n1\t"two\nlines"\t5\n2\tb\t\n')
     assert read_texts(table) == ["two\nlines", "b"]
     assert read_texts(table, "x") == ["5"]
+    long = "word " * 30_000
+    table.write_text(f"text\n{long}\n\nb\n")
+    assert read_texts(table) == [long, "b"]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +243,10 @@ def test_texts_are_lines_or_a_column(tmp_path: Path):
         ("a.csv", b"", None, "no column text among none"),
         ("a.csv", b"id,x\n1,2\n", None, "no column text among id, x: name it with --column"),
         ("a.csv", b"text\n1\n", "y", "no column y among text"),
+        ("a.csv", b"text\nyou are, a\nb\n", None, "line 2 has 2 cells, the header has 1: put"),
+        ("a.csv", b"id,text\n1,a\n2\n", None, "line 3 has 1 cells, the header has 2: put texts"),
+        ("a.csv", b'text\na\n"b\nc\n', None, "line 3 cannot be read .*correct the quotation"),
+        ("a.tsv", b'id\ttext\n1\t"b" c\n', None, "line 2 cannot be read .*correct the quotation"),
     ],
 )
 def test_files_that_are_no_comments(

@@ -180,6 +180,31 @@ def test_the_later_of_two_scores_counts_and_a_cut_line_does_not(tmp_path: Path):
     assert without_versions(read_scores(path)) == {"a": {"X": 0.2}}
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a, b,X,0.1,\nb,X,0.2,\n", "line 2 has 5 cells, the header has 4: put texts with"),
+        ("a,X,0.1,\nb,X\n", "line 3 has 2 cells, the header has 4: put texts with"),
+        ("a,X,0.1,\nb,X,0.2,,\n", "line 3 has 5 cells"),
+        ("a,X,0.1,\nb,X,0.2,,", "line 3 has 5 cells"),
+        ('a,X,0.1,\n"b,X,0.2,\nc,X,0.3,\n', "line 3 cannot be read .*correct the quotation marks"),
+        ('"a"b,X,0.1,\nb,X,0.2,\n', "line 2 cannot be read .*correct the quotation marks"),
+    ],
+)
+def test_a_row_that_is_none_is_refused_with_its_line(tmp_path: Path, content: str, words: str):
+    path = tmp_path / "pairs.csv"
+    path.write_text("text,attribute,score,problem\n" + content)
+    with pytest.raises(DeployError, match=f"pairs.csv: {words}"):
+        read_scores(path)
+
+
+@pytest.mark.parametrize("tail", [b'"b\nc', b"b,X", b"\xe2\x82", b"\n\n"])
+def test_what_is_half_written_or_blank_is_left_out(tmp_path: Path, tail: bytes):
+    path = tmp_path / "pairs.csv"
+    path.write_bytes(b"text,attribute,score,problem\na,X,0.1,\n" + tail)
+    assert read_scores(path) == {"a": {"X": 0.1}}
+
+
 def test_a_text_is_never_on_both_sides():
     texts = comments(400)
     held_out = [text for text in texts if fit.is_held_out(text)]

@@ -121,6 +121,29 @@ def test_a_file_of_another_form_is_one_line(
 
 
 @pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("you, are,1\nare,0\n", "line 2 has 3 cells, the header has 2: put texts with"),
+        ("you,1\nare", "line 3 has 1 cells, the header has 2"),
+        ('you,1\n"are,0\nmy,1\n', "line 3 cannot be read .*correct the quotation marks there"),
+        ('you,1\n"are"!,0\n', "line 3 cannot be read .*correct the quotation marks there"),
+    ],
+)
+def test_no_row_of_labelled_comments_is_left_out(tmp_path: Path, rows: str, words: str):
+    path = tmp_path / "labelled.csv"
+    path.write_text("text,toxic\n" + rows)
+    with pytest.raises(DeployError, match=f"labelled.csv: {words}"):
+        read_labelled(path, None, ["toxic"])
+
+
+def test_a_labelled_comment_may_be_long(tmp_path: Path):
+    long = "you " * 40_000
+    write(tmp_path / "labelled.csv", ["text", "toxic"], [[long, 1], ["are", 0]])
+    found = read_labelled(tmp_path / "labelled.csv", None, ["toxic"])
+    assert found == {long: {"toxic": True}, "are": {"toxic": False}}
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"flag_rate": "2"}, "--flag-rate is 2"),
