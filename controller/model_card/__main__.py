@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         scorer = Scorer(options.bundle)
         sets = {
-            path.name: read_comments(path, scorer.labels, options.text_column)[0]
-            for path in options.data
+            name: read_comments(path, scorer.labels, options.text_column)[0]
+            for name, path in _named(options.data).items()
         }
         sentences = read_sentences(options.bias) if options.bias else None
         write_card(options.out, scorer, CardInput(sets, sentences))
@@ -50,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {where}{error.strerror}: choose another --out", file=sys.stderr)
         return 1
     return 0
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """The files by their names, by the whole path where two names are alike; each file once."""
+    once = dict.fromkeys(paths)
+    names = [path.name for path in once]
+    return {str(path) if names.count(path.name) > 1 else path.name: path for path in once}
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ et al., Nuanced Metrics for Measuring Unintended Bias with Real Data for Text Cl
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from controller.model_card.figures import AT, Decision, decide
 from controller.model_train.errors import TrainError
 from controller.model_train.metrics import roc_auc
+from controller.scores.csv_rows import Unreadable, parse
 
 __all__ = ["Sentences", "TermFigures", "read_sentences", "term_figures"]
 
@@ -54,26 +54,35 @@ class TermFigures:
 
     @property
     def worst(self) -> float:
-        """The lowest of the three."""
-        return min(self.subgroup, self.bpsn, self.bnsp)
+        """The lowest of the three that exist, infinity if none does."""
+        found = (self.subgroup, self.bpsn, self.bnsp)
+        return min((one for one in found if not np.isnan(one)), default=float("inf"))
 
 
 def read_sentences(path: Path) -> Sentences:
     """Read a CSV (also .gz) with the columns text, label (0 or 1) and subgroup.
 
     Raises:
-        TrainError: not readable, or without these columns.
+        TrainError: not readable, without these columns, a row with another number of cells, or no
+            sentence that names a group.
     """
     try:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
-        texts = [row["text"] for row in rows]
-        toxic = np.array([{"0": False, "1": True}[row["label"]] for row in rows], bool)
-        return Sentences(texts, toxic, np.array([row["subgroup"] for row in rows], np.str_))
+        (_, names), *rows = parse(content.decode("utf-8-sig"))[0]
+        text, label, subgroup = (names.index(name) for name in ("text", "label", "subgroup"))
+        toxic = np.array([{"0": False, "1": True}[cells[label]] for _, cells in rows], bool)
+        terms = np.array([cells[subgroup] for _, cells in rows], np.str_)
+        if (terms != "").any():
+            return Sentences([cells[text] for _, cells in rows], toxic, terms)
+        why = "no sentence names a group in subgroup"
     except OSError as error:
         why = error.strerror or str(error)
-    except (KeyError, ValueError, EOFError) as error:
+    except (EOFError, zlib.error) as error:
+        why = f"cannot be unpacked ({error})"
+    except Unreadable as error:
+        raise TrainError(f"{path}: {error}") from None
+    except (KeyError, ValueError) as error:
         why = f"not sentences with the columns text, label (0 or 1) and subgroup ({error!r})"
     raise TrainError(f"{path}: {why}: name another file")
 

@@ -55,11 +55,11 @@ def write_card(
         document: text with marks, in place of an existing card's.
 
     Raises:
-        TrainError: the document has no marks.
+        TrainError: the document has no marks, or is not UTF-8.
         OSError: not writable.
     """
     if document is None:
-        document = path.read_text(encoding="utf-8") if path.exists() else _document(scorer)
+        document = _existing(path) if path.exists() else _document(scorer)
     beside = path.with_name(f"{path.stem.lower()}_files")
     sets = [
         DataSet(name, scorer.labels, comments, scorer.score(comments.texts, name, say))
@@ -85,8 +85,8 @@ def write_card(
         overall = roc_auc(given.sentences.toxic, scores)
         lines += sections.bias_section(scorer.labels[0], overall, terms)
         report["bias"] = {
-            "overall": overall,
-            **{one.term: [one.subgroup, one.bpsn, one.bnsp] for one in terms},
+            "overall": _value(overall),
+            **{one.term: [*map(_value, (one.subgroup, one.bpsn, one.bnsp))] for one in terms},
         }
     for section in given.more:
         lines += section(scorer)
@@ -101,20 +101,27 @@ def write_card(
 
 def _plain(figures: Sequence[LabelFigures]) -> dict[str, dict[str, float | None]]:
     """The figures as JSON has them: null for what does not exist."""
-
-    def value(number: float) -> float | None:
-        return None if np.isnan(number) else number
-
     return {
         one.label: {
             "positives": one.positives,
-            "auc": value(one.auc.value),
-            "average_precision": value(one.precision.value),
-            "calibration_error": value(one.calibration),
+            "auc": _value(one.auc.value),
+            "average_precision": _value(one.precision.value),
+            "calibration_error": _value(one.calibration),
             "threshold": one.precise.threshold if one.precise else None,
         }
         for one in figures
     }
+
+
+def _value(number: float) -> float | None:
+    return None if np.isnan(number) else number
+
+
+def _existing(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise TrainError(f"{path}: not a card in UTF-8: choose another --out") from None
 
 
 def _document(scorer: Scorer) -> str:

@@ -39,7 +39,8 @@ def label_section(data: DataSet, figures: Sequence[LabelFigures]) -> list[str]:
         ]
         for one in figures
     ]
-    mean = float(np.nanmean([one.auc.value for one in figures]))
+    aucs = [one.auc.value for one in figures if not np.isnan(one.auc.value)]
+    mean = float(np.mean(aucs)) if aucs else float("nan")
     return [
         f"### {data.name}: {len(data.comments)} comments",
         "",
@@ -133,7 +134,8 @@ def bias_section(label: str, overall: float, terms: Sequence[TermFigures]) -> li
         for one in terms[:_SHOWN_TERMS]
     ]
     count = sum(one.sentences for one in terms)
-    lowest = min(terms, key=lambda one: one.bpsn)
+    # A group without harmless sentences has none.
+    lowest = min(terms, key=lambda one: float("inf") if np.isnan(one.bpsn) else one.bpsn)
     return [
         "### Bias by the names of groups",
         "",

@@ -78,7 +78,12 @@ def mean_auc(targets: Floats, scores: Floats) -> float:
 def bootstrap(
     measure: Measure, target: NDArray[np.bool_], score: Floats, seed: int, rounds: int = 1000
 ) -> Interval:
-    """A measure with its 95 % interval: texts are drawn with replacement, `rounds` times."""
+    """A measure with its 95 % interval: texts are drawn with replacement, `rounds` times.
+
+    NaN without texts.
+    """
+    if not len(score):
+        return Interval(float("nan"), float("nan"), float("nan"))
     order = np.argsort(-score, kind="stable")
     target, score = target[order], score[order]
     random = np.random.default_rng(seed)
@@ -107,9 +112,12 @@ def bins(target: NDArray[np.bool_], score: Floats, number: int = BINS) -> list[B
 def calibration_error(target: NDArray[np.bool_], score: Floats, number: int = BINS) -> float:
     """Expected calibration error: mean of |share - mean score| over bins, by their texts.
 
-    Bins have equal width; a score is the probability of the label, not of the likelier class.
+    Bins have equal width; a score is the probability of the label, not of the likelier class. NaN
+    without texts.
     """
     total = len(score)
+    if not total:
+        return float("nan")
     return sum(
         one.texts / total * abs(one.share - one.score) for one in bins(target, score, number)
     )

@@ -34,17 +34,18 @@ class Curve:
     """Scores of comments that have a label or not."""
 
     def __init__(self, scores: Sequence[float], labelled: Sequence[bool]) -> None:
-        """Both of the same length, not empty."""
+        """Both of the same length; without comments no threshold has what is wanted."""
         order = np.argsort(scores, kind="stable")[::-1]
         self._scores: NDArray[np.float64] = np.array(scores, np.float64)[order]
         self._hits = np.cumsum(np.array(labelled, bool)[order])
         # Comments with one score are flagged together: the position of the last of each.
-        self._last = np.flatnonzero(np.append(np.diff(self._scores) != 0, True))
+        changes = np.append(np.diff(self._scores) != 0, True)
+        self._last = np.flatnonzero(changes[: len(self._scores)])
 
     @property
     def positives(self) -> int:
         """Number of comments with the label."""
-        return int(self._hits[-1])
+        return int(self._hits[-1]) if len(self._hits) else 0
 
     def at(self, threshold: float) -> Choice:
         """What a threshold does."""
@@ -52,7 +53,7 @@ class Curve:
         hits = int(self._hits[flagged - 1]) if flagged else 0
         return Choice(
             threshold,
-            flagged / len(self._scores),
+            flagged / max(len(self._scores), 1),
             hits / flagged if flagged else None,
             hits / self.positives if self.positives else None,
         )

@@ -12,7 +12,6 @@ import pytest
 from tiny_bundle import LABELS, TinyBundle
 
 from controller.model_card.__main__ import main
-from controller.model_card.bias import Sentences, read_sentences, term_figures
 from controller.model_card.card import CardInput, write_card
 from controller.model_card.figures import DataSet, decide, label_figures
 from controller.model_card.markdown import BEGIN, END, number, put, quote, table
@@ -112,32 +111,6 @@ def test_class_without_comments_has_no_figure() -> None:
     assert number(found.balanced_accuracy) == "-"
 
 
-def test_terms_are_compared_with_the_other_sentences() -> None:
-    # "old" alone counts as toxic for this model, "new" hides what is toxic.
-    terms = np.array(["", "", "old", "old", "new", "new"])
-    toxic = np.array([True, False] * 3)
-    old, new = term_figures(Sentences(["x"] * 6, toxic, terms), [0.6, 0.2, 0.9, 0.7, 0.1, 0.05])
-    assert (old.term, old.subgroup, old.bpsn, old.bnsp) == ("new", 1.0, 1.0, 0.0)
-    assert (new.term, new.bpsn, new.bnsp) == ("old", 0.0, 1.0)
-    assert (new.sentences, new.decision.over) == (2, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (None, "No such file or directory"),
-        ("text,label\nx,1\n", "not sentences with the columns text, label"),
-        ("text,label,subgroup\nx,yes,a\n", "not sentences with the columns text, label"),
-    ],
-)
-def test_other_sentences_are_one_line(tmp_path: Path, content: str | None, words: str) -> None:
-    path = tmp_path / "bias.csv"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(TrainError, match=words):
-        read_sentences(path)
-
-
 def test_quotes_are_no_markdown_and_short() -> None:
     assert quote("a|b\n# *c* <d> [e](f)") == "a\\|b \\# \\*c\\* \\<d\\> \\[e\\](f)"
     assert len(quote("word " * 90)) <= 90
@@ -218,6 +191,57 @@ def test_missing_column_and_place_are_one_line(bundle: Path, tmp_path: Path, cap
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert "choose another --out" in error
+
+
+def test_files_of_one_name_are_measured_each(bundle: Path, tmp_path: Path, capsys) -> None:
+    comments = comments_of(bundle)
+    for name, rows in (("a", range(40)), ("b", range(20))):
+        (tmp_path / name).mkdir()
+        write_csv(tmp_path / name / "mine.csv", comments.take(np.array(rows)))
+    files = [tmp_path / name for name in ("a/mine.csv", "b/mine.csv", "a/mine.csv", "c.csv")]
+    write_csv(files[-1], comments)
+    card = tmp_path / "CARD.md"
+    words = ["--bundle", bundle, "--data", *files, "--out", card]
+    assert main([str(word) for word in words]) == 0, capsys.readouterr().err
+    titles = [line for line in card.read_text().splitlines() if line.endswith(" comments")]
+    assert titles == [
+        f"### {files[0]}: 40 comments",
+        f"### {files[1]}: 20 comments",
+        "### c.csv: 60 comments",
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("empty", [[0], [1, 5], [1, 2, 3, 4, 5]])
+def test_a_label_whose_column_is_empty_has_no_figure(
+    bundle: Path, tmp_path: Path, empty: list[int]
+) -> None:
+    comments = comments_of(bundle)
+    comments.targets[:, empty] = np.nan
+    given = CardInput({"mine": comments}, rounds=5)
+    write_card(tmp_path / "CARD.md", Scorer(bundle), given, **QUIET)
+    text = (tmp_path / "CARD.md").read_text()
+    name = LABELS[empty[0]]
+    assert f"| {name} | 0 | 0 | - (- to -) | - (- to -) | - |" in text
+    assert f"| {name} | none | - | - | - |" in text
+    figures = json.loads((tmp_path / "card_files/figures.json").read_text())
+    assert figures["sets"]["mine"][name] == {
+        "positives": 0,
+        "auc": None,
+        "average_precision": None,
+        "calibration_error": None,
+        "threshold": None,
+    }
+
+
+def test_a_card_that_is_not_utf_8_is_as_it_was(bundle: Path, tmp_path: Path, capsys) -> None:
+    data = write_csv(tmp_path / "mine.csv", comments_of(bundle))
+    card = tmp_path / "CARD.md"
+    card.write_bytes(b"# \xe9\n")
+    assert main(["--bundle", str(bundle), "--data", str(data), "--out", str(card)]) == 1
+    error = f"error: {card}: not a card in UTF-8: choose another --out\n"
+    assert capsys.readouterr().err == error
+    assert card.read_bytes() == b"# \xe9\n"
 
 
 def test_card_needs_comments(bundle: Path, tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ def test_threshold_for_a_wanted_precision():
     assert Curve([0.9, 0.1], [False, True]).for_precision(0.6) is None
 
 
+def test_without_comments_there_is_no_threshold():
+    curve = Curve([], [])
+    assert curve.positives == 0
+    assert curve.at(0.5) == Choice(0.5, 0, None, None)
+    assert curve.for_flag_rate(0.5) is None
+    assert curve.for_precision(0.5) is None
+
+
 @given(st.lists(st.tuples(st.sampled_from(SCORES), st.booleans()), min_size=1), st.floats(0.01, 1))
 def test_what_was_wanted_is_kept(pairs: list[tuple[float, bool]], wanted: float):
     curve = Curve([score for score, _ in pairs], [value for _, value in pairs])
