@@ -24,6 +24,7 @@ __all__ = [
     "HELD_OUT_FILE",
     "WORDS_FILE",
     "check_directory",
+    "refuse_directory",
     "write_comments",
     "write_metrics",
     "write_reference",
@@ -38,6 +39,19 @@ REFERENCE_FILE, HELD_OUT_FILE, METRICS_FILE = "reference.json", "held_out.csv", 
 
 def check_directory(directory: Path, resume: bool) -> None:
     """Create the directory of a training, or refuse one that holds something else.
+
+    Raises:
+        TrainError: as `refuse_directory`.
+    """
+    refuse_directory(directory, resume)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainError(f"{directory}: {error.strerror}: choose another --out") from None
+
+
+def refuse_directory(directory: Path, resume: bool) -> None:
+    """Refuse a directory that a training cannot be written into; nothing is created.
 
     Raises:
         TrainError: a finished training, an interrupted one without `resume`, other files, or not
@@ -56,9 +70,13 @@ def check_directory(directory: Path, resume: bool) -> None:
                 )
         elif directory.exists() and any(directory.iterdir()):
             raise TrainError(f"{directory}: is not empty: choose another --out")
-        directory.mkdir(parents=True, exist_ok=True)
+        there = next(one for one in (directory, *directory.absolute().parents) if one.exists())
     except OSError as error:
         raise TrainError(f"{directory}: {error.strerror}: choose another --out") from None
+    if not there.is_dir():
+        raise TrainError(f"{directory}: {there} is not a directory: choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise TrainError(f"{directory}: {there} is not writable: choose another --out")
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -28,8 +28,8 @@ HELP = {
     "language": "of the comments, or several separated by commas (default: en)",
     "name": "of the model, [a-z0-9_-] (default: model)",
     "epochs": "at most (default: by the number of comments)",
-    "vocabulary": "words that the model knows (default: 40,000)",
-    "length": "words of a comment that the model sees at once (default: 150)",
+    "vocabulary": "words that the model knows (default: 70,000)",
+    "length": "words of a comment that the model sees at once (default: 100)",
     "seed": "of every random choice (default: 1)",
     "resume": "go on with a training that was interrupted",
     **DRY_RUN,
@@ -82,34 +82,37 @@ def train(
         if value
         for word in (f"--{option.replace('_', '-')}", str(value))
     ]
-    check_data(files["data"], labels, text_column, say=print if dry_run else _not)
+    if resume:
+        words.append("--resume")
+    check_options(words, say=print if dry_run else _not)
     if dry_run:
         made = "" if ENVIRONMENT.is_dir() else f", after making {ENVIRONMENT.name} with Keras"
         print(f"would train with {shlex.join(words)}{made}")
         return
     make_environment()
-    run_training([*words, *(["--resume"] if resume else [])], directory)
+    run_training(words, directory)
     write_results(directory)
 
 
-def check_data(
-    path: Path, labels: str | None, text_column: str | None, say: Callable[[str], None]
-) -> None:
-    """Read the comments, because what is wrong with them is better said before Keras is installed.
+def check_options(words: list[str], say: Callable[[str], None]) -> None:
+    """Check what the training is called with, and read the comments: before Keras is installed.
 
-    Raises DeployError: nothing can be trained on them.
+    Raises DeployError: an option is wrong, or nothing can be trained on the comments.
     """
     # Imported here: NumPy, which no other task should wait for.
-    from controller.model_train.data import TEXT_COLUMN, check, read_comments
+    from controller.model_train.data import check, read_comments
     from controller.model_train.errors import TrainError
+    from controller.model_train.options import read_options
+    from controller.model_train.outputs import refuse_directory
 
-    wanted = [one.strip() for one in (labels or "").split(",") if one.strip()]
     try:
-        comments, names = read_comments(path, wanted, text_column or TEXT_COLUMN, say)
-        check(comments, names, str(path))
+        options = read_options(words)
+        refuse_directory(options.out, options.resume)
+        comments, names = read_comments(options.data, options.labels, options.text_column, say)
+        check(comments, names, str(options.data))
     except TrainError as error:
         raise DeployError(str(error)) from None
-    say(f"{path}: {len(comments)} comments, labels {', '.join(names)}")
+    say(f"{options.data}: {len(comments)} comments, labels {', '.join(names)}")
 
 
 def _not(line: str) -> None:

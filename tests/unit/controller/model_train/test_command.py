@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from made_up import write_comments, write_vectors
 from controller.deploy.errors import DeployError
 from controller.deploy.tasks import train as task
 from controller.model_build.build import build
+from controller.model_build.consistency import windows_of
+from controller.model_build.settings import Settings
 from controller.model_train.__main__ import main
 from controller.model_train.errors import TrainError
 from controller.model_train.recipe import Recipe
@@ -52,7 +55,11 @@ def test_wrong_comments_are_one_line_before_keras_is_imported(files, tmp_path, c
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--name", "My Model"), ("--epochs", "0"), ("--vocabulary", "many")]
+    ("option", "value"),
+    [
+        *(("--name", "My Model"), ("--epochs", "0"), ("--vocabulary", "many")),
+        *(("--language", "English"), ("--language", ",")),
+    ],
 )
 def test_wrong_options_are_refused(files, option: str, value: str, capsys) -> None:
     with pytest.raises(SystemExit):
@@ -129,6 +136,46 @@ def test_wrong_comments_are_refused_before_the_environment_is_made(checkout, fil
     with pytest.raises(DeployError, match=r"no column c for --labels: it has toxic, threat"):
         task.train(**files, labels="c")
     assert not (checkout.root / "made").exists()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("name", "Mine", r"^--name: 'Mine' is not of the form "),
+        ("language", "English", r"^--language: 'English' is not a code such as en or hi-Latn$"),
+        ("length", -5, r"^--length: '-5' is not a whole number of 1 or more$"),
+        ("out", "used", r"/used: is not empty: choose another --out$"),
+        ("out", "used/mine/below", r"/used/mine is not a directory: choose another --out$"),
+    ],
+)
+def test_wrong_options_are_one_line_before_the_environment_is_made(
+    checkout, files, tmp_path, monkeypatch, dry_run, option, value, words
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("used").mkdir()
+    Path("used/mine").write_text("mine")
+    checkout.script("scripts/venv-training", f"touch {checkout.root}/made")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DeployError, match=words) as caught:
+        task.train(**{**files, option: value}, dry_run=dry_run)
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_help_tells_the_defaults_of_the_recipe() -> None:
+    numbers = {
+        option: re.findall(r"\(default: ([\d,]+)\)$", task.HELP[option]) for option in task.HELP
+    }
+    usual = Recipe()
+    assert {option: found for option, found in numbers.items() if found} == {
+        "vocabulary": [f"{usual.words:,}"],
+        "length": [f"{usual.length:,}"],
+        "seed": [f"{usual.seed:,}"],
+    }
+    guide = (PROJECT / "docs/training.md").read_text()
+    assert f"`--vocabulary` ({usual.words:,})" in guide
+    assert f"`--length` ({usual.length:,})" in guide
 
 
 def test_environment_that_cannot_be_made_ends_the_task(checkout: StandIn, files) -> None:
@@ -257,6 +304,14 @@ def test_command_line_becomes_a_job(files, monkeypatch) -> None:
     recipe = run.recipe
     assert (recipe.seed, recipe.length, recipe.train_length, recipe.words) == (3, 300, 300, 999)
     assert recipe.epochs == 40
+
+
+@pytest.mark.parametrize(("length", "stride"), [("50", 37), ("1", 1), ("100", 75), ("300", 75)])
+def test_stride_fits_into_the_length(files, monkeypatch, length: str, stride: int) -> None:
+    _, run = trained_with(files, monkeypatch, "--length", length)
+    assert run.recipe.stride == stride
+    windows = windows_of(Settings(windows=run.recipe.windows, stride=stride), int(length))
+    assert windows is not None
 
 
 @pytest.mark.parametrize(
