@@ -50,12 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="Keras' scores as JSON (default: reference.json beside the .h5)",
     )
-    parser.add_argument(
-        "--labels", type=lambda text: text.split(","), help="names of the scores, comma-separated"
-    )
+    parser.add_argument("--labels", help="names of the scores, comma-separated")
     parser.add_argument(
         "--languages",
-        type=lambda text: text.split(","),
         help="that the model was trained for, comma-separated (default: en)",
     )
     parser.add_argument("--num-words", type=int, help="as given to Keras' Tokenizer")

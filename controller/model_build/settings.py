@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import codecs
 import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from controller.model_build.errors import BuildError
+from controller.model_build.labels import label_problem
+from controller.model_build.word_objects import load_json
 from tox_com_det.model.manifest_reader import DEFAULT_LANGUAGES, LANGUAGE
 from tox_com_det.model.normalization import NORMALIZATIONS, Normalization
 from tox_com_det.model.tokenizer import DEFAULT_FILTERS, STYLES, Style, TokenizerRules
@@ -126,16 +128,17 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Keys and values of a `build_settings.json`, checked.
 
     Raises:
-        BuildError: unreadable, not a JSON object, an unknown key or an invalid value.
+        BuildError: unreadable, not a JSON object, a key that is repeated or unknown, or an invalid
+            value.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = load_json(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except OSError as error:
         raise BuildError(
             f"{path}: {error.strerror}: name the settings file with --settings"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise BuildError(f"{path}: not JSON ({error}): write it again") from error
+        raise BuildError(f"{path}: not read as JSON ({error}): correct it") from error
     if not isinstance(data, dict):
         raise BuildError(f"{path}: not a JSON object")
     if "class_name" in data and "config" in data and data["class_name"] != "Tokenizer":
@@ -182,6 +185,8 @@ def _texts(where: str, key: str, value: Any) -> tuple[str, ...]:
     good = isinstance(value, (list, tuple)) and all(map(_is_text, value))
     if not good or (key != "texts" and len({*value} - {""}) != len(value)):
         raise BuildError(f"{where}: {key} is {value!r}, it must be a list of different texts")
+    if problem := next(filter(None, map(label_problem, value)), "") if key == "labels" else "":
+        raise BuildError(f"{where}: {problem}")
     return tuple(value)
 
 

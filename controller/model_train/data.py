@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.model_build.labels import label_problem
 from controller.model_train.cells import Table, read_table
 from controller.model_train.errors import TrainError
 
@@ -109,8 +110,12 @@ def check(comments: Comments, labels: Sequence[str], where: str) -> None:
     """Refuse what no model can be trained on.
 
     Raises:
-        TrainError: too few comments, or a label that too few of them have or have not.
+        TrainError: too few comments, a label that too few of them have or have not, or a name of a
+            label that the builder refuses.
     """
+    for label in labels:
+        if problem := label_problem(label):
+            raise TrainError(f"{where}: {problem}")
     if len(comments) < LEAST_ROWS:
         raise TrainError(
             f"{where}: {len(comments)} comments are too few, at least {LEAST_ROWS} are needed "

@@ -137,6 +137,16 @@ def test_labels_may_be_one_text_with_commas(make):
     assert make(labels="a, b,c,d,e,f").manifest.labels == ("a", "b", "c", "d", "e", "f")
 
 
+def test_options_of_the_program_are_split_as_those_of_fab(author_same, word_index, out, tmp_path):
+    given = ["--h5", author_same.path, "--word-index", word_index, "--padding", "pre"]
+    names = ["--labels", "a, b,c,d,e,f", "--languages", "en, de"]
+    assert main([*map(str, given), "--out", str(out), *names]) == 0
+    options = {"labels": "a, b,c,d,e,f", "languages": "en, de", "padding": "pre"}
+    fab = build(author_same.path, word_index, tmp_path / "fab", say=str, **options)
+    assert tree(out) == tree(tmp_path / "fab")
+    assert fab.manifest.languages == ("en", "de")
+
+
 def test_unsupported_layer_leaves_nothing(make, out, make_h5, small_layers, small_weights):
     small_layers.insert(1, {"class_name": "Lambda", "config": {"name": "mine", "units": 3}})
     with pytest.raises(UnsupportedLayer, match=r"layer 1 \(Lambda 'mine'\) is not supported"):

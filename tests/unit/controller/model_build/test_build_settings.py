@@ -54,6 +54,29 @@ def test_invalid_settings_name_the_key(key, value):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "label", ["toxic ", " toxic", "toxic\u200b", "a\tb", "a\nb", "\ufefftoxic"]
+)
+def test_label_that_cannot_be_typed_is_refused(label):
+    with pytest.raises(BuildError, match=r"^test: the label .*: write it without$") as caught:
+        make_settings("test", {"labels": ["insult", label]})
+    assert repr(label) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_text_of_names_is_split_without_the_blanks():
+    settings = make_settings("test", {"labels": "a, b c ,ü", "languages": "en, de"})
+    assert settings.labels == ("a", "b c", "ü")
+    assert settings.languages == ("en", "de")
+
+
+def test_repeated_key_is_refused(tmp_path):
+    path = tmp_path / "build_settings.json"
+    path.write_text('{"labels": ["a"], "padding": "pre", "labels": ["b"]}')
+    with pytest.raises(BuildError, match=r"build_settings\.json: .*'labels' occurs twice"):
+        read_settings(path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"labels": 3}', '{"colour": "red"}'])
 def test_invalid_settings_file_is_named(tmp_path, text):
     path = tmp_path / "model.json"

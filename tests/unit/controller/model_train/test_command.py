@@ -54,6 +54,15 @@ def test_wrong_comments_are_one_line_before_keras_is_imported(files, tmp_path, c
     assert "keras" not in sys.modules
 
 
+def test_label_that_the_builder_refuses_is_refused_before(files, tmp_path, capsys) -> None:
+    made = tmp_path / "made.csv"
+    made.write_text(made.read_text().replace("threat", "threat\u200b", 1))
+    assert main(words(files)) == 1
+    assert "the label 'threat\\u200b' has a character that is not printable" in (
+        capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [

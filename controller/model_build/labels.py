@@ -1,0 +1,17 @@
+"""Names of the scores: what a build and a training take."""
+
+from __future__ import annotations
+
+__all__ = ["label_problem"]
+
+
+def label_problem(label: str) -> str:
+    """Return what is wrong with a name that nobody could type or tell from another; '' for none.
+
+    A bundle that was built before may have such names; the server goes on reading them.
+    """
+    if not label.isprintable():
+        return f"the label {label!r} has a character that is not printable: write it without"
+    if label != label.strip():
+        return f"the label {label!r} begins or ends with a blank: write it without"
+    return ""
