@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,12 @@ from controller.model_build.rows import (
 )
 from controller.model_build.settings import Settings, make_settings
 from controller.model_build.source_vectors import collect
-from controller.model_build.vector_files import open_vectors, read_articles_dump, read_vectors
+from controller.model_build.vector_files import (
+    ZIP,
+    open_vectors,
+    read_articles_dump,
+    read_vectors,
+)
 from controller.model_build.vocabulary import vocabulary
 from controller.model_build.word_index import WordIndex, read_word_index
 from controller.progress import megabytes, step_progress
@@ -103,6 +109,8 @@ def dump_embeddings(
         for path, option in ((source, "--source"), (words, "--word-index")):
             if path is not None:
                 check_input(path, option)
+        given = {"--num-words": num_words, "--member": member, "--architecture": architecture}
+        _refuse_unused(source, words, given)
         with replacing(out, DATABASE) as work:
             if not _is_model(source):
                 dump = _dump_file(source, work, words, settings, member, rounding, unusual)
@@ -112,14 +120,31 @@ def dump_embeddings(
                     "with --word-index"
                 )
             else:
-                given = Path(architecture) if architecture else None
-                dump = _dump_model(source, given, work, words, settings, rounding, unusual)
+                layers = Path(architecture) if architecture else None
+                dump = _dump_model(source, layers, work, words, settings, rounding, unusual)
     except OSError as error:
         raise from_os_error(error, out) from error
     say(f"{dump.count} words, {megabytes(dump.bytes)}: {out / DATABASE / dump.collection}.bson")
     if dtype == "float16":
         say(f"float16 changes a number by at most {rounding.largest:.1e}")
     return dump
+
+
+def _refuse_unused(source: Path, words: Path | None, given: Mapping[str, Any]) -> None:
+    """Refuse an option that this source has no use for."""
+    with source.open("rb") as file:
+        start = file.read(len(_HDF5))
+    for option, useful, why in (
+        ("--num-words", words is not None, "needs --word-index: give both"),
+        (
+            "--member",
+            start.startswith(ZIP) and source.suffix != ".keras",
+            "is of a .zip: name one with --source",
+        ),
+        ("--architecture", start == _HDF5, "is of an .h5: name one with --source"),
+    ):
+        if given[option] is not None and not useful:
+            raise BuildError(f"{source}: {option} {why}, or leave it out")
 
 
 def _is_model(source: Path) -> bool:

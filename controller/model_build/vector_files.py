@@ -22,7 +22,7 @@ import numpy as np
 from controller.model_build.errors import BuildError, one_line
 from controller.model_build.vector_text import ROW_TYPE, check_row, read_text
 
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1024
 # A file from this size on is parsed by several processes.
@@ -54,7 +54,7 @@ def open_vectors(path: Path, member: str | None = None) -> Iterator[tuple[Binary
         with path.open("rb") as raw:
             start = raw.read(4)
             raw.seek(0)
-            if start == _ZIP:
+            if start == ZIP:
                 with (
                     zipfile.ZipFile(raw) as archive,
                     archive.open(_member(path, archive, member)) as file,

@@ -195,6 +195,23 @@ def test_file_in_a_zip_can_be_named(tmp_path):
     assert dumped(tmp_path, "glove.zip", data, member="300d.txt")[1] == EXPECTED
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "option", "words"),
+    [
+        ("glove.txt", GLOVE, {"num_words": 3}, "--num-words needs --word-index: give both"),
+        ("glove.txt.gz", gzip.compress(GLOVE), {"member": "a"}, "--member is of a .zip: name one"),
+        ("model.keras", zipped(b"", "x"), {"member": "x"}, "--member is of a .zip: name one"),
+        ("glove.zip", zipped(GLOVE, "a"), {"architecture": "x"}, "--architecture is of an .h5: na"),
+    ],
+    ids=["num-words", "member", "keras", "architecture"],
+)
+def test_option_without_use_is_refused(tmp_path, name, data, option, words):
+    with pytest.raises(BuildError, match=words) as caught:
+        dumped(tmp_path, name, data, **option)
+    assert str(caught.value).endswith(", or leave it out")
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
 def test_number_beyond_float16_names_its_word(tmp_path):
     with pytest.raises(BuildError, match="'big' contains a number beyond 65504"):
         dumped(tmp_path, "glove.txt", GLOVE + b"big 1 2 7e4\n", dtype="float16")
