@@ -7,10 +7,15 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 from flask.testing import FlaskClient
 
+from controller.local_serve.plan import PREFERRED_PORT
+from controller.ports import LOOPBACK
+
 GUIDE = Path(__file__).parents[3] / "docs/migrating-from-perspective.md"
-ADDRESS = "http://127.0.0.1:8081"
+ROOT = GUIDE.parents[1]
+ADDRESS = f"http://{LOOPBACK}:{PREFERRED_PORT}"
 
 
 def block(language: str) -> str:
@@ -28,7 +33,21 @@ def test_the_quickstart_is_answered(client: FlaskClient):
     parser.add_argument("url")
     curl = parser.parse_args(shlex.split(block("sh").replace("\\\n", "")))
     assert curl.program == "curl"
+    assert curl.url.startswith(f"{ADDRESS}/")
     headers = dict(line.split(": ", 1) for line in curl.H)
     response = client.post(curl.url.removeprefix(ADDRESS), data=curl.data, headers=headers)
     assert response.status_code == 200
     assert "summaryScore" in response.get_json()["attributeScores"]["TOXICITY"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "README.md",
+        "docs/api.md",
+        *(f"scripts/{name}" for name in ("test-clients", "test-api", "screenshot")),
+    ],
+)
+def test_addresses_of_make_serve_have_its_port(file: str):
+    found = re.findall(rf"http://{LOOPBACK}:\d+", (ROOT / file).read_text(encoding="utf-8"))
+    assert set(found) == {ADDRESS}
