@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from tox_com_det.perspective.fields import (
     read_string,
 )
 
+# Of one request. Versions make names without end (`TOXICITY@1`, `TOXICITY@2`), and each attribute
+# has the scores of all spans in the response.
+MOST_ATTRIBUTES = 100
+MOST_LANGUAGES = 100
 _MAX_CONTEXT_BYTES = 1024 * 1024
 _PLAIN = ("", "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED")
 _UNSET_SCORE_TYPE = ("", "SCORE_TYPE_UNSPECIFIED")
@@ -79,6 +83,7 @@ def read_analyze(data: Any, max_bytes: int) -> AnalyzeRequest:
     requested = read_object(message.get("requestedAttributes"), "requestedAttributes", names=False)
     if not requested:
         raise invalid("Missing requested_attributes", "NO_REQUESTED_ATTRIBUTES")
+    _check_number("requestedAttributes", requested, MOST_ATTRIBUTES)
     return AnalyzeRequest(
         text=text,
         wanted=tuple(_wanted(name, parameters) for name, parameters in requested.items()),
@@ -101,6 +106,7 @@ def read_suggest(data: Any, max_bytes: int) -> SuggestRequest:
     scores = read_object(message.get("attributeScores"), "attributeScores", names=False)
     if not scores:
         raise invalid("Missing attribute_scores", "NO_ATTRIBUTE_SCORES")
+    _check_number("attributeScores", scores, MOST_ATTRIBUTES)
     return SuggestRequest(
         text=text,
         scores={name: _suggested(name, value) for name, value in scores.items()},
@@ -159,7 +165,13 @@ def _languages(message: Mapping[str, Any]) -> tuple[str, ...]:
     languages = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(languages, list) or not all(isinstance(one, str) for one in languages):
         raise bad_field("languages", "an array of TYPE_STRING")
+    _check_number("languages", languages, MOST_LANGUAGES)
     return tuple(filter(None, languages))
+
+
+def _check_number(field: str, items: Sized, most: int) -> None:
+    if len(items) > most:
+        raise invalid(f"Too many items in '{field}'. Value ({len(items)}) exceeded limit ({most}).")
 
 
 def _wanted(name: str, value: Any) -> Wanted:

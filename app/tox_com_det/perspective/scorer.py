@@ -56,12 +56,18 @@ class Scorer:
         wanted = []
         for one in request.wanted:
             try:
-                position = self._position(one)
-                self._languages.check(one.name, request, detected)
-                wanted.append((one, position))
+                wanted.append((one, self._position(one)))
             except GoogleError:
                 if not drop:
                     raise
+        try:
+            if wanted:
+                # Once: the model has a language for all of its attributes, or for none.
+                self._languages.check(wanted[0][0].name, request, detected)
+        except GoogleError:
+            if not drop:
+                raise
+            wanted = []
         text = request.text
         spans = sentences(text, MOST_SPANS) if request.by_sentence else [whole(text)]
         return Analysis(request, tuple(wanted), tuple(spans), detected)

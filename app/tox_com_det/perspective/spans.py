@@ -6,8 +6,11 @@ import re
 from typing import NamedTuple
 
 # The end of a sentence: its marks, closing quotes and brackets, then a blank; marks that East Asian
-# scripts write without a blank; or the end of a line.
-_END = re.compile(r"[.!?\u2026]+[\"'\u2019\u201d)\]]*(?=\s)|[\u3002\uff01\uff1f]+|[\r\n]+")
+# scripts write without a blank; or the end of a line. Marks are read from the first of a run on: a
+# try at each of them, in a run without a blank behind it, would take quadratic time.
+_END = re.compile(
+    r"(?<![.!?\u2026])[.!?\u2026]+[\"'\u2019\u201d)\]]*(?=\s)|[\u3002\uff01\uff1f]+|[\r\n]+"
+)
 
 
 class Span(NamedTuple):

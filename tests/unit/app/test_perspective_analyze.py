@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +16,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tox_com_det.perspective.errors import ERROR_TYPE
+from tox_com_det.perspective.languages import Languages
+from tox_com_det.perspective.messages import MOST_ATTRIBUTES, MOST_LANGUAGES
 from tox_com_det.perspective.settings import PerspectiveSettings
+from tox_com_det.perspective.spans import Span, sentences
 
 ANALYZE = "/v1alpha1/comments:analyze"
 TEXT = "you are awful"
@@ -93,6 +99,30 @@ def test_many_sentences_share_a_bounded_number_of_spans(client: FlaskClient):
     assert spans[0][0] == 0
     assert spans[-1][1] == len(text.rstrip())
     assert all(before[1] < after[0] for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize("pieces", ["!", ".", "!)", "!\u3002", ["!)"], ["! "], ["a\n"]])
+def test_twice_the_marks_take_twice_the_time(pieces: Sequence[str]):
+    def seconds(marks: int) -> float:
+        text = "".join(piece * (marks // len(pieces)) for piece in pieces) + "a"
+        begin = time.thread_time()
+        sentences(text, 128)
+        return time.thread_time() - begin
+
+    assert min(seconds(20_000) for _ in range(3)) < 3 * min(seconds(10_000) for _ in range(3))
+
+
+def test_the_sentences_are_those_of_a_try_at_each_mark(monkeypatch: pytest.MonkeyPatch):
+    each = re.compile(r"[.!?\u2026]+[\"'\u2019\u201d)\]]*(?=\s)|[\u3002\uff01\uff1f]+|[\r\n]+")
+    draw = random.Random(1)  # noqa: S311 (not a secret)
+    texts = [
+        "a" + "".join(draw.choices(".!?\u2026)\"' \na\u3002", k=draw.randrange(14)))
+        for _ in range(5_000)
+    ]
+    found = [sentences(text, 128) for text in texts]
+    monkeypatch.setattr("tox_com_det.perspective.spans._END", each)
+    assert found == [sentences(text, 128) for text in texts]
+    assert sentences("a!!) b", 128) == [Span(0, 4, "a!!)"), Span(5, 6, "b")]
 
 
 def test_the_spans_of_a_comment_are_one_batch(client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
@@ -397,6 +427,42 @@ def test_a_database_that_is_away_has_googles_form(client: FlaskClient, database:
     assert response.headers["Retry-After"] == "1"
 
 
+@pytest.mark.parametrize(
+    ("field", "most", "made"),
+    [
+        ("requestedAttributes", MOST_ATTRIBUTES, lambda n: {f"TOXICITY@{i}": {} for i in range(n)}),
+        ("languages", MOST_LANGUAGES, lambda n: ["en"] * n),
+    ],
+)
+def test_attributes_and_languages_are_bounded(
+    client: FlaskClient, field: str, most: int, made: Callable[[int], Any]
+):
+    assert client.post(ANALYZE, json={**body(), field: made(most)}).status_code == 200
+    error = error_of(client.post(ANALYZE, json={**body(), field: made(most + 1)}))
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["message"] == (
+        f"Too many items in '{field}'. Value ({most + 1}) exceeded limit ({most})."
+    )
+
+
+def test_the_languages_of_a_request_are_checked_once(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+):
+    checked: list[str] = []
+    reads = Languages._reads
+
+    def counted(languages: Languages, language: str) -> bool:
+        checked.append(language)
+        return reads(languages, language)
+
+    monkeypatch.setattr(Languages, "_reads", counted)
+    names = [f"TOXICITY@{number}" for number in range(10)]
+    assert analyze(client, TEXT, *names, languages=["en", "de"]).status_code == 400
+    dropped = analyze(client, TEXT, *names, languages=["de"], dropUnsupportedAttributes=True)
+    assert dropped.get_json()["attributeScores"] == {}
+    assert checked == ["en", "de", "de"]
+
+
 # --- suggestscore --------------------------------------------------------------------------------
 
 
@@ -431,6 +497,7 @@ def test_a_suggestion_is_acknowledged(client: FlaskClient):
         {"TOXICITY": {"summaryScore": {"value": "x"}}},
         {"TOXICITY": {"spanScores": [{"begin": 0, "score": {"value": 1}}]}},
         {"TOXICITY": {"spanScores": {"begin": 0}}},
+        {f"TOXICITY@{number}": {"summaryScore": {"value": 1}} for number in range(101)},
     ],
 )
 def test_a_suggestion_without_scores_is_an_error(client: FlaskClient, scores: Any):
