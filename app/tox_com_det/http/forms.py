@@ -120,6 +120,10 @@ def validated(data: Any, form: type[PredictRequest]) -> PredictRequest:
     """
     try:
         return msgspec.convert(data, form)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair in a field's name, which no field of the form has.
+        message = "the body is not as documented: Object contains unknown field"
+        raise ApiError(422, "invalid_request", message, "") from None
     except msgspec.ValidationError as error:
         words, pointer = _split(str(error))
         where = f" at {pointer}" if pointer else ""

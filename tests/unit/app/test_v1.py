@@ -84,6 +84,8 @@ def test_half_of_a_surrogate_pair_becomes_the_replacement_character(client):
         ({"text": "a", "explain": 1}, "/explain", "Expected `bool`"),
         ({"text": "a", "sort": 1}, "", "unknown field `sort`"),
         ([], "", "Expected `object`"),
+        (b'{"\\ud800": "you"}', "", "unknown field"),
+        (b'{"text": "a", "\\udfff": 1}', "", "unknown field"),
     ],
 )
 def test_a_body_of_another_form_is_422_and_points_to_the_part(make_client, body, pointer, words):
