@@ -38,7 +38,7 @@ class PerspectiveSettings:
         detect_languages: name the language of a comment where it is clear.
         refuse_other_languages: refuse a comment whose detected language the model does not have,
             where the client named none; otherwise it is scored.
-        origins: web pages that may send requests; `*`: every page.
+        origins: web pages that may send requests; `*`: every page, (): none.
         store_suggestions: keep what clients suggest in the database.
         suggestions_max_mb: MB of suggestions, beyond which none is stored.
         suggestions_days: after which a suggestion is removed; 0: never.
@@ -57,7 +57,7 @@ class PerspectiveSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> PerspectiveSettings:
-        """Settings from `SLOT_PERSPECTIVE_*`; an empty value is the default.
+        """Settings from `SLOT_PERSPECTIVE_*`; an empty value is the default, but for `ORIGINS`.
 
         Raises:
             PerspectiveSettingsError: a value cannot be read.
@@ -70,7 +70,7 @@ class PerspectiveSettings:
             drop_unsupported=_flag(environment, DROP, default.drop_unsupported),
             detect_languages=_flag(environment, DETECT, default.detect_languages),
             refuse_other_languages=_flag(environment, REFUSE, default.refuse_other_languages),
-            origins=_words(environment, ORIGINS, r"\*|[a-z-]+://[^\s,/]+") or default.origins,
+            origins=_origins(environment, default.origins),
             store_suggestions=_flag(environment, STORE, default.store_suggestions),
             suggestions_max_mb=_whole(
                 environment, STORE_MB, default.suggestions_max_mb, 1, 100_000
@@ -97,6 +97,13 @@ def _words(environment: Mapping[str, str], name: str, pattern: str) -> tuple[str
         if re.fullmatch(pattern, word) is None:
             raise PerspectiveSettingsError(f"{name} contains {word!r}, expected {pattern}")
     return words
+
+
+def _origins(environment: Mapping[str, str], default: tuple[str, ...]) -> tuple[str, ...]:
+    """An empty value is no page, as for nginx and HAProxy; only a missing one is the default."""
+    if ORIGINS not in environment:
+        return default
+    return _words(environment, ORIGINS, r"\*|[a-z-]+://[^\s,/]+")
 
 
 def _whole(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

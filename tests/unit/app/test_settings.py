@@ -82,3 +82,15 @@ def test_keys_are_read_from_a_file_and_optional_by_default():
 def test_invalid_settings_of_keys_are_refused(name, value):
     with pytest.raises(SettingsError, match=f"^{name} is "):
         Settings.from_environment(MODEL | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "origins"),
+    [
+        ({}, ("*",)),
+        ({"SLOT_PERSPECTIVE_ORIGINS": ""}, ()),
+        ({"SLOT_PERSPECTIVE_ORIGINS": "https://a.example"}, ("https://a.example",)),
+    ],
+)
+def test_an_empty_list_of_origins_allows_no_page(given, origins):
+    assert Settings.from_environment(MODEL | given).perspective.origins == origins
