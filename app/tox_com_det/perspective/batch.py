@@ -53,16 +53,45 @@ def read_batch(content_type: str, body: bytes) -> list[Part]:
         GoogleError: 400, not multipart/mixed, without parts, or with too many.
     """
     head = b"Content-Type: " + content_type.encode("latin-1", "replace").replace(b"\n", b" ")
-    message = BytesParser(policy=compat32).parsebytes(head + b"\n\n" + body)
-    if message.get_content_type() != "multipart/mixed" or not message.is_multipart():
+    outer = _read_headers(head + b"\n\n")
+    boundary = outer.get_boundary()
+    parts = _split(body, boundary) if boundary else []
+    if outer.get_content_type() != "multipart/mixed" or not parts:
         raise GoogleError(400, "Failed to parse batch request: send multipart/mixed with its parts")
-    parts = message.get_payload()
-    assert isinstance(parts, list)  # noqa: S101 (for the type checker: what is_multipart means)
     if len(parts) > MOST_PARTS:
         raise GoogleError(
             400, f"The batch request has {len(parts)} parts, the limit is {MOST_PARTS}"
         )
-    return [_read_part(part) for part in parts if isinstance(part, Message)]
+    return [_read_part(_read_headers(part)) for part in parts]
+
+
+def _split(body: bytes, boundary: str) -> list[bytes]:
+    """The parts between the lines of a boundary (RFC 2046), without what is before and behind them.
+
+    Not by `email`, which follows a multipart inside a part: its parts would be split at boundaries
+    of their own, as deep as a client likes. A last part without an end is one.
+    """
+    line = re.compile(
+        rb"^--" + re.escape(boundary.encode("ascii", "replace")) + rb"(--)?[ \t]*(?:\r?\n|\Z)",
+        re.MULTILINE,
+    )
+    parts: list[bytes] = []
+    begin = None
+    for found in line.finditer(body):
+        # Lines of the boundary one behind the other are one.
+        if begin is not None and begin < found.start():
+            # The line end in front belongs to the boundary.
+            part = body[begin : found.start()].removesuffix(b"\n")
+            parts.append(part.removesuffix(b"\r"))
+        if found[1]:
+            return parts
+        begin = found.end()
+    return parts if begin in (None, len(body)) else [*parts, body[begin:]]
+
+
+def _read_headers(part: bytes) -> Message:
+    """Headers, and as payload what is behind them, whatever its type is."""
+    return BytesParser(policy=compat32).parsebytes(part, headersonly=True)
 
 
 def _read_part(part: Message) -> Part:
@@ -80,7 +109,7 @@ def _read_part(part: Message) -> Part:
     end = re.search(rb"\r?\n\r?\n|\A\r?\n", rest)
     head, body = (rest[: end.start()], rest[end.end() :]) if end else (rest, b"")
     # Of a long Content-ID and of folded headers the parser takes care.
-    headers = BytesParser(policy=compat32).parsebytes(head + b"\n\n", headersonly=True)
+    headers = _read_headers(head + b"\n\n")
     return Part(content_id, line[1].decode(), line[2].decode("latin-1"), headers, body)
 
 

@@ -12,6 +12,8 @@ from tox_com_det.perspective.errors import GoogleError
 
 _MOST_NESTED = 64
 _GZIP = 16 + zlib.MAX_WBITS
+# A byte of gzip becomes so many at most.
+_MOST_UNPACKED = 1032
 
 
 def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -25,10 +27,47 @@ def unpack(body: bytes, encoding: str, max_bytes: int) -> bytes:
     Raises:
         GoogleError: 415 another encoding than gzip, 400 not gzip, 413 larger than `max_bytes`.
     """
-    if encoding.strip().lower() in ("", "identity"):
-        return body
-    if encoding.strip().lower() not in ("gzip", "x-gzip"):
+    return _unzip(body, max_bytes) if _is_packed(encoding) else body
+
+
+class PartsUnpacker:
+    """Undoes Content-Encoding of the parts of a batch, which have the limit of one body together.
+
+    What fails counts as well: with as much as its bytes can become at most.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._left = max_bytes
+
+    def __call__(self, body: bytes, encoding: str) -> bytes:
+        """The unpacked part.
+
+        Raises:
+            GoogleError: see `unpack`; 413 for a part with which all are larger than `max_bytes`.
+        """
+        if not _is_packed(encoding):
+            return body
+        try:
+            data = _unzip(body, self._left)
+        except GoogleError as error:
+            self._left = max(0, self._left - _MOST_UNPACKED * len(body))
+            if error.code != 413:
+                raise
+            message = f"The unpacked parts are larger than {self._max_bytes} bytes: send fewer"
+            raise GoogleError(413, message) from None
+        self._left -= len(data)
+        return data
+
+
+def _is_packed(encoding: str) -> bool:
+    encoding = encoding.strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise GoogleError(415, "Unsupported Content-Encoding: send gzip or none")
+    return encoding.endswith("gzip")
+
+
+def _unzip(body: bytes, max_bytes: int) -> bytes:
     unpacker = zlib.decompressobj(_GZIP)
     try:
         data = unpacker.decompress(body, max_bytes + 1)

@@ -16,7 +16,7 @@ from tox_com_det.perspective.detector import Detector
 from tox_com_det.perspective.errors import GoogleError
 from tox_com_det.perspective.failures import as_google_error
 from tox_com_det.perspective.languages import Languages
-from tox_com_det.perspective.lenient_json import parse, unpack
+from tox_com_det.perspective.lenient_json import PartsUnpacker, parse, unpack
 from tox_com_det.perspective.messages import SuggestRequest, read_analyze, read_suggest
 from tox_com_det.perspective.query import Format, is_pretty, query_of, read_format
 from tox_com_det.perspective.scorer import Analysis, Scorer
@@ -25,9 +25,10 @@ from tox_com_det.suggestions.document import Document, Suggestion, document_of
 from tox_com_det.suggestions.store import SuggestionStore
 
 # Texts that are scored in one turn, and in all turns of a batch. As many suggestions are stored in
-# one turn.
+# one turn. A batch's scores are those of its spans, each for all attributes of their request.
 _TEXTS_PER_TURN = 64
 _MOST_TEXTS = 4000
+MOST_SCORES = 100_000
 
 # What one request gets: scores of its own texts, an answer once it is stored, or an error.
 Plan = Analysis | Suggestion | GoogleError
@@ -73,7 +74,7 @@ class Service:
 
         Raises GoogleError, what the predictor raises, and SuggestionsUnavailable.
         """
-        plan = self._plan(operation, body, encoding)
+        plan = self._plan(operation, unpack(body, encoding, self._max_body_bytes))
         if isinstance(plan, Analysis):
             return self._scorer.answer(plan, self._score(plan.texts))
         self._store([plan])
@@ -89,10 +90,15 @@ class Service:
 
         Args:
             parts: the requests.
-            turn: waits for a turn to score a bounded number of texts, or to store suggestions.
+            turn: waits for a turn to read the parts, to score a bounded number of texts, or to
+                store suggestions.
             admit: counts a request, or raises AccessRefused.
+
+        Raises what `turn` raises before the first part is counted.
         """
-        plans = [self._plan_part(part, admit) for part in parts]
+        unpack_part = PartsUnpacker(self._max_body_bytes)
+        with turn():
+            plans = [self._plan_part(part, admit, unpack_part) for part in parts]
         scores = self._score_together([one for one in plans if isinstance(one, Analysis)], turn)
         unstored = self._store_together([one for one in plans if isinstance(one, Suggestion)], turn)
         return [
@@ -100,8 +106,8 @@ class Service:
             for part, plan in zip(parts, plans, strict=True)
         ]
 
-    def _plan(self, operation: str, body: bytes, encoding: str) -> Analysis | Suggestion:
-        data = parse(unpack(body, encoding, self._max_body_bytes))
+    def _plan(self, operation: str, body: bytes) -> Analysis | Suggestion:
+        data = parse(body)
         if operation == "suggestscore":
             return self._suggestion(read_suggest(data, self._settings.max_bytes))
         return self._scorer.plan(read_analyze(data, self._settings.max_bytes))
@@ -132,7 +138,9 @@ class Service:
                 errors.update(dict.fromkeys(map(id, group), as_google_error(error)))
         return errors
 
-    def _plan_part(self, part: Part, admit: Callable[[Part], None]) -> Plan:
+    def _plan_part(
+        self, part: Part, admit: Callable[[Part], None], unpack_part: PartsUnpacker
+    ) -> Plan:
         try:
             if part.problem is not None:
                 raise part.problem
@@ -142,7 +150,7 @@ class Service:
             path = re.sub(r"\Ahttps?://[^/]*", "", target)
             operation = operation_of(re.sub("/+", "/", unquote(path)).strip("/"), part.method)
             admit(part)
-            return self._plan(operation, part.body, part.header("Content-Encoding"))
+            return self._plan(operation, unpack_part(part.body, part.header("Content-Encoding")))
         except Exception as error:
             return as_google_error(error)
 
@@ -169,10 +177,11 @@ class Service:
     ) -> dict[int, Scores | GoogleError]:
         """Scores by the analysis' id."""
         results: dict[int, Scores | GoogleError] = {}
-        left = _MOST_TEXTS
+        left, scores_left = _MOST_TEXTS, MOST_SCORES
         for group in _groups(analyses, _TEXTS_PER_TURN):
             left -= sum(len(one.texts) for one in group)
-            if left < 0:
+            scores_left -= sum(len(one.spans) * len(one.wanted) for one in group)
+            if left < 0 or scores_left < 0:
                 found = GoogleError(429, "Too many sentences in one batch: send fewer requests")
                 results.update({id(one): found for one in group})
                 continue

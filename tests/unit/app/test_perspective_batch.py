@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tox_com_det.model.predictor import Predictor
+from tox_com_det.perspective.batch import Part, read_batch
+from tox_com_det.perspective.errors import GoogleError
+from tox_com_det.perspective.lenient_json import PartsUnpacker
 
 MIXED = "multipart/mixed; boundary=b"
 
@@ -136,6 +141,47 @@ def test_sentences_of_a_batch_are_bounded(client: FlaskClient):
     assert statuses[-1] == 429
 
 
+def test_scores_of_a_batch_are_bounded(client: FlaskClient):
+    # Two texts each: one sentence, 128 times.
+    versions = {f"TOXICITY@{number}": {} for number in range(100)}
+    many = part("you. " * 128, spanAnnotations=True, requestedAttributes=versions)
+    response = send(client, *[many] * 300)
+    assert len(response.data) < 20_000_000
+    statuses = [status for _, status, _ in responses(response)]
+    assert (statuses[0], statuses[-1]) == (429, 429)
+    assert [status for _, status, _ in responses(send(client, many))] == [200]
+
+
+def packed(content: bytes) -> bytes:
+    head = b"--b\nContent-Type: application/http\n\nPOST /v1alpha1/comments:analyze\n"
+    return head + b"Content-Encoding: gzip\n\n" + content + b"\n"
+
+
+def test_packed_parts_have_the_limit_of_one_body_together(make_client: Callable[..., FlaskClient]):
+    request = {"comment": {"text": "you"}, "requestedAttributes": {"TOXICITY": {}}}
+    content = gzip.compress(json.dumps({**request, "clientToken": "x" * 40_000}).encode())
+    body = packed(content) * 5 + part().encode() + b"--b--\n"
+    response = make_client(max_body_bytes=100_000).post("/batch", data=body, content_type=MIXED)
+    found = responses(response)
+    assert [status for _, status, _ in found] == [200, 200, 413, 413, 413, 200]
+    assert found[2][2]["error"]["message"] == (
+        "The unpacked parts are larger than 100000 bytes: send fewer"
+    )
+
+
+def test_a_packed_part_that_fails_counts_as_well():
+    unpack = PartsUnpacker(100_000)
+    good, wrong = gzip.compress(b"x" * 1000), gzip.compress(b"x" * 90_000)[:-1]
+    assert unpack(good, "gzip") == b"x" * 1000
+    with pytest.raises(GoogleError, match="truncated"):
+        unpack(wrong, "gzip")
+    with pytest.raises(GoogleError, match="send gzip or none"):
+        unpack(good, "br")
+    with pytest.raises(GoogleError, match="unpacked parts are larger"):
+        unpack(good, "gzip")
+    assert unpack(b"x", "identity") == b"x"
+
+
 @pytest.mark.parametrize(
     ("parts", "content_type"),
     [
@@ -151,3 +197,48 @@ def test_what_is_no_batch_is_an_error(client: FlaskClient, parts: list[str], con
     response = send(client, *parts, content_type=content_type)
     assert response.status_code == 400
     assert response.get_json()["error"]["status"] == "INVALID_ARGUMENT"
+
+
+def nested(depth: int, lines: int) -> bytes:
+    """A part that is a multipart in a multipart, and so on."""
+    levels = (
+        b"Content-Type: multipart/mixed; boundary=n%d\n\n--n%d\n" % (n, n) for n in range(depth)
+    )
+    return b"--b\n" + b"".join(levels) + b"a\n" * lines + b"--b--\n"
+
+
+def test_a_multipart_inside_a_part_is_not_followed(client: FlaskClient):
+    response = client.post("/batch", data=nested(1500, 10), content_type=MIXED)
+    assert [status for _, status, _ in responses(response)] == [400]
+
+
+def test_twice_the_levels_and_lines_take_twice_the_time():
+    def seconds(size: int) -> float:
+        body = nested(size, 50 * size)
+        begin = time.thread_time()
+        read_batch(MIXED, body)
+        return time.thread_time() - begin
+
+    assert min(seconds(800) for _ in range(3)) < 3 * min(seconds(400) for _ in range(3))
+
+
+def contents(body: str, content_type: str = MIXED) -> list[tuple[str, bytes]]:
+    parts: list[Part] = read_batch(content_type, body.encode())
+    return [(one.target, one.body) for one in parts]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_batch_is_split_at_its_boundary_as_rfc_2046_says(end: str):
+    one = "Content-Type: application/http\n\nPOST /1\n\nx --b\n--bc\n --b\n\n"
+    two = "Content-Type: application/http\n\nPOST /2\n\ny\n"
+    body = f"before\n--b \t\n{one}--b\n--b\n{two}--b-- \nbehind\n--b\n{two}".replace("\n", end)
+    # The line end in front of a boundary belongs to it.
+    expected = [("/1", "x --b\n--bc\n --b\n".replace("\n", end).encode()), ("/2", b"y")]
+    assert contents(body) == expected
+    assert contents(body, 'Multipart/Mixed; charset=x; boundary="b"') == expected
+
+
+def test_a_last_part_without_an_end_is_one():
+    part_of_two = "--b\nContent-Type: application/http\n\nPOST /1\n\n"
+    assert contents(f"{part_of_two}x\n{part_of_two}y") == [("/1", b"x"), ("/1", b"y")]
+    assert contents(f"{part_of_two}x\n--b\n") == [("/1", b"x")]
