@@ -7,6 +7,7 @@ import logging
 import re
 
 import pytest
+from parsers import PARSERS
 from rendered_files import GUNICORN, MONGOD_LIMITS, NGINX, SLOT, directives, parsed, rendered
 from rendering import SYSTEMS, Variant, owners, render
 
@@ -17,6 +18,7 @@ from tox_com_det.keys.access import KEYED
 from tox_com_det.settings import Settings
 from toxctl.keys import KEY_FORM
 
+APP_ENV = "etc/tox_com_det/app.env.j2"
 MONGOD = "etc/mongod.conf.j2"
 NGINX_DROP_IN = "etc/systemd/system/nginx.service.d/tox_com_det.conf.j2"
 ROTATION = "etc/systemd/system/tox_com_det-logrotate"
@@ -232,6 +234,28 @@ def test_a_body_of_any_allowed_size_has_room(largest: str, buffer: str):
     given = Variant("body", {"nginx_client_max_body_size": largest})
     text = render(NGINX, owners()[NGINX], "debian12", given)
     assert f"client_body_buffer_size {buffer};" in text
+
+
+@pytest.mark.parametrize(
+    ("largest", "taken"),
+    [
+        ("1m", 1048576),
+        (1048576, 1048576),
+        ("2m", 2097152),
+        ("512K", 524288),
+        ("1000000", 1000000),
+        ("1g", 4194304),
+        (0, 4194304),
+        ("1", 64),
+    ],
+)
+def test_the_service_takes_the_bodies_that_nginx_lets_through(largest: str | int, taken: int):
+    given = Variant("body", {"nginx_client_max_body_size": largest})
+    text = render(APP_ENV, owners()[APP_ENV], "debian12", given)
+    assert PARSERS[APP_ENV](text).max_body_bytes == taken
+    # Where it is the service's own default, servers keep the file that they have.
+    assert ("MAX_BODY_BYTES" in text) is (taken != Settings.max_body_bytes)
+    assert ("\n\n" in text.partition("SLOT_SERVER")[0]) is False
 
 
 def test_what_takes_much_memory_is_bounded_in_number():
