@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["Format", "at_least", "matching", "optional", "quoted", "whole"]
+__all__ = ["Format", "matching", "number", "optional", "quoted", "whole"]
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,17 @@ def quoted(one: Format) -> Format:
 Number = TypeVar("Number", int, float)
 
 
-def _between(
-    pattern: str, kind: Callable[[str], Number], low: Number, high: Number | None
-) -> Format:
+def _between(pattern: str, kind: Callable[[str], Number], low: Number, high: Number) -> Format:
     """A number within limits."""
-    words = f"{low} or more" if high is None else f"{low} to {high}"
     form = re.compile(pattern)
 
     def accepts(text: str) -> bool:
         if form.fullmatch(text) is None:
             return False
-        number = kind(text)
-        return low <= number and (high is None or number <= high)
+        return low <= kind(text) <= high
 
-    return Format(("a whole number, " if kind is int else "a number, ") + words, accepts)
+    kinds = "a whole number" if kind is int else "a number"
+    return Format(f"{kinds}, {low} to {high}", accepts)
 
 
 def whole(low: int, high: int = 10**15) -> Format:
@@ -67,6 +64,6 @@ def whole(low: int, high: int = 10**15) -> Format:
     return _between(r"-?[0-9]{1,16}", int, low, high)
 
 
-def at_least(low: float) -> Format:
-    """A number that is not smaller."""
-    return _between(r"[0-9]{1,6}(\.[0-9]{1,6})?", float, low, None)
+def number(low: float, high: float) -> Format:
+    """A number within limits."""
+    return _between(r"[0-9]{1,6}(\.[0-9]{1,6})?", float, low, high)

@@ -14,20 +14,23 @@ from controller.values.format import Format, matching, quoted, whole
 
 
 def _is_address(text: str) -> bool:
+    """An address without a scope: after % Python takes any text, and no program needs one."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
 
 
 def _is_network(text: str) -> bool:
-    """An address or a network; bits of the host part are accepted, as firewalld does."""
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
+    """An address or a network with /prefix: nginx and nftables read no netmask.
+
+    Bits of the host part are accepted, as firewalld does.
+    """
+    address, slash, prefix = text.partition("/")
+    if not _is_address(address) or bool(slash) != bool(re.fullmatch(r"[0-9]{1,3}", prefix)):
         return False
-    return not text.isdigit()
+    return not slash or int(prefix) <= ipaddress.ip_address(address).max_prefixlen
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
@@ -70,7 +73,8 @@ def _is_server_name(text: str) -> bool:
     """Words of nginx's server_name; a name begins with a dot or a star, or ends with a star."""
     label = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
     name = re.compile(rf"(?:\*\.|\.)?{label}(?:\.{label})*\.?(?:\*)?|_")
-    regex = re.compile(r"~[^\s;{}'\"]+")
+    # A backslash at the end would be one before the semicolon.
+    regex = re.compile(r"~(?:[^\s;{}'\"\\]|\\[^\s;{}'\"])+")
     words = text.split(" ")
     return all(name.fullmatch(word) or regex.fullmatch(word) or _is_address(word) for word in words)
 
@@ -126,9 +130,11 @@ MEMORY_SIZE = matching(
 FILE_SIZE = matching(
     r"(?=.*[1-9])[0-9]{1,15}(\.[0-9]{1,6})? ?[KMGTkmgt]B?", "a size with its unit, such as 1G"
 )
-NGINX_SIZE = matching(r"[0-9]{1,12}[kKmMgG]?", "a size that nginx reads, such as 512k or 1m")
+# Of a buffer too, which has no size with g.
+NGINX_SIZE = matching(r"[0-9]{1,12}[kKmM]?", "a size that nginx reads, such as 512k or 1m")
+# In milliseconds, which have no months and years.
 NGINX_TIME = matching(
-    r"(?=.*[1-9])(?=.)([0-9]{1,9}y)?([0-9]{1,9}M)?([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?"
+    r"(?=.*[1-9])(?=.)([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?"
     r"([0-9]{1,9}m)?([0-9]{1,9}s?)?([0-9]{1,9}ms)?",
     "a time that nginx reads, such as 30s or 1m30s",
 )

@@ -7,7 +7,7 @@ dictionaries in a list.
 
 from __future__ import annotations
 
-from controller.values.format import Format, at_least, optional, whole
+from controller.values.format import Format, number, optional, whole
 from controller.values.formats import (
     ABSOLUTE_PATH,
     ADDRESS,
@@ -149,8 +149,9 @@ FORMATS: dict[str, Format] = {
     "mongodb_key_url": DOWNLOAD,
     "mongodb_key_fingerprint": FINGERPRINT,
     "mongodb_port": PORT,
-    "mongodb_cache_size_gb": at_least(0.25),
-    "mongodb_max_connections": whole(1, 1_000_000),
+    # The limits of mongod.
+    "mongodb_cache_size_gb": number(0.25, 10_000),
+    "mongodb_max_connections": whole(5, 1_000_000),
     "mongodb_memory_max": MEMORY_LIMIT,
     "mongodb_remote_bind_ip": optional(ADDRESS),
     "mongodb_remote_sources": NETWORK,

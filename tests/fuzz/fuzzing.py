@@ -45,6 +45,8 @@ TEXT = st.text(max_size=20) | st.sampled_from(
         "{% raw %}",
         "{{",
         "%n",
+        "%x\ny = 1",
+        "::1%x\ny = 1",
         "$(reboot)",
         "'; reboot; '",
         "-x",
