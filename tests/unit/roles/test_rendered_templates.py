@@ -10,6 +10,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from parsers import PARSERS
 from rendered_files import NGINX, parsed, rendered
 from rendering import (
+    CLUSTER,
     SYSTEMS,
     TREE,
     VARIANTS,
@@ -17,10 +18,12 @@ from rendering import (
     evaluate,
     managed_text,
     owners,
+    render,
     render_text,
     variables,
 )
 
+ZONE = "etc/firewalld/zones/public.xml.j2"
 DEFAULTS = VARIANTS[0]
 CASES = [
     pytest.param(template, system, variant, id=f"{template}-{system}-{variant.name}")
@@ -89,10 +92,46 @@ def test_only_a_mongod_that_knows_the_journal_option_gets_it():
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_the_firewall_opens_the_ports_of_sshd(system: str):
-    assert parsed("etc/firewalld/zones/public.xml.j2", system) == (
+    assert parsed(ZONE, system) == (
         ["http", "https"],
         ["22/tcp", "2222/tcp"],
     )
+
+
+HTTP = ["http", "https"]
+SSH = ["22/tcp", "2222/tcp"]
+
+
+@pytest.mark.parametrize(
+    ("inventory", "services", "ports"),
+    [
+        ({"nginx_listen_port": 8080}, HTTP, [*SSH, "8080/tcp"]),
+        ({"firewalld_services": []}, [], [*SSH, "80/tcp"]),
+        (
+            {"nginx_listen_port": 8080, "firewalld_extra_ports": ["8080/tcp"]},
+            HTTP,
+            [*SSH, "8080/tcp"],
+        ),
+        (
+            {"nginx_listen_port": 8080, "tls_mode": "selfsigned", "tls_listen_port": 8443},
+            HTTP,
+            [*SSH, "8080/tcp", "8443/tcp"],
+        ),
+        (
+            {**CLUSTER, "group_names": ["balancer", "tox_com_det"], "balancer_listen_port": 8080},
+            HTTP,
+            [*SSH, "8080/tcp"],
+        ),
+        # For the balancer alone, by a rule.
+        ({**CLUSTER, "group_names": ["app", "tox_com_det"], "nginx_listen_port": 8080}, [], SSH),
+        ({**CLUSTER, "group_names": ["database", "tox_com_det"]}, [], SSH),
+    ],
+)
+def test_the_firewall_opens_the_port_of_http(
+    inventory: dict[str, object], services: list[str], ports: list[str]
+):
+    text = render(ZONE, owners()[ZONE], "debian12", Variant("own", inventory))
+    assert PARSERS[ZONE](text) == (services, ports)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
