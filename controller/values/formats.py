@@ -73,8 +73,8 @@ def _is_server_name(text: str) -> bool:
     """Words of nginx's server_name; a name begins with a dot or a star, or ends with a star."""
     label = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
     name = re.compile(rf"(?:\*\.|\.)?{label}(?:\.{label})*\.?(?:\*)?|_")
-    # A backslash at the end would be one before the semicolon.
-    regex = re.compile(r"~(?:[^\s;{}'\"\\]|\\[^\s;{}'\"])+")
+    # A backslash at its end would belong to the semicolon.
+    regex = re.compile(r"~[^\s;{}'\"]*[^\s;{}'\"\\]")
     words = text.split(" ")
     return all(name.fullmatch(word) or regex.fullmatch(word) or _is_address(word) for word in words)
 

@@ -7,10 +7,11 @@ import logging
 import re
 
 import pytest
-from parsers import PARSERS
+from parsers import PARSERS, nginx
 from rendered_files import GUNICORN, MONGOD_LIMITS, NGINX, SLOT, directives, parsed, rendered
 from rendering import SYSTEMS, Variant, owners, render
 
+from controller.values.problems import problems_of
 from tox_com_det.http.access import EXPOSED_HEADERS
 from tox_com_det.http.errors import TITLES
 from tox_com_det.http.limits import SERVER_LIMITS, limits
@@ -31,6 +32,11 @@ def parameters(server, variant: str) -> dict[str, str]:
         found = {one.arguments[0]: one.arguments[1] for one in server.all("proxy_set_header")}
         return {"HTTP_" + name.upper().replace("-", "_"): value for name, value in found.items()}
     return {one.arguments[0]: one.arguments[1] for one in server.all("uwsgi_param")}
+
+
+def with_values(**inventory: object) -> str:
+    """The configuration of nginx with these values of the inventory."""
+    return render(NGINX, owners()[NGINX], "debian12", Variant("own", inventory))
 
 
 def servers(system: str, variant: str):
@@ -228,11 +234,10 @@ def test_bodies_and_responses_are_in_no_file(system: str, variant: str):
 
 
 @pytest.mark.parametrize(
-    ("largest", "buffer"), [("512k", "1024k"), ("1000000", "2000000"), ("0", "16384"), ("1G", "2G")]
+    ("largest", "buffer"), [("512k", "1024k"), ("1000000", "2000000"), ("0", "16384"), ("4M", "8M")]
 )
 def test_a_body_of_any_allowed_size_has_room(largest: str, buffer: str):
-    given = Variant("body", {"nginx_client_max_body_size": largest})
-    text = render(NGINX, owners()[NGINX], "debian12", given)
+    text = with_values(nginx_client_max_body_size=largest)
     assert f"client_body_buffer_size {buffer};" in text
 
 
@@ -256,6 +261,42 @@ def test_the_service_takes_the_bodies_that_nginx_lets_through(largest: str | int
     # Where it is the service's own default, servers keep the file that they have.
     assert ("MAX_BODY_BYTES" in text) is (taken != Settings.max_body_bytes)
     assert ("\n\n" in text.partition("SLOT_SERVER")[0]) is False
+
+
+@pytest.mark.parametrize("count", [0, "0"])
+def test_a_burst_of_none_is_not_written(count: object):
+    """nginx refuses burst=0."""
+    text = with_values(nginx_request_burst=count, nginx_request_burst_with_key=count)
+    assert "burst=0 nodelay" not in text
+    assert text.count("limit_req zone=address_requests nodelay;") == 2
+    assert "limit_req zone=keyed_requests nodelay;" in text
+    assert "limit_req zone=keyed_requests burst=1000 nodelay;" in with_values()
+
+
+def test_any_allowed_origin_is_a_rule_of_its_own_once():
+    """nginx compares without case, and refuses a word for which a bucket has no room."""
+    longest = f"{'a' * 32}://{'b' * 255}"
+    assert problems_of("flask_app_perspective_origins", [longest]) == []
+    page = "https://shop.example.org"
+    origins = [page, "https://Shop.example.org", page, longest]
+    main = nginx(with_values(flask_app_perspective_origins=origins))
+    (allowed,) = (one for one in main.all("map") if one.arguments[1] == "$allowed_origin")
+    assert [one.name for one in allowed.block] == [page, longest]
+    (size,) = next(main.all("map_hash_bucket_size")).arguments
+    # With its length and a pointer, in steps of 8 bytes.
+    assert len(longest) + 32 <= int(size)
+
+
+def test_the_service_and_the_balancer_know_the_same_origins():
+    values = {"flask_app_perspective_origins": [f"https://{name}.org" for name in "aAbb"]}
+    env, balancer = (
+        render(one, owners()[one], "debian12", Variant("origins", values))
+        for one in ("etc/tox_com_det/app.env.j2", "etc/haproxy/haproxy.cfg.j2")
+    )
+    assert "SLOT_PERSPECTIVE_ORIGINS=https://a.org,https://b.org\n" in env
+    # HAProxy refuses a line of more than 64 words.
+    found = re.findall("acl is_known_origin .* (.*)", balancer)
+    assert found == ["https://a.org", "https://b.org"]
 
 
 def test_what_takes_much_memory_is_bounded_in_number():
