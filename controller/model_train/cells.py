@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from controller.model_train.errors import TrainError
+from controller.scores.csv_rows import header
 
 __all__ = ["Table", "read_table"]
 
@@ -39,13 +40,13 @@ def read_table(path: Path, column: str) -> Table:
             another number of cells than the header.
     """
     text = _decoded(path, _content(path))
-    header = text.partition("\n")[0]
+    first = text.partition("\n")[0]
     for delimiter in _DELIMITERS:
-        names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
+        names = [name.strip() for name in header(first, delimiter)]
         if column in names:
             break
     else:
-        shown = header.strip()[:_SHOWN] or "empty"
+        shown = first.strip()[:_SHOWN] or "empty"
         raise TrainError(
             f"{path}: no column {column} in its first line ({shown}): name the column of the "
             "comments with --text-column"

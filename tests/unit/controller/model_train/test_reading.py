@@ -77,6 +77,7 @@ def test_chosen_labels_and_column(path: Path) -> None:
     [
         ("", "no column comment_text in its first line (empty): name the column of the comments"),
         ("text,a\nx,1\n", "no column comment_text in its first line (text,a): name the column"),
+        ("x" * 200_000, f"no column comment_text in its first line ({'x' * 60}): name the column"),
         ("comment_text,a,a\nx,1,1\n", "its header has 'a' more than once: rename one"),
         ("comment_text\nx\n", "no column of labels: add a column of 0 and 1"),
         ("comment_text,a\n", "no column of labels: add a column of 0 and 1"),
