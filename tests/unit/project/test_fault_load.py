@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from from_file import from_file
+import yaml
+from from_file import PROJECT, from_file
 
 TEXT = "you are kind"
 MANIFEST = {
@@ -143,3 +144,25 @@ def test_after_a_pause_few_requests_follow_at_once(
     assert at_once <= 2 + 10 * load.BEHIND_SECONDS
     lost = max(0.0, stopped - load.BEHIND_SECONDS)
     assert begun[-1] - begun[0] == pytest.approx((len(begun) - 1) / 10 + lost, abs=0.3)
+
+
+def test_no_more_wait_for_an_answer_than_nginx_takes_of_an_address(
+    load: ModuleType, known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine answers take longer than it takes to send the next requests."""
+    open_now, most = 0, 0
+
+    async def ask(number: int, text: str) -> None:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        for _ in range(200):  # rounds of the event loop
+            await asyncio.sleep(0)
+        open_now -= 1
+
+    running = load.Load("http://127.0.0.1:1", load.Known(known), 1e9, io.StringIO())
+    monkeypatch.setattr(running, "ask", ask)
+    asyncio.run(running.run(seconds=1e6, requests=300))
+    assert most == load.MOST_AT_ONCE
+    defaults = yaml.safe_load((PROJECT / "roles/nginx/defaults/main.yml").read_text())
+    assert defaults["nginx_connections_per_client"] > load.MOST_AT_ONCE
