@@ -15,7 +15,8 @@ from typing import Any
 
 from controller.cloud.known_hosts import KnownHosts
 from controller.deploy.errors import DeployError
-from controller.deploy.inventory import GROUP, environment, no_hosts
+from controller.deploy.inventory import GROUP, environment, refuse_empty
+from controller.deploy.inventory_errors import no_hosts
 from controller.deploy.paths import ROOT, absolute
 
 __all__ = ["Inventory", "find_inventory", "make_inventory", "read_inventory"]
@@ -88,6 +89,8 @@ def find_inventory(given: str | None) -> Path:
     `given`: as typed; None: ANSIBLE_INVENTORY. Raises DeployError: none is named, or it is one of
     this project's own, a file or a list.
     """
+    if given is not None:
+        refuse_empty(given)
     named = given or os.environ.get(VARIABLE)
     mine = "name a directory of your own, such as --inventory inventory/mine"
     if not named:
@@ -128,8 +131,7 @@ def read_inventory(path: Path) -> Inventory:
     try:
         listed = json.loads(done.stdout)
     except ValueError:
-        lines = [line.replace("[ERROR]:", "ERROR!") for line in done.stderr.splitlines()]
-        raise no_hosts(str(path), None, done.returncode or 1, "\n".join(lines)) from None
+        raise no_hosts(str(path), None, done.returncode or 1, done.stderr) from None
     variables = {**listed["all"].get("vars", {}), **listed.get(GROUP, {}).get("vars", {})}
     hosts: dict[str, Any] = {name: {} for name in listed.get(GROUP, {}).get("hosts", [])}
     return Inventory(path, variables, {**hosts, **listed["_meta"]["hostvars"]})

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from controller.deploy.errors import DeployError
-from controller.deploy.paths import ROOT
+from controller.deploy.inventory_errors import GROUP, no_hosts, vault_error
+from controller.deploy.paths import ROOT, absolute
 from controller.deploy.ssh_config import SshConfig, ask_ssh
 from controller.deploy.ssh_options import ssh_options
 from controller.deploy.variable_names import refuse_no_texts, refuse_unknown
 
-__all__ = ["GROUP", "Host", "read_hosts"]
-
-GROUP = "tox_com_det"
+__all__ = ["GROUP", "Host", "read_hosts", "refuse_empty"]
 
 # What is asked of each host: name -> Jinja expression.
 ASKED = {
@@ -127,16 +126,22 @@ def inventory_source(inventory: str | None) -> str | None:
     """
     if inventory is None:
         return None
+    refuse_empty(inventory)
     if "," in inventory:
         return inventory
-    for base in (Path.cwd(), ROOT):
-        path = (base / Path(inventory).expanduser()).absolute()
-        if path.exists():
+    for path in (absolute(inventory), ROOT / inventory):
+        if os.path.exists(path):
             return str(path)
     raise DeployError(
         f"the inventory {inventory} does not exist: choose one with --inventory, "
         "such as --inventory inventory/example"
     )
+
+
+def refuse_empty(inventory: str) -> None:
+    """Refuse an empty name, which would be the current directory; raises DeployError."""
+    if not inventory.strip():
+        raise DeployError("--inventory is empty: name one, such as --inventory inventory/example")
 
 
 def ansible_command(source: str | None, limit: str | None) -> list[str]:
@@ -182,34 +187,6 @@ def parse_answers(stdout: str) -> dict[str, dict[str, Any]]:
     return answers
 
 
-def no_hosts(where: str, limit: str | None, code: int, stderr: str) -> DeployError:
-    """Return why Ansible found no host, in one line."""
-    errors = [line for line in stderr.splitlines() if line.startswith("ERROR!")]
-    words = " ".join(errors or [line for line in stderr.splitlines() if line.strip()][-1:])
-    words = words.removeprefix("ERROR!").strip()
-    if "vault.yml does not exist" in words:  # of callback plugin vault_password
-        return DeployError(words)
-    if "vault" in words.lower() and "Unable to parse" not in words:
-        return vault_error(where, words)
-    nothing_matched = "match" in words or "leaves us with no hosts" in words
-    if code and words and not nothing_matched:
-        return DeployError(f"{where} cannot be read: {words}")
-    if limit is not None:
-        return DeployError(f"no host of group {GROUP} in {where} matches --limit {limit}")
-    return DeployError(
-        f"{where} has no host in group {GROUP}: run `make up` for a local server, "
-        "or choose another inventory with --inventory"
-    )
-
-
-def vault_error(where: str, words: str) -> DeployError:
-    """Return the line for a vault that cannot be opened."""
-    return DeployError(
-        f"{where} contains vault secrets that cannot be decrypted ({words}): "
-        "set ANSIBLE_VAULT_PASSWORD_FILE to the file with the vault's password"
-    )
-
-
 def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host]:
     """Return a host's position and how to log in; DeployError if its variables do not suffice."""
     message = answer.get("msg")
@@ -246,19 +223,20 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
     arguments = [*(["-p", port] if port else []), *(["-o", f"User={user}"] if user else [])]
     ssh = ask_ssh(name, alias, [*arguments, *given])
     ssh = ssh or SshConfig(alias, int(port or 22), user or getpass.getuser())
+    owner = f"host {name} in {where}"
     known = ssh_options(text).get("userknownhostsfile", "")
-    known_hosts = tuple(local_path(path.replace("%%", "%")) for path in shlex.split(known))
-    key_file = values["key_file"]
+    known_hosts = tuple(local_path(path.replace("%%", "%"), owner) for path in shlex.split(known))
+    key_file, hooks_dir = values["key_file"], str(values["hooks_dir"] or "")
     host = Host(
         name=name,
         address=ssh.address,
         port=ssh.port,
         user=ssh.user,
-        key_file=local_path(key_file) if key_file else None,
+        key_file=local_path(key_file, owner) if key_file else None,
         known_hosts=known_hosts or ssh.known_hosts,
         password=str(values["password"]) or None,
         become_password=str(values["become_password"]) or None,
-        hooks_dir=local_path(str(values["hooks_dir"])) if values["hooks_dir"] else None,
+        hooks_dir=local_path(hooks_dir, owner) if hooks_dir else None,
         keys=() if key_file else ssh.keys,
         alias=alias if alias != ssh.address or ssh.proxy else "",
         agent=ssh.agent,
@@ -271,6 +249,12 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
     return int(values["place"]), host
 
 
-def local_path(path: str) -> Path:
-    """Return a path of the inventory as ssh sees it when Ansible runs in the checkout."""
-    return ROOT / Path(path).expanduser()
+def local_path(path: str, owner: str) -> Path:
+    """Return a path of the inventory as ssh sees it when Ansible runs in the checkout.
+
+    Raises DeployError: `~name` of a user that does not exist. `owner`: the host, for its message.
+    """
+    try:
+        return ROOT / (absolute(path) if path.startswith("~") else path)
+    except DeployError as error:
+        raise DeployError(f"{owner}: {error}") from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.deploy.errors import DeployError
+from controller.deploy.paths import absolute
 
 __all__ = ["SshConfig", "ask_ssh"]
 
@@ -80,8 +81,8 @@ def _read(values: dict[str, list[str]], alias: str, arguments: Sequence[str]) ->
         proxy = "".join(tokens.get(part, part) for part in _tokens(proxy))
     elif jump := one("proxyjump"):
         proxy = _jump(jump, address, port, arguments)
-    keys = [Path(path).expanduser() for path in values.get("identityfile", [])]
-    known = [Path(path).expanduser() for path in (one("userknownhostsfile") or "").split()]
+    keys = [_home(path) for path in values.get("identityfile", [])]
+    known = [_home(path) for path in (one("userknownhostsfile") or "").split()]
     return SshConfig(
         address,
         port,
@@ -91,6 +92,14 @@ def _read(values: dict[str, list[str]], alias: str, arguments: Sequence[str]) ->
         agent=one("identityagent"),
         proxy=proxy,
     )
+
+
+def _home(path: str) -> Path:
+    """Return a path of ssh's configuration, whose `~` is a home."""
+    try:
+        return absolute(path) if path.startswith("~") else Path(path)
+    except DeployError as error:
+        raise DeployError(f"~/.ssh/config: {error}") from None
 
 
 def _tokens(text: str) -> list[str]:

@@ -162,7 +162,7 @@ def test_relative_path_is_looked_up_in_the_current_directory(
         ("[tox_com_det]\na ansible_host=''\n", None, "host a .* has no address"),
         ("[tox_com_det]\na ansible_port=nope\n", None, "value .nope"),
         ("[tox_com_det]\na ansible_user='{{ nobody_set_it }}'\n", None, "nobody_set_it"),
-        ("tox_com_det: [unclosed\n", None, "cannot be read"),
+        ("tox_com_det: [unclosed\n", None, r"cannot be read: .*hosts\.yml:2\): correct the file"),
         (
             "[tox_com_det]\na ansible_ssh_common_args='-o NoSuchOption=b'\n",
             None,
@@ -180,7 +180,26 @@ def test_inventory_without_a_usable_host_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("variable", ["ansible_ssh_private_key_file", "deploy_hooks_dir"])
+def test_home_of_nobody_is_one_line_with_the_host(tmp_path: Path, variable: str) -> None:
+    text = f"[tox_com_det]\na {variable}='~no_such_user/x'\n"
+    words = "^host a in .*: ~no_such_user/x: there is no user 'no_such_user': write the whole path$"
+    with pytest.raises(DeployError, match=words):
+        read_hosts(write(tmp_path / "hosts", text))
+
+
+def test_home_of_nobody_in_sshs_configuration_is_one_line(tmp_path: Path) -> None:
+    config = write(tmp_path / "config", "Host *\n  IdentityFile ~no_such_user/x\n")
+    text = f"[tox_com_det]\na ansible_ssh_common_args='-F {config}'\n"
+    with pytest.raises(DeployError, match="~no_such_user/x: there is no user 'no_such_user'"):
+        read_hosts(write(tmp_path / "hosts", text))
+
+
 def test_missing_inventory_is_named() -> None:
+    with pytest.raises(DeployError, match="there is no user 'no_such_user': write the whole path"):
+        read_hosts("~no_such_user/x")
+    with pytest.raises(DeployError, match="x does not exist: choose one with --inventory"):
+        read_hosts("x" * 300)
     with pytest.raises(DeployError, match="no/such does not exist: choose one with --inventory"):
         read_hosts("no/such")
 
