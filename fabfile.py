@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from controller.deploy import predict, tasks
 from controller.deploy.bundle import deployable_bundle, load_bundle
 from controller.deploy.cli import Action, Reach, laptop_task, server_task
-from controller.deploy.paths import BUNDLE, ROOT, user_path
+from controller.deploy.paths import BUNDLE, ROOT, absolute, user_path
 from controller.utf8 import use_utf8
 
 use_utf8()
@@ -197,7 +197,7 @@ def check_model(
     return partial(
         tasks.check_model.check_model,
         texts=chosen or predict.EXAMPLES,
-        key=predict.read_key(Path(key_file).expanduser()) if key_file else None,
+        key=predict.read_key(absolute(key_file)) if key_file else None,
     )
 
 

@@ -12,6 +12,7 @@ from controller.model_build.errors import IS_DIRECTORY, BuildError, file_problem
 __all__ = ["build_bundle", "inspect_file", "model_files", "write_dump"]
 
 WORD_INDEX = "word_index.json"
+FILES = ("settings", "reference", "architecture", "sample", "word_index")
 
 
 def model_files(h5: str | None, word_index: str | None) -> tuple[Path, Path | None]:
@@ -51,15 +52,27 @@ def as_typed(options: dict[str, Any]) -> str:
     return " ".join(words) or "no further options"
 
 
+def with_files(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with whole paths: a shell leaves the ~ of `--settings=~/x` as it is.
+
+    Raises DeployError: `~name` of a user that does not exist.
+    """
+    return {
+        name: absolute(value) if name in FILES and value is not None else value
+        for name, value in options.items()
+    }
+
+
 def build_bundle(
     h5: str | None, word_index: str | None, out: Path, dry_run: bool = False, **options: Any
 ) -> None:
     """Build the bundle in `out`; DeployError with the builder's own line if it refuses."""
     model, index = model_files(h5, word_index)
+    given, options = options, with_files(options)
     if dry_run:
         state = "replacing the bundle in it" if out.exists() else "which does not exist yet"
         words = index or "the words in it"
-        print(f"dry run of build-model: would build {model} with {words} ({as_typed(options)})")
+        print(f"dry run of build-model: would build {model} with {words} ({as_typed(given)})")
         print(f"into {out}, {state}; nothing is built if nothing has changed since")
         return
     # Imported here: h5py and onnx take a second, which no other task should wait for.
@@ -102,9 +115,10 @@ def write_dump(source: str | None, out: Path, dry_run: bool = False, **options: 
     problem = file_problem(path)
     if problem not in ("", IS_DIRECTORY):
         raise DeployError(f"{path} {problem}: set it with --source")
+    given, options = options, with_files(options)
     if dry_run:
         print(f"dry run of dump-embeddings: would write the vectors of {path}", end=" ")
-        print(f"({as_typed(options)})\ninto {out}, in mongodump's form")
+        print(f"({as_typed(given)})\ninto {out}, in mongodump's form")
         return
     from controller.model_build.dump_embeddings import dump_embeddings
 

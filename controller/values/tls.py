@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,15 +35,20 @@ def _acme(options: Mapping[str, Any]) -> Iterator[str]:
             "(https://letsencrypt.org/repository/) and set it"
         )
     authorities = str(options.get("tls_acme_ca_file") or "")
-    if authorities and not Path(authorities).expanduser().is_file():
+    if authorities and not _here(authorities).is_file():
         yield f"tls_acme_ca_file: {authorities} is missing on this computer: correct the path"
+
+
+def _here(path: str) -> Path:
+    """A path on this computer; the home of a user that does not exist is left as it is."""
+    return Path(os.path.expanduser(path))
 
 
 def _files(options: Mapping[str, Any]) -> Iterator[str]:
     paths = {}
     for name in ("tls_certificate_file", "tls_key_file"):
         text = str(options.get(name) or "")
-        paths[name] = Path(text).expanduser()
+        paths[name] = _here(text)
         if not text:
             yield f"tls_mode is files, but {name} is empty: set it to the path of a PEM file"
         elif not paths[name].is_file():

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from controller.deploy.cli import DRY_RUN
 from controller.deploy.errors import DeployError
-from controller.deploy.paths import ROOT, user_path
+from controller.deploy.paths import ROOT, absolute, user_path
 from controller.scores.collect import ATTRIBUTES, collect
 from controller.scores.google import ADDRESS, Perspective, read_key
 from controller.scores.pairs import Pairs
@@ -51,8 +50,8 @@ def collect_scores(
     names = [name for name in (attributes or ",".join(ATTRIBUTES)).split(",") if name]
     if not names or not all(re.fullmatch(r"[A-Z][A-Z0-9_@]{0,63}", name) for name in names):
         raise DeployError(f"--attributes is {attributes}, expected names such as TOXICITY,INSULT")
-    comments = read_texts(Path(texts).expanduser(), column)
-    perspective = Perspective(address, read_key(Path(google_key_file).expanduser()))
+    comments = read_texts(absolute(texts), column)
+    perspective = Perspective(address, read_key(absolute(google_key_file)))
     pairs = Pairs(user_path(out, PAIRS), dry_run=dry_run)
     if dry_run:
         left = sum(bool(pairs.missing(text, names)) for text in comments)

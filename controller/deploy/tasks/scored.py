@@ -45,7 +45,7 @@ def open_service(
 
     Raises DeployError: no address, no server, or several; no key in the file.
     """
-    key = read_key(Path(key_file).expanduser()) if key_file else None
+    key = read_key(absolute(key_file)) if key_file else None
     if url is not None:
         if re.fullmatch(r"https?://[^\s/?#@]+/?", url) is None:
             raise DeployError(f"--url is {url}, expected one such as http://127.0.0.1:8080")

@@ -25,6 +25,7 @@ from controller.deploy.cli import Action, laptop_task, server_task
 from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.inventory import Host
 from controller.deploy.paths import ROOT
+from controller.deploy.tasks.scored import open_service
 
 TASKS = [
     "add-key",
@@ -186,12 +187,26 @@ def test_option_of_the_builders_that_is_wrong_is_one_line(tmp_path: Path) -> Non
         ("build-model", "--h5", "~no_such_user/x", "there is no user 'no_such_user': write the"),
         ("deploy-model", "--bundle", "~no_such_user/x", "there is no user 'no_such_user'"),
         ("deploy-model", "--bundle", "x" * 300, "there is no bundle in"),
+        ("test-model", "--key-file", "~no_such_user/x", "there is no user 'no_such_user'"),
+        ("status", "--inventory", "~no_such_user/x", "there is no user 'no_such_user'"),
+        ("status", "--inventory", "", "--inventory is empty: name one, such as"),
     ):
         done = fab("-r", str(ROOT), task, option, value, cwd=tmp_path)
         assert done.returncode == 1
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_home_of_nobody_is_refused_by_the_tasks_about_scores(tmp_path: Path) -> None:
+    words = "there is no user 'no_such_user': write the whole path$"
+    (tmp_path / "texts").write_text("a comment\n")
+    files = {"texts": str(tmp_path / "texts"), "google_key_file": str(tmp_path / "texts")}
+    for option in files:
+        with pytest.raises(DeployError, match=words):
+            tasks.collect_scores.collect_scores(**{**files, option: "~no_such_user/x"})
+    with pytest.raises(DeployError, match=words):
+        open_service("http://127.0.0.1:9", None, None, key_file="~no_such_user/x")
 
 
 @pytest.mark.parametrize("option", [[], ["--dry-run"]])

@@ -69,3 +69,23 @@ def test_home_of_nobody_is_refused(tmp_path: Path) -> None:
         user_path("~no_such_user/x", tmp_path)
     with pytest.raises(DeployError, match=words):
         absolute("~no_such_user/x")
+
+
+@pytest.mark.parametrize(
+    "option", ["settings", "reference", "architecture", "sample", "word_index"]
+)
+def test_home_is_expanded_in_each_option(
+    tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell leaves the ~ of `--settings=~/x` as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = {"word_index": str(WORDS), option: "~/none"}
+    words = f"^{tmp_path}/none(:| does)"
+    with pytest.raises(DeployError, match=words):
+        build_bundle(str(H5), out=tmp_path / "out", say=print, **given)
+    nobody = {**given, option: "~no_such_user/none"}
+    with pytest.raises(DeployError, match="there is no user 'no_such_user'"):
+        build_bundle(str(H5), out=tmp_path / "out", dry_run=True, **nobody)
+    if option in ("architecture", "word_index"):
+        with pytest.raises(DeployError, match=words):
+            write_dump(str(H5), tmp_path / "out", **given)

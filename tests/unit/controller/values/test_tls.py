@@ -25,6 +25,8 @@ def test_a_certificate_of_an_authority_needs_a_name_and_its_terms() -> None:
     assert "tls_accept_terms is not true: read the terms" in found
     (found,) = problems(**ACME, tls_acme_ca_file="/not/there.pem")
     assert found == "tls_acme_ca_file: /not/there.pem is missing on this computer: correct the path"
+    (found,) = problems(**ACME, tls_acme_ca_file="~no_such_user/x.pem")
+    assert found.startswith("tls_acme_ca_file: ~no_such_user/x.pem is missing on this computer")
 
 
 @pytest.mark.parametrize("mode", ["off", False, "selfsigned"])
