@@ -7,7 +7,7 @@ import logging
 import re
 
 import pytest
-from parsers import PARSERS, nginx
+from parsers import environment, nginx
 from rendered_files import GUNICORN, MONGOD_LIMITS, NGINX, SLOT, directives, parsed, rendered
 from rendering import SYSTEMS, Variant, owners, render
 
@@ -257,10 +257,10 @@ def test_a_body_of_any_allowed_size_has_room(largest: str, buffer: str):
 def test_the_service_takes_the_bodies_that_nginx_lets_through(largest: str | int, taken: int):
     given = Variant("body", {"nginx_client_max_body_size": largest})
     text = render(APP_ENV, owners()[APP_ENV], "debian12", given)
-    assert PARSERS[APP_ENV](text).max_body_bytes == taken
+    assert environment(text).max_body_bytes == taken
     # Where it is the service's own default, servers keep the file that they have.
     assert ("MAX_BODY_BYTES" in text) is (taken != Settings.max_body_bytes)
-    assert ("\n\n" in text.partition("SLOT_SERVER")[0]) is False
+    assert "\n\n" not in text.partition("SLOT_SERVER")[0]
 
 
 @pytest.mark.parametrize("count", [0, "0"])
