@@ -17,6 +17,8 @@ from controller.values.options import (
     options_of_roles,
     secret_options,
 )
+from controller.values.ports import OPTIONS as PORTS
+from controller.values.ports import port_problems
 from controller.values.problems import problems_of
 from controller.values.tls import tls_problems
 from controller.values.trust import trusted
@@ -83,17 +85,25 @@ class ActionModule(ActionBase):
             yield from tls_problems(self._options_of("tls", templar))
         if "backup_repository" in variables and is_of_run("backup_repository", tags):
             yield from backup_problems(self._options_of("backup", templar))
+        if set(PORTS) & set(variables) and any(is_of_run(name, tags) for name in PORTS):
+            groups, host = variables.get("groups", {}), variables.get("inventory_hostname", "")
+            yield from port_problems(values_of(PORTS, templar), groups, host)
 
     def _options_of(self, role: str, templar: Any) -> dict[str, Any]:
         """Return the options of a role, without those that need a server's facts."""
-        found = {}
-        for name in options_of_roles():
-            if name.startswith(f"{role}_"):
-                try:
-                    found[name] = plain(templar.template(trusted("{{ " + name + " }}")))
-                except AnsibleError:  # reported above
-                    continue
-        return found
+        names = [name for name in options_of_roles() if name.startswith(f"{role}_")]
+        return values_of(names, templar)
+
+
+def values_of(names: Iterable[str], templar: Any) -> dict[str, Any]:
+    """Return options by name, without those that need a server's facts."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = plain(templar.template(trusted("{{ " + name + " }}")))
+        except AnsibleError:  # reported above
+            continue
+    return found
 
 
 def plain(value: Any) -> Any:

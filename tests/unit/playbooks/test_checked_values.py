@@ -142,6 +142,11 @@ def test_tls_is_checked_before_anything_is_changed(tmp_path: Path) -> None:
     assert problems(tmp_path, {"tls_mode": False}) == ""
 
 
+def test_equal_ports_are_known_before_anything_is_changed(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"tls_mode": "selfsigned", "nginx_listen_port": 443})
+    assert "nginx_listen_port and tls_listen_port are both 443: set one of them" in found
+
+
 def test_what_was_valid_stays_valid(tmp_path: Path) -> None:
     variables = {
         "mongodb_memory_max": "50%",
