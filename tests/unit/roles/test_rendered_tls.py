@@ -105,9 +105,16 @@ def test_hsts_is_a_choice():
 
 @pytest.mark.parametrize(
     ("variant", "ports"),
-    [("defaults", []), ("tls_acme", []), ("tls_selfsigned", ["8443"]), ("tls_files", ["443"])],
+    [
+        ("defaults", []),
+        ("tls_acme", []),
+        ("tls_selfsigned", ["8443"]),
+        ("tls_files", ["80", "443"]),
+    ],
 )
-def test_the_firewall_opens_the_port_of_https_unless_a_service_does(variant: str, ports: list[str]):
+def test_the_firewall_opens_the_ports_of_the_web_unless_a_service_does(
+    variant: str, ports: list[str]
+):
     own = {"22", "2222"}  # of sshd
     found = re.findall(r'<port port="(\d+)"', rendered(ZONE, "el9", variant))
     assert [port for port in found if port not in own] == ports
