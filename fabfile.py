@@ -25,6 +25,7 @@ BUNDLE_HELP = f"bundle directory (default: {BUNDLE.relative_to(ROOT)})"
 SNAPSHOT_HELP = "identifier of the backup, as in `fab backups` (default: the newest)"
 ROLLING = Reach(undo=tasks.rollback.rollback)
 SHARED = Reach(once=True)  # the database of a cluster
+BESIDE_OTHERS = Reach(others=True)  # what the other app hosts need of that database stays
 OF_HELP = "another server whose backups are in the same repository, by its backup_name"
 
 build_model = laptop_task(tasks.build_model.build_model, **tasks.build_model.BUILD_HELP)
@@ -80,6 +81,8 @@ def releases() -> Action:
 
 
 @server_task(
+    "prune",
+    BESIDE_OTHERS,
     keep="how many models and how many apps stay (default: the server's setting)",
     yes="do not ask for confirmation",
 )

@@ -13,6 +13,7 @@ from controller.deploy.releases import describe
 from controller.deploy.remote import ConnectionLost
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
+from controller.deploy.word_vectors import LEAVE
 from controller.progress import megabytes
 
 __all__ = ["STAYS_LIVE", "app_and_model", "describe", "refusal", "switch", "verify"]
@@ -165,8 +166,10 @@ def switch(now: Attempt, what: str, model: str | None = None, app: str | None = 
 def clean(now: Attempt) -> None:
     """Remove what no longer has to be kept; a failure here undoes nothing."""
     now.enter("clean")
+    shared = len(now.server.remote.host.app_hosts) > 1  # the others may need the collections
+    options = ["--auto", *[LEAVE] * shared, "--session", now.session.id]
     try:
-        found = now.server.toxctl("prune", "--auto", "--session", now.session.id).result()
+        found = now.server.toxctl("prune", *options).result()
     except ConnectionLost:
         raise
     except DeployError as error:

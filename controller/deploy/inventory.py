@@ -55,13 +55,16 @@ ASKED = {
     "cluster": "(groups['app'] | default([]) + groups['database'] | default([]) "
     f"+ groups['balancer'] | default([])) | intersect(groups['{GROUP}']) | length > 0",
     "balancers": f"groups['balancer'] | default([]) | intersect(groups['{GROUP}'])",
+    "app_hosts": f"groups['app'] | default([]) | intersect(groups['{GROUP}']) | sort",
     # As role preflight asks; facts of a cache are not names that a user typed.
     "names": "hostvars[inventory_hostname] | list | difference(ansible_facts | default({}) | list)",
     "own_names": "preflight_own_variables | default([])",
 }
 
 
-NO_TEXTS = ("place", "firewall", "parts", "cluster", "balancers", "names", "own_names")
+NO_TEXTS = (
+    "place", "firewall", "parts", "cluster", "balancers", "app_hosts", "names", "own_names",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Host:
     it is not the address. `proxy`: the command whose input and output are the connection.
     `firewall`: the `services`, `ports` and port of `tls` that the inventory opens. `parts`: of a
     cluster, the groups `app`, `database`, `balancer` it is in; a host without a cluster is all but
-    the last. `balancers`: names of the cluster's balancers.
+    the last. `balancers`, `app_hosts`: names of the cluster's.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Host:
     in_cluster: bool = False
     parts: tuple[str, ...] = ("app", "database")
     balancers: tuple[str, ...] = ()
+    app_hosts: tuple[str, ...] = ()
 
 
 def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[Host]:
@@ -245,6 +249,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         in_cluster=values["cluster"],
         parts=tuple(values["parts"]) if values["cluster"] else Host.parts,
         balancers=tuple(values["balancers"]),
+        app_hosts=tuple(values["app_hosts"]),
     )
     return int(values["place"]), host
 

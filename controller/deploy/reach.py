@@ -36,6 +36,7 @@ class Reach:
         tls: it is about the certificate: for the balancers of a cluster, where TLS ends.
         every: it is for the hosts without the service as well.
         asks: it changes nothing, so it goes on after a host that cannot be asked.
+        others: on an app host it asks the other ones, also those outside of a limit.
     """
 
     undo: Undo | None = None
@@ -44,6 +45,7 @@ class Reach:
     tls: bool = False
     every: bool = False
     asks: bool = False
+    others: bool = False
 
 
 EACH = Reach()
@@ -75,13 +77,35 @@ def run_on_hosts(
     if reach.undo and hosts[0].in_cluster and not dry_run:
         roll(hosts, inventory, action, task, reach.undo if all_or_none else None)
         return
+    others = app_hosts_of(hosts, inventory) if reach.others else []
+    show = reach.balancer if not dry_run else None
     try:
-        on_each_server(action, hosts, dry_run, reach.asks)
-    finally:
-        if reach.balancer and not dry_run:
-            with balancers_of(hosts, inventory) as balancers:
-                for balancer in balancers:
-                    reach.balancer(balancer)
+        on_each_server(action, hosts, dry_run, reach.asks, others)
+    except DeployError as error:
+        if show:
+            try:
+                show_balancers(hosts, inventory, show)
+            except DeployError as second:
+                error.args = (f"{error}; {second}",)
+        raise
+    if show:
+        show_balancers(hosts, inventory, show)
+
+
+def show_balancers(
+    hosts: Sequence[Host], inventory: str | None, show: Callable[[Balancer], object]
+) -> None:
+    """Show each balancer of the cluster; DeployError if one cannot be reached."""
+    with balancers_of(hosts, inventory) as balancers:
+        for balancer in balancers:
+            show(balancer)
+
+
+def app_hosts_of(hosts: Sequence[Host], inventory: str | None) -> list[Host]:
+    """Return all app hosts of the cluster that the hosts are in, whatever the limit."""
+    known = {host.name for host in hosts}
+    missing = [name for name in hosts[0].app_hosts if name not in known]
+    return [*hosts, *(read_hosts(inventory, ",".join(missing)) if missing else [])]
 
 
 def hosts_for(reach: Reach, inventory: str | None, limit: str | None) -> list[Host]:
@@ -123,10 +147,11 @@ def on_each_server(
     hosts: Sequence[Host],
     dry_run: bool,
     asks: bool = False,
+    others: Sequence[Host] = (),
 ) -> None:
     """Do it on one server after the other; a DeferredError is raised after the last of them.
 
-    `asks`: so is any other.
+    `asks`: so is any other. `others`: the app hosts of the cluster, for `Server.others`.
 
     Raises DeployError: of several servers it names those that are done, failed and not begun.
     """
@@ -134,6 +159,8 @@ def on_each_server(
     for number, host in enumerate(hosts):
         try:
             with opened_host(host) as server:
+                if isinstance(server, Server) and host.in_cluster:
+                    server.others = [other for other in others if other.name != host.name]
                 action(server, dry_run=dry_run)
         except DeferredError as error:
             failed[host.name] = str(error)

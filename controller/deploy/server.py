@@ -27,10 +27,14 @@ class Server:
         status: what `toxctl status --quick` reported when the connection was opened.
         settings: the server's settings, out of the status.
         balancers: those that send it requests; it is out of them while it switches.
+        others: the other app hosts of its cluster, for a task that asks them (`Reach.others`).
+        switched: whether the task has switched it, and it has not gone back since.
         reserved: the session of an attempt that begins later, which holds the deploy lock already.
     """
 
     balancers: Sequence[Balancer] = ()
+    others: Sequence[Host] = ()
+    switched: bool = False
     reserved: Session | None = None
 
     def __init__(self, remote: Remote) -> None:

@@ -130,6 +130,15 @@ def _add_releases(add: Add) -> None:
     prune.add_argument("--dry-run", action="store_true", help="only report what would be removed")
     prune.add_argument("--auto", action="store_true", help="only collections of removed models")
     prune.add_argument("--session", metavar="ID", help="as part of the session that holds the lock")
+    whose = prune.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--named",
+        action="append",
+        default=[],
+        metavar="COLLECTION",
+        help="a release of another app host names it, so it stays (repeatable)",
+    )
+    whose.add_argument("--leave-collections", action="store_true", help="drop no collection")
 
 
 def _add_keys(add: Add) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from toxctl import damage, events, files, releases, signals, word_vectors
@@ -29,12 +29,16 @@ class Wanted(NamedTuple):
         dry_run: only report.
         auto: of the collections only those of removed models, as after a deploy.
         session: id of the session that holds the deploy lock; None takes the lock.
+        named: collections that releases of other app hosts name.
+        leave_collections: drop none, for what other app hosts name is not known.
     """
 
     keep: int | None = None
     dry_run: bool = False
     auto: bool = False
     session: str | None = None
+    named: Collection[str] = ()
+    leave_collections: bool = False
 
 
 def prune(config: Config, wanted: Wanted) -> dict[str, Any]:
@@ -66,7 +70,9 @@ def _pruned(config: Config, wanted: Wanted, busy: bool) -> dict[str, Any]:
         for path in filter(files.is_complete, damage.known(config)):
             damage.inspect(config, path)  # a file may have been put back since it was found
     remove, stay = _choose(config, wanted, busy)
-    named = word_vectors.remaining(config, {entry["path"] for entry in remove})
+    named = None
+    if not wanted.leave_collections:
+        named = word_vectors.remaining(config, {entry["path"] for entry in remove})
     only = None
     if wanted.auto:
         of_removed = {entry.get("collection") for entry in remove if entry["kind"] == "model"}
@@ -76,10 +82,12 @@ def _pruned(config: Config, wanted: Wanted, busy: bool) -> dict[str, Any]:
             events.say(f"removing {entry['kind']} {entry['name']}")
             _erase(entry["path"])
             Slots(config).forget(entry["path"])
-    for one in word_vectors.drop_unused(config, named, only, OLD_SECONDS, not wanted.dry_run):
+    keep = None if named is None else sorted({*named, *wanted.named})
+    for one in word_vectors.drop_unused(config, keep, only, OLD_SECONDS, not wanted.dry_run):
         entry = {"kind": "collection", "name": one["name"], "bytes": one.get("bytes") or 0}
         if one["kept"]:
-            stay.append({**entry, "why": word_vectors.why_kept(one["name"], named or [], only)})
+            why = word_vectors.why_kept(one["name"], named or [], wanted.named, only)
+            stay.append({**entry, "why": why})
         else:
             remove.append({**entry, "why": "no release names it any more"})
     return {

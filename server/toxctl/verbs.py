@@ -162,7 +162,14 @@ def _restore(config: Config, options: Options) -> Answer:
 
 
 def _prune(config: Config, options: Options) -> Answer:
-    wanted = prune.Wanted(options.keep, options.dry_run, options.auto, options.session)
+    wanted = prune.Wanted(
+        options.keep,
+        options.dry_run,
+        options.auto,
+        options.session,
+        options.named,
+        options.leave_collections,
+    )
     found = prune.prune(config, wanted)
     return found, text.prune(found)
 

@@ -12,6 +12,7 @@ from toxctl.errors import ToxctlError
 from toxctl.manifest import collection_of, path_of
 from toxctl.protection import Protection
 from toxctl.releases import app_for_modules
+from toxctl.slots import Slots
 
 __all__ = ["drop_unused", "remaining", "short", "why_kept"]
 
@@ -29,6 +30,10 @@ def remaining(config: Config, gone: Collection[str]) -> list[str] | None:
     Args:
         gone: directories that do not count any more.
     """
+    if not (os.path.lexists(Slots(config).confirmed_file) or _complete_models(config)):
+        # As a new app host of a cluster, whose database other hosts serve from.
+        events.say("no model is installed, so no collection is dropped")
+        return None
     protection, damaged = Protection(config), damage.known(config)
     for path in protection.gone():
         events.say(f"{path} is in use and missing, so no collection is dropped")
@@ -47,6 +52,10 @@ def remaining(config: Config, gone: Collection[str]) -> list[str] | None:
                 return None
             names.add(short(collection))
     return sorted(names)
+
+
+def _complete_models(config: Config) -> list[str]:
+    return [path for path in files.directories(config.models_dir) if files.is_complete(path)]
 
 
 def drop_unused(
@@ -83,10 +92,21 @@ def drop_unused(
     return list(answer["collections"])
 
 
-def why_kept(name: str, named: Sequence[str], only: Sequence[str] | None) -> str:
-    """Return why a collection was kept."""
+def why_kept(
+    name: str, named: Collection[str], elsewhere: Collection[str], only: Collection[str] | None
+) -> str:
+    """Return why a collection was kept.
+
+    Args:
+        name: the collection.
+        named: by releases that stay.
+        elsewhere: by releases of other app hosts.
+        only: those that may be dropped; None for any.
+    """
     if name in named:
         return "a release that stays names it"
+    if name in elsewhere:
+        return "a release of another app host names it"
     if only is not None and name not in only:
         return "only `fab prune` itself checks it"
     return "younger than a day, a deploy may be about to name it"

@@ -29,12 +29,13 @@ GOOD: dict[str, Any] = {
     "parts": [],
     "cluster": False,
     "balancers": [],
+    "app_hosts": [],
     "names": ["ansible_host"],
     "own_names": [],
 }
 # Of the inventory's own texts; `place`, `names` and what is about groups are Ansible's,
 # and `firewall` is of values that role firewalld checks.
-ANSIBLES = {"place", "firewall", "names", "parts", "cluster", "balancers"}
+ANSIBLES = {"place", "firewall", "names", "parts", "cluster", "balancers", "app_hosts"}
 FUZZED = sorted(set(inventory.ASKED) - ANSIBLES)
 
 

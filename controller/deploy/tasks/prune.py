@@ -9,6 +9,7 @@ from typing import Any
 from controller.deploy.attempt import attempt
 from controller.deploy.errors import DeployError
 from controller.deploy.server import Server
+from controller.deploy.word_vectors import keeping
 from controller.progress import megabytes
 
 __all__ = ["prune"]
@@ -24,16 +25,19 @@ def prune(server: Server, keep: int = 0, yes: bool = False, *, dry_run: bool = F
     if keep < 0:
         raise DeployError(f"--keep is {keep}, it must be 1 or more")
     options = ["--keep", str(keep)] if keep else []
-    found = server.toxctl("prune", "--dry-run", *options).result()
+    kept = keeping(server)
+    found = server.toxctl("prune", "--dry-run", *options, *kept).result()
     show(server, found)
     if not found["remove"] or dry_run:
         return False
-    if not yes and not agreed(server):
-        server.say("nothing was removed")
-        return False
+    if not yes:
+        if not agreed(server):
+            server.say("nothing was removed")
+            return False
+        kept = keeping(server)  # hours may have passed
     with attempt(server, TASK, "") as now:
         now.enter("clean")
-        done = server.toxctl("prune", *options, "--session", now.session.id).result()
+        done = server.toxctl("prune", *options, *kept, "--session", now.session.id).result()
         now.note(removed=[f"{item['kind']} {item['name']}" for item in done["remove"]])
         server.say(f"{len(done['remove'])} removed, {megabytes(done['free_bytes'])} are free now")
     return True

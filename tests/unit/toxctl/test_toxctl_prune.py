@@ -215,3 +215,41 @@ def test_a_full_disk_of_apps_does_not_cost_models_of_another_disk(
     assert prune(full, "--dry-run")[0] == ["a1", "a2", "a3"]
     free.update(apps=1 << 50, models=0)
     assert prune(full, "--dry-run")[0] == ["m1", "m2", "m3", "m4", "m5"]
+
+
+def test_what_other_app_hosts_name_stays(full: FakeServer) -> None:
+    listed = [
+        {"name": "words_of_two", "bytes": 5, "kept": True, "dropped": False},
+        {"name": "words_of_other", "bytes": 5, "kept": True, "dropped": False},
+    ]
+    full.answers(
+        "collections",
+        f"echo \"$@\" >> {full.root}/asked; echo '{json.dumps({'collections': listed})}'",
+    )
+    found = full.json("prune", "--named", "words_of_other", "--named", "words_of_two").result
+    why = {entry["name"]: entry["why"] for entry in found["keep"]}
+    assert why["words_of_two"] == "a release that stays names it"
+    assert why["words_of_other"] == "a release of another app host names it"
+    asked = (full.root / "asked").read_text()
+    assert "--keep words_of_other " in asked
+    assert asked.count("--keep words_of_two ") == 1
+
+
+def test_collections_are_left_if_that_is_asked(full: FakeServer) -> None:
+    assert prune(full, "--keep", "2", "--leave-collections")[0] == ["m1", "m2", "m3", "a1"]
+    assert not (full.root / "asked").exists()
+    done = full.run("prune", "--leave-collections", "--named", "words_of_other")
+    assert done.returncode == 2
+
+
+def test_a_host_on_which_nothing_was_deployed_drops_no_collection(server: FakeServer) -> None:
+    """As a new app host of a cluster, whose database the others serve from."""
+    server.answers("collections", f'echo "$@" >> {server.root}/asked\n' + NO_COLLECTIONS)
+    server.model("half", complete=False)
+    done = server.json("prune")
+    assert "no model is installed, so no collection is dropped" in done.stdout
+    assert done.result["remove"] == []
+    assert not (server.root / "asked").exists()
+    server.model("whole")
+    assert server.json("prune").result["remove"] == []
+    assert "--keep words_of_half --keep words_of_whole" in (server.root / "asked").read_text()
