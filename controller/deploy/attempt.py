@@ -6,7 +6,9 @@ done, nothing, failed or interrupted by the laptop, or by the server if the lapt
 
 from __future__ import annotations
 
+import os
 import posixpath
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,9 @@ from controller.deploy.remote import ConnectionLost
 from controller.deploy.server import Server
 from controller.deploy.session import Session
 
-__all__ = ["SWITCHING", "Attempt", "Interrupted", "attempt", "hooks_of"]
+__all__ = [
+    "SWITCHING", "Attempt", "Interrupted", "attempt", "hooks_of", "ignore_closed_output",
+]  # fmt: skip
 
 # What happens on the server after the laptop has left, by phase.
 AFTERMATH = {
@@ -33,6 +37,14 @@ AFTERMATH = {
     "clean": "the change itself is complete, only old releases may still have to be removed",
 }
 SWITCHING = ("activate", "confirm")
+
+
+def ignore_closed_output() -> None:
+    """Let what is printed go nowhere if it cannot be printed, as with `| head` or a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Interrupted(DeployError):
@@ -145,6 +157,7 @@ class Attempt:
         if report["activation"]:
             return f"{aftermath}; until then {live}", f"see `fab status`; {back}"
         if any((confirmed or {}).get(kind) != before.get(kind) for kind in ("app", "model")):
+            self.server.switched = True
             return f"the switch is complete, {live}", back
         return f"{live} and no switch is running", f"see `fab status`, then rerun `fab {self.task}`"
 
@@ -199,6 +212,13 @@ def attempt(
         if now.phase not in SWITCHING:
             now.session.end("interrupted", words)
         raise Interrupted(words) from None
+    except OSError as error:
+        if now.phase not in SWITCHING:
+            now.session.end("failed", str(error))
+            raise
+        # The server goes on, as above.
+        ignore_closed_output()
+        raise DeployError(now.stopped(str(error), ask=True)) from None
     except BaseException as error:
         now.session.end("failed", str(error) or type(error).__name__)
         raise

@@ -55,8 +55,12 @@ class Balancer(Machine):
         Raises DeployError: it cannot be taken out, or does not pass the health check afterwards.
         If the body failed, that is a warning, and the body's error counts.
         """
-        with self.remote.start(commands.toxctl("balancer", "hold-out", host)) as process:
-            if self.next(process).get("taken_out"):
+        with self.before_switch(host):
+            process = self.remote.start(commands.toxctl("balancer", "hold-out", host))
+        with process:
+            with self.before_switch(host):
+                taken_out = self.next(process).get("taken_out")
+            if taken_out:
                 self.say(f"{host} is out until it has switched")
             try:
                 yield
@@ -67,6 +71,17 @@ class Balancer(Machine):
                     self.say(f"warning: {error}")
                 raise
             self.put_back(process, host)
+
+    @contextmanager
+    def before_switch(self, host: str) -> Iterator[None]:
+        """Raise DeployError if the connection is lost: not the app host's, which is as it was."""
+        try:
+            yield
+        except ConnectionLost:
+            raise DeployError(
+                f"the connection to {self.name} was lost before {host} switched: see `fab status`, "
+                "then rerun the command"
+            ) from None
 
     def put_back(self, process: Process, host: str) -> None:
         """Let the host in again; DeployError if its health check fails."""

@@ -75,6 +75,8 @@ def activate(now: Attempt, model: str | None = None, app: str | None = None) -> 
     except ToxctlError as error:
         reason = failures[0] if failures else error
         raise DeployError(f"{reason}; {rolled_back(error.answer)}", error.details) from None
+    now.server.switched = bool(result["changed"])
+    now.note(to=app_and_model(result))
     if not failures and result["changed"]:
         try:
             now.leave()
@@ -116,6 +118,7 @@ def return_to(server: Server, previous: Mapping[str, Any] | None) -> str:
         raise
     except DeployError as error:
         return f"the rollback to {describe(previous)} failed ({error}): see `fab status`"
+    server.switched = False
     return f"rolled back to {describe(previous)}"
 
 
@@ -153,7 +156,6 @@ def switch(now: Attempt, what: str, model: str | None = None, app: str | None = 
     balancers = now.server.balancers if now.phase == "activate" else ()
     with without(balancers, now.server.name):
         result = activate(now, model, app)
-    now.note(to=app_and_model(result))
     if not result["changed"]:
         now.outcome = "nothing"
         return False

@@ -1,16 +1,16 @@
 """A task on the app hosts of a cluster, one after the other.
 
 Before the first one changes, every host is reachable and its deploy lock is held. The first one
-that fails stops the roll.
+that fails stops the roll. It may have switched by then: then it goes back with those before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from controller.deploy.attempt import Interrupted
+from controller.deploy.attempt import Interrupted, ignore_closed_output
 from controller.deploy.balancer import Balancer
 from controller.deploy.connection import connect
 from controller.deploy.errors import DeployError
@@ -25,6 +25,13 @@ __all__ = ["Undo", "balancers_of", "roll"]
 
 Action = Callable[..., object]
 Undo = Callable[[Server], object]
+
+
+class At(NamedTuple):
+    """Where a roll stopped, and whether that host had switched by then."""
+
+    server: Server
+    switched: bool
 
 
 @contextmanager
@@ -58,11 +65,15 @@ def roll(
         reserve(servers, task, stack)
         done: list[tuple[Server, bool]] = []
         for server in servers:
+            server.switched = False
             try:
                 done.append((server, bool(action(server, dry_run=False))))
-            except (DeployError, KeyboardInterrupt) as error:
-                left = give_back(done, undo) if undo else keep(done)
-                raise stopped(server, servers, done, error, left) from None
+            except (DeployError, OSError, KeyboardInterrupt) as error:
+                at = At(server, server.switched)  # a return changes it
+                changed = [one for one, anything in done if anything] + [server] * at.switched
+                ignore_closed_output()
+                left = give_back(changed, undo) if undo else keep(changed)
+                raise stopped(at, servers, done, error, left) from None
 
 
 def reserve(servers: Sequence[Server], task: str, stack: ExitStack) -> None:
@@ -81,26 +92,45 @@ def release(server: Server, session: Session) -> None:
     session.close()
 
 
-def keep(done: Sequence[tuple[Server, bool]]) -> str:
-    """Return how the hosts that are done can go back."""
-    names = ",".join(server.name for server, changed in done if changed)
-    return f"`fab rollback --limit {names}` returns the hosts that are done" if names else ""
+def keep(changed: Sequence[Server]) -> str:
+    """Return how the hosts that have switched can go back."""
+    names = ",".join(server.name for server in changed)
+    return f"`fab rollback --limit {names}` returns the hosts that have switched" if names else ""
 
 
-def give_back(done: Sequence[tuple[Server, bool]], undo: Undo) -> str:
-    """Return the hosts that are done to their previous release; say which are."""
+def give_back(changed: Sequence[Server], undo: Undo) -> str:
+    """Return the hosts that have switched to their previous release; say which are."""
     words = []
-    for server in [server for server, changed in reversed(done) if changed]:
+    for server in reversed(changed):
+        # A lost balancer takes its hosts back by itself, and a switch loses no request anyway.
+        server.balancers = [balancer for balancer in server.balancers if answers(balancer)]
+        server.switched = False
         try:
             undo(server)
             words.append(f"{server.name} returned to its previous release")
-        except DeployError as error:
-            words.append(f"{server.name} could not return to its previous release ({error})")
+        except (DeployError, OSError) as error:
+            if server.switched:
+                back = f"{server.name} returned to its previous release"
+                words.append(f"{back}, then failed ({error})")
+            else:
+                again = f"`fab rollback --limit {server.name}` tries it again"
+                words.append(
+                    f"{server.name} could not return to its previous release ({error}; {again})"
+                )
     return ", ".join(words)
 
 
+def answers(balancer: Balancer) -> bool:
+    """Return whether the connection to a balancer still works."""
+    try:
+        balancer.remote.ping()
+    except DeployError:
+        return False
+    return True
+
+
 def stopped(
-    at: Server,
+    at: At,
     servers: Sequence[Server],
     done: Sequence[tuple[Server, bool]],
     error: BaseException,
@@ -108,10 +138,16 @@ def stopped(
 ) -> DeployError:
     """Return the line that says why the roll stopped, where, and what is on which host."""
     names = [server.name for server in servers]
-    after = names[names.index(at.name) + 1 :]
-    states = (("done", [one.name for one, _ in done]), ("failed", [at.name]), ("not begun", after))
+    after = names[names.index(at.server.name) + 1 :]
+    states = (
+        ("done", [one.name for one, _ in done]),
+        ("switched, then failed" if at.switched else "failed", [at.server.name]),
+        ("not begun", after),
+    )
     parts = [f"{state}: {' '.join(of)}" for state, of in states if of]
     words = str(error) or "interrupted: see `fab status`, then rerun the command"
+    if isinstance(error, OSError):
+        words += ": see `fab status`, then rerun the command"
     line = f"{words} ({', '.join(parts)})" + (f"; {left}" if left else "")
     if isinstance(error, KeyboardInterrupt | Interrupted):
         return Interrupted(line)

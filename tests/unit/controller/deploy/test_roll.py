@@ -2,165 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import toxctl_answers as good
-from local_remote import Answer, LocalProcess, LocalRemote, error, lines, result, went_well
+from fake_cluster import NAMES, NEW, BalancerRemote, Cluster, rolled
+from local_remote import error, lines, result
 
 from controller.deploy import gate, reach, roll
 from controller.deploy.attempt import Interrupted, attempt
 from controller.deploy.balancer import Balancer
-from controller.deploy.commands import TOXCTL
 from controller.deploy.errors import DeployError
 from controller.deploy.inventory import Host, read_hosts
 from controller.deploy.reach import Reach, run_on_hosts
-from controller.deploy.remote import ConnectionLost, Done
+from controller.deploy.remote import Done
 from controller.deploy.server import Server
 from controller.deploy.tasks.renew_certificate import renew_certificate
 from controller.deploy.tasks.rollback import rollback
 from controller.deploy.tasks.status import balancer_status
 
-NEW = "/srv/tox_com_det/models/new"
-NAMES = ("app1", "app2", "app3")
 CERTIFICATE = {
     "name": "0123456789ab", "source": "acme", "names": ["api.example.org"], "left": 0.38,
     "not_after": "2026-12-30T00:00:00Z", "problem": None,
 }  # fmt: skip
-BACK = {"name": "", "status": "UP", "check": "L7OK/200", "sessions": 0, "serves": True}
-
-
-class HoldOut(LocalProcess):
-    """`toxctl balancer hold-out`: one answer at once, one when its input is closed."""
-
-    def __init__(self, cluster: Cluster, host: str) -> None:
-        super().__init__(lambda _: Done("", "", 0))
-        self.cluster, self.host = cluster, host
-        self.left = []
-        taken_out = host not in cluster.alone
-        cluster.events.append(f"{host} out" if taken_out else f"{host} stays")
-        self.left.append(json.dumps({"result": {"taken_out": taken_out}}))
-
-    def __iter__(self) -> Iterator[str]:
-        if self.cluster.lost and not self.left:
-            raise ConnectionLost("gone")
-        while self.left:
-            yield self.left.pop(0)
-
-    def close_input(self) -> None:
-        self.cluster.events.append(f"{self.host} back")
-        if self.cluster.lost:
-            return
-        if self.host in self.cluster.unhealthy:
-            words = {"error": f"{self.host} does not pass the check", "kind": "balancer"}
-            self.left.append(json.dumps(words))
-        else:
-            result = {**BACK, "taken_out": self.host not in self.cluster.alone}
-            self.left.append(json.dumps({"result": result}))
-
-
-class BalancerRemote:
-    """The balancer's toxctl."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.host = Host("lb1", "192.0.2.1", 22, "deploy")
-
-    def start(self, arguments: Sequence[str]) -> LocalProcess:
-        assert list(arguments[:2]) == [TOXCTL, "--json"]
-        if arguments[2] == "certificate":
-            self.cluster.events.append(" ".join(arguments[3:]))
-            return LocalProcess(lambda _: self.cluster.certificate)
-        assert arguments[2] == "balancer"
-        if arguments[3] == "hold-out":
-            return HoldOut(self.cluster, arguments[4])
-        states = {"app1": "UP", "app2": "DRAIN", "app3": "DOWN"}
-        hosts = [
-            {**BACK, "name": name, "status": state, "serves": state == "UP", "check": ""}
-            for name, state in states.items()
-        ]
-        return LocalProcess(lambda _: result({"hosts": hosts}))
-
-
-class Cluster:
-    """Three app hosts and a balancer.
-
-    Attributes:
-        events: what happened, in order.
-        alone: app hosts that the balancer does not take out.
-        unhealthy: app hosts that fail the balancer's check afterwards.
-        lost: the connection to the balancer is lost.
-        certificate: what the balancer's toxctl answers about it.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.events: list[str] = []
-        self.alone: set[str] = set()
-        self.unhealthy: set[str] = set()
-        self.lost = False
-        self.certificate = error("this server speaks plain HTTP: set tls_mode", "config")
-        self.remotes = {}
-        for name in NAMES:
-            remote = LocalRemote(root / name)
-            remote.host = replace(
-                remote.host, name=name, in_cluster=True, parts=("app",), balancers=("lb1",)
-            )
-            remote.confirm(good.confirmed(previous={"model": good.OLD, "app": good.APP}))
-            went_well(remote, NEW)
-            remote.answers["activate"] = self.switching(name, lines(*good.activated(NEW)))
-            self.remotes[name] = remote
-
-    def switching(self, name: str, answer: Done) -> Answer:
-        def switch() -> Done:
-            self.events.append(f"{name} switches")
-            return answer
-
-        return switch
-
-    @property
-    def hosts(self) -> list[Host]:
-        return [remote.host for remote in self.remotes.values()]
-
-    def ends(self) -> list[str | None]:
-        """How the first session on each host ended."""
-        firsts = [remote.sessions[0].end for remote in self.remotes.values() if remote.sessions]
-        return [end["result"] if end else None for end in firsts]
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    made = Cluster(tmp_path)
-
-    @contextmanager
-    def opened(host: Host) -> Iterator[Server]:
-        made.events.append(f"{host.name} opened")
-        yield Server(made.remotes[host.name])
-
-    @contextmanager
-    def connect(_: Host) -> Iterator[BalancerRemote]:
-        yield BalancerRemote(made)
-
-    monkeypatch.setattr(roll, "opened", opened)
-    monkeypatch.setattr(roll, "connect", connect)
-    monkeypatch.setattr(reach, "connect", connect)
-    monkeypatch.setattr(roll, "read_hosts", lambda _, limit: [Host(limit, "192.0.2.1", 22, "d")])
-    return made
-
-
-def deploy(server: Server, *, dry_run: bool) -> bool:
-    """An attempt that only switches."""
-    assert not dry_run
-    with attempt(server, "deploy-model", "new") as now:
-        now.enter("activate")
-        return gate.switch(now, "model new", model=NEW)
-
-
-def rolled(cluster: Cluster, all_or_none: bool = False) -> None:
-    roll.roll(cluster.hosts, None, deploy, "deploy-model", rollback if all_or_none else None)
 
 
 def test_every_host_is_locked_before_the_first_and_out_while_it_switches(cluster):
@@ -190,7 +56,7 @@ def test_the_first_host_that_fails_stops_the_roll_and_comes_back(cluster):
     words = str(caught.value)
     assert "green: not ready; the previous release stayed live" in words
     assert "(done: app1, failed: app2, not begun: app3)" in words
-    assert "; `fab rollback --limit app1` returns the hosts that are done" in words
+    assert "; `fab rollback --limit app1` returns the hosts that have switched" in words
     assert cluster.events[-3:] == ["app2 out", "app2 switches", "app2 back"]
     assert cluster.ends() == ["done", "failed", "nothing"]
     assert not cluster.remotes["app3"].called("activate")
@@ -228,7 +94,7 @@ def test_a_host_that_fails_the_balancers_check_stops_the_roll(cluster, capsys):
     cluster.unhealthy.add("app1")
     with pytest.raises(DeployError, match="app1 does not pass the check") as caught:
         rolled(cluster)
-    assert "failed: app1, not begun: app2 app3" in str(caught.value)
+    assert "(switched, then failed: app1, not begun: app2 app3)" in str(caught.value)
     assert "lb1: app1 is back" not in capsys.readouterr().out
 
 
@@ -358,6 +224,21 @@ def test_a_limit_without_an_app_host_is_refused(seen):
 def test_the_balancers_view_ends_the_task(seen, capsys):
     run(seen, Reach(balancer=balancer_status))
     assert "lb1: app hosts:" in capsys.readouterr().out
+
+
+def test_a_balancer_that_cannot_be_reached_hides_no_error_of_a_host(seen, monkeypatch):
+    def unreachable(_: Host) -> None:
+        raise DeployError("lb1 cannot be reached: is it running?")
+
+    def act(server: Server, *, dry_run: bool) -> None:
+        raise DeployError(f"{server.name} is broken: mend it")
+
+    monkeypatch.setattr(roll, "connect", unreachable)
+    which = Reach(balancer=balancer_status)
+    with pytest.raises(DeployError, match=r"^lb1 cannot be reached"):
+        run(seen, which)
+    with pytest.raises(DeployError, match=r"^app1 is broken: mend it .*; lb1 cannot be reached"):
+        run_on_hosts(act, "status", which, None, None, False, False)
 
 
 def test_parts_come_from_the_groups_of_the_inventory(tmp_path: Path) -> None:
