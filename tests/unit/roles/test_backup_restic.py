@@ -1,9 +1,9 @@
-"""Where restic comes from: a package, or its own program where no package has it."""
+"""Where restic comes from: a package, or its own program; and when the drills of a cluster run."""
 
 from __future__ import annotations
 
 import pytest
-from rendering import SYSTEMS, TREE, VARIANTS, evaluate, variables
+from rendering import CLUSTER, SYSTEMS, TREE, VARIANTS, Variant, evaluate, variables
 
 (BACKUP,) = (role for role in TREE.roles if role.name == "backup")
 TASKS = {task.name: task for task in BACKUP.tasks}
@@ -40,3 +40,18 @@ def test_a_system_without_restic_is_told_where_it_is(system: str, words: list[st
     assert "could not be installed (No package matching 'restic' found): " in message
     assert all(one in message for one in words)
     assert "`ansible-playbook site.yml --tags backup`" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "inventory", "time"),
+    [
+        ("server", {}, "05:07:00"),
+        ("app1", CLUSTER, "05:07:00"),
+        ("app2.example.org", CLUSTER, "06:07:00"),
+        ("lb1", CLUSTER, "05:07:00"),
+    ],
+)
+def test_app_hosts_restore_into_the_scratch_databases_one_after_the_other(name, inventory, time):
+    given = variables(BACKUP, "debian12", Variant("own", inventory))
+    values = {**given, "inventory_hostname": name}
+    assert evaluate("{{ backup_drill_schedule }}", values) == f"*-*-02 {time}"
