@@ -100,8 +100,17 @@ class Attempt:
     def announce(self) -> None:
         """Report the phase to the server and to the user, and run the hook before it."""
         self.session.send({"phase": self.phase})
-        self.server.say(self.phase)
+        self.say(self.phase)
         self.hooks.run("before", self.phase)
+
+    def say(self, line: str) -> None:
+        """Print a line; an output that nobody reads stops no switch half way."""
+        try:
+            self.server.say(line)
+        except OSError:
+            if self.phase not in SWITCHING:
+                raise
+            ignore_closed_output()
 
     def leave(self) -> None:
         """Leave the last phase; HookError if the hook after it fails."""

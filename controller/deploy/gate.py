@@ -66,10 +66,11 @@ def activate(now: Attempt, model: str | None = None, app: str | None = None) -> 
             raise
         except DeployError as error:
             failures.append(error)
-            now.server.say(f"{error}; rolling back")
+            now.say(f"{error}; rolling back")
             stop(now.server)
 
     call = now.server.toxctl("activate", *release_options(model, app))
+    call.say = now.say
     try:
         result = call.result(on_phase)
     except ToxctlError as error:

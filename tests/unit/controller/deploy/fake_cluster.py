@@ -113,8 +113,15 @@ class Cluster:
             self.remotes[name] = remote
 
     def switching(self, name: str, answer: Done) -> Answer:
+        """The answer to `activate`, after which the release and the one before it are swapped."""
+
         def switch() -> Done:
             self.events.append(f"{name} switches")
+            if '"changed": true' in answer.stdout:
+                remote = self.remotes[name]
+                before = json.loads((remote.root / "state" / "confirmed.json").read_text())
+                live = good.OLD if before["model"] == NEW else NEW
+                remote.confirm(good.confirmed(live, previous=before))
             return answer
 
         return switch

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
 import pytest
 import toxctl_answers as good
@@ -83,26 +84,48 @@ def test_a_host_that_cannot_be_returned_is_named_with_the_command(cluster):
     ) in str(caught.value)
 
 
-def test_a_laptop_whose_output_is_closed_returns_the_hosts(cluster, monkeypatch):
-    """As `fab deploy-model --all-or-none | head` on the second host."""
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Let nobody read standard output any more, as `fab deploy-model | head` does."""
     reading, writing = os.pipe()
     os.close(reading)
-    answer = cluster.remotes["app2"].answers["activate"]
-
-    def close_output() -> Done:
-        monkeypatch.setattr("sys.stdout", closed)
-        return answer()
-
-    cluster.remotes["app2"].answers["activate"] = close_output
-    with os.fdopen(writing, "w") as closed:
-        with pytest.raises(DeployError) as caught:
-            rolled(cluster, all_or_none=True)
+    with os.fdopen(writing, "w") as output:
+        yield lambda: monkeypatch.setattr("sys.stdout", output)
         monkeypatch.undo()
-    words = str(caught.value)
-    assert words.startswith("[Errno 32] Broken pipe in phase confirm of deploy-model on app2; ")
-    assert "app 1.0-aaa is live and no switch is running" in words
-    assert "(done: app1, failed: app2, not begun: app3)" in words
-    assert words.endswith("; app1 returned to its previous release")
+        ignore_closed(output)
+
+
+def ignore_closed(output: TextIO) -> None:
+    """Let what is left in the buffer go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+
+
+def closing(cluster: Cluster, verb: str, close: Callable[[], None]) -> None:
+    """Close the output when the second host is asked for the verb."""
+    answer = cluster.remotes["app2"].answers[verb]
+
+    def close_and_answer() -> Done:
+        close()
+        return answer() if callable(answer) else answer
+
+    cluster.remotes["app2"].answers[verb] = close_and_answer
+
+
+def test_an_output_that_is_closed_stops_no_switch(cluster, closed):
+    closing(cluster, "activate", closed)
+    rolled(cluster, all_or_none=True)
+    assert cluster.ends() == ["done"] * 3
+
+
+def test_an_output_that_is_closed_after_the_switch_returns_the_hosts(cluster, closed):
+    closing(cluster, "prune", closed)
+    with pytest.raises(DeployError) as caught:
+        rolled(cluster, all_or_none=True)
+    assert str(caught.value) == (
+        "[Errno 32] Broken pipe: see `fab status`, then rerun the command (done: app1, switched, "
+        "then failed: app2, not begun: app3); app2 returned to its previous release, app1 returned "
+        "to its previous release"
+    )
 
 
 def test_an_interruption_after_the_switch_returns_the_host_too(cluster):
