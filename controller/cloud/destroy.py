@@ -36,6 +36,9 @@ def destroy_server(
     pinned = inventory.known_hosts.keys(label)
     if server is None and wall is None and not file.exists() and not pinned:
         raise DeployError(f"there is no server {label}: see `fab servers`")
+    if server is None and address and (other := _has_now(client, address)):
+        say(f"{other} has the address {address} by now: its DNS records stay")
+        address = None
     records = records_of(client, address, say) if address else []
     if server:
         say(f"destroy  the server {label} (Linode {server.id}, {address}) with its disks")
@@ -60,6 +63,13 @@ def destroy_server(
     if inventory.path.is_dir():
         inventory.known_hosts.forget(label)
     return True
+
+
+def _has_now(client: LinodeClient, address: str) -> str | None:
+    """Return the label of the server that has an address, None if there is none in the account."""
+    with explained(f"looking for the server with the address {address}"):
+        listed = client.linode.instances()
+        return next((str(one.label) for one in listed if address in (one.ipv4 or [])), None)
 
 
 def _delete(doing: str, thing: Any, say: Callable[[str], None], done: str) -> None:

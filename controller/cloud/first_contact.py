@@ -3,13 +3,16 @@
 The key that cloud-init was given is known to whoever can read the server's user data, which is
 every program on it. So the server makes another one, its public part comes back through the
 authenticated session, and only that one stays in known_hosts. Cut off anywhere, the next run goes
-on: both keys are accepted until the new one has answered.
+on: both keys are accepted until the new one has answered. paramiko compares a server with the first
+key of a type alone, so each key is tried by itself.
 """
 
 from __future__ import annotations
 
+import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,17 +26,20 @@ __all__ = ["first_contact"]
 
 SSH_SECONDS = 600
 EVERY_SECONDS = 3.0
-# The server has none of this project's programs yet.
+# The server has none of this project's programs yet. FIRST stands for the key that cloud-init was
+# given: where another one is in its place, a run that was cut off has put it there.
 MAKE = (
-    "set -eu; umask 077; cd /etc/ssh; next=ssh_host_ed25519_key.next; "
-    'if ! [ -s "$next.pub" ]; then rm -f "$next"; ssh-keygen -q -t ed25519 -N "" -C "" -f "$next"; '
+    "set -eu; umask 077; cd /etc/ssh; here=ssh_host_ed25519_key; next=$here.next; "
+    'if ! [ -s "$next.pub" ]; then '
+    'if [ -s "$here.pub" ] && ! grep -qF -e FIRST "$here.pub"; then next=$here; '
+    'else rm -f "$next"; ssh-keygen -q -t ed25519 -N "" -C "" -f "$next"; fi; '
     'fi; cat "$next.pub"'
 )
 # sshd reads its host keys anew when it is reloaded; this session goes on.
 USE = (
-    "set -eu; cd /etc/ssh; next=ssh_host_ed25519_key.next; "
-    'if [ -e "$next" ]; then mv -f "$next.pub" ssh_host_ed25519_key.pub; '
-    'mv -f "$next" ssh_host_ed25519_key; chmod 644 ssh_host_ed25519_key.pub; fi; '
+    "set -eu; cd /etc/ssh; here=ssh_host_ed25519_key; next=$here.next; "
+    'if [ -e "$next" ]; then mv -f "$next" "$here"; fi; '
+    'if [ -e "$next.pub" ]; then mv -f "$next.pub" "$here.pub"; fi; chmod 644 "$here.pub"; '
     "systemctl reload ssh 2>/dev/null || systemctl reload sshd"
 )
 
@@ -71,31 +77,70 @@ def first_contact(
             "it from there, or run `fab destroy-server` and create the server anew"
         )
     known.pin(label, pattern, pinned)
-    _wait_for_ssh(host, "SSH", say, clock)
-    first = [one for one in pinned if one.origin == FIRST]
-    if not first:
+    answered = _wait_for_ssh(host, pattern, pinned, "SSH", say, clock)
+    if all(one.origin != FIRST for one in pinned):
         return
+    if answered.origin == FIRST:
+        answered = _replaced(host, pattern, known, answered, say, clock)
+    known.pin(label, pattern, [answered])
+
+
+def _replaced(
+    host: Host,
+    pattern: str,
+    known: KnownHosts,
+    first: Pinned,
+    say: Callable[[str], None],
+    clock: Clock,
+) -> Pinned:
+    """Replace the host key that answers, and return the new one when it has answered."""
     say("replacing the host key that cloud-init was given with one made on the server")
-    own = Pinned(_public(_run(host, MAKE), label), OWN)
-    known.pin(label, pattern, [*first, own])
-    _run(host, USE)
+    with _only(host, pattern, first) as alone:
+        handed = shlex.quote(first.public.split()[1])
+        own = Pinned(_public(_run(alone, MAKE.replace("FIRST", handed)), host.name), OWN)
+        others = [one for one in known.keys(host.name) if one.public != own.public]
+        known.pin(host.name, pattern, [*others, own])
+        _run(alone, USE)
+    return _wait_for_ssh(host, pattern, [own], "the new host key", say, clock)
+
+
+@contextmanager
+def _only(host: Host, pattern: str, key: Pinned) -> Iterator[Host]:
+    """Give a host of which no other key is accepted."""
     with tempfile.TemporaryDirectory() as directory:
         only = KnownHosts(Path(directory) / "known_hosts")
-        only.pin(label, pattern, [own])
-        _wait_for_ssh(replace(host, known_hosts=(only.path,)), "the new host key", say, clock)
-    known.pin(label, pattern, [own])
+        only.pin(host.name, pattern, [key])
+        yield replace(host, known_hosts=(only.path,))
 
 
-def _wait_for_ssh(host: Host, what: str, say: Callable[[str], None], clock: Clock) -> None:
+def _wait_for_ssh(
+    host: Host,
+    pattern: str,
+    keys: Sequence[Pinned],
+    what: str,
+    say: Callable[[str], None],
+    clock: Clock,
+) -> Pinned:
+    """Wait until SSH answers with one of the keys, and return that."""
+    answered: list[Pinned] = []
+
     def look() -> tuple[bool, str]:
-        try:
-            with connect(host):
-                return True, f"{host.name} answers at {host.address}"
-        except DeployError as error:
-            # What follows is of servers that should run by now.
-            return False, str(error).partition(": is it running?")[0]
+        why = ""
+        for key in keys:
+            with _only(host, pattern, key) as alone:
+                try:
+                    with connect(alone):
+                        answered.append(key)
+                        return True, f"{host.name} answers at {host.address}"
+                except DeployError as error:
+                    # What follows is of servers that should run by now.
+                    why = str(error).partition(": is it running?")[0]
+                    # The line names the file that the operator has.
+                    why = why.replace(str(alone.known_hosts[0]), str(host.known_hosts[0]))
+        return False, why
 
     wait_for(f"{what} of {host.name}", look, say, clock, every=EVERY_SECONDS, at_most=SSH_SECONDS)
+    return answered[0]
 
 
 def _run(host: Host, script: str) -> str:

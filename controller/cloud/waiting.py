@@ -17,6 +17,8 @@ __all__ = ["Clock", "boots", "wait_for"]
 SECONDS_BETWEEN_LINES = 15
 BOOT_SECONDS = 900
 GONE = ("deleting", "migrating", "rebuilding", "cloning", "restoring")
+# Without these there is no server; any other event that failed, such as a snapshot, leaves it.
+MAKING = ("linode_create", "linode_boot")
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,12 @@ def boots(client: LinodeClient, server: Any, say: Callable[[str], None]) -> tupl
     with explained(f"asking for the state of {server.label}"):
         server.invalidate()
         status = str(server.status)
-        event = _last_event(client, server.id)
-        if event.get("status") == "failed":
+        events = _events(client, server.id)
+        made = next((one for one in events if one["action"] in MAKING), {})
+        if status != "running" and made.get("status") == "failed":
             raise DeployError(
-                f"{event['action']} of {server.label} failed at Linode"
-                f"{': ' + event['message'] if event.get('message') else ''}: run "
+                f"{made['action']} of {server.label} failed at Linode"
+                f"{': ' + made['message'] if made.get('message') else ''}: run "
                 "`fab destroy-server`, then rerun the command"
             )
         if status in GONE:
@@ -92,6 +95,7 @@ def boots(client: LinodeClient, server: Any, say: Callable[[str], None]) -> tupl
                 f"the server {server.label} is {status}: see https://cloud.linode.com/linodes, "
                 "then rerun the command"
             )
+        event = next(iter(events), {})
         if status == "offline" and event.get("status") not in ("scheduled", "started"):
             say(f"  {server.label} is off: booting it")
             server.boot()
@@ -100,8 +104,8 @@ def boots(client: LinodeClient, server: Any, say: Callable[[str], None]) -> tupl
     return status == "running", f"{server.label} is {status}{done}"
 
 
-def _last_event(client: LinodeClient, server_id: int) -> dict[str, Any]:
-    """Return what Linode did last with a server; nothing if the token may not read events."""
+def _events(client: LinodeClient, server_id: int) -> list[dict[str, Any]]:
+    """Return what Linode did with a server, the last first; none if the token may not read it."""
     asked = {
         "entity.id": server_id,
         "entity.type": "linode",
@@ -114,5 +118,5 @@ def _last_event(client: LinodeClient, server_id: int) -> dict[str, Any]:
     except Refused as error:
         if error.status != 403:
             raise
-        return {}
-    return next((dict(one) for one in listed), {})
+        return []
+    return [dict(one) for one in listed]

@@ -87,6 +87,7 @@ class SshStandIn:
         directory: its /etc/ssh.
         commands: what was run.
         fails_at: a part of a command that is not run any more: the connection breaks before.
+        loads: whether it reads its host key anew when it is reloaded.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -101,6 +102,7 @@ class SshStandIn:
         self.authorized: list[str] = []
         self.commands: list[str] = []
         self.fails_at = ""
+        self.loads = True
         self.host_key: paramiko.PKey | None = None
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -138,7 +140,8 @@ class SshStandIn:
         )
         if self.reloaded.exists():
             self.reloaded.unlink()
-            self.read_key()
+            if self.loads:
+                self.read_key()
         return done
 
     def serve(self) -> None:

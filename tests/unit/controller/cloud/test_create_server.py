@@ -170,20 +170,6 @@ def test_a_run_that_lost_the_answer_of_the_creation_goes_on_with_the_server(lapt
     assert laptop.inventory.known_hosts.keys("web-1")[0].origin == OWN
 
 
-@pytest.mark.parametrize("part", ["ssh-keygen", "systemctl reload", "mv -f"])
-def test_a_replacement_of_the_host_key_that_was_cut_off_is_completed(laptop, part):
-    laptop.ssh.fails_at = part
-    with pytest.raises(DeployError, match="the host key of web-1 cannot be replaced"):
-        laptop.create()
-    laptop.ssh.fails_at = ""
-    assert laptop.create()
-    (pinned,) = laptop.inventory.known_hosts.keys("web-1")
-    assert pinned.origin == OWN
-    assert (laptop.ssh.directory / "ssh_host_ed25519_key.pub").read_text().split()[:2] == (
-        pinned.public.split()
-    )
-
-
 def test_a_firewall_without_its_server_is_found_and_attached(laptop):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -285,6 +271,24 @@ def test_a_boot_that_fails_at_linode_is_named_with_its_reason(laptop):
     laptop.account.fails = "linode_boot"
     with pytest.raises(DeployError, match="linode_boot of web-1 failed at Linode: Host is full"):
         laptop.create()
+
+
+def test_another_event_that_failed_is_no_reason_to_destroy_the_server(laptop):
+    laptop.create()
+    (server,) = laptop.account.servers
+    laptop.account.fails = "linode_snapshot"
+    laptop.account.add_event("linode_snapshot", server, "started")
+    assert laptop.create()
+    server["status"] = "offline"
+    assert laptop.create()
+    assert server["status"] == "running"
+
+
+def test_a_boot_that_failed_is_no_matter_once_the_server_runs(laptop):
+    laptop.create()
+    laptop.account.fails = "linode_boot"
+    laptop.account.add_event("linode_boot", laptop.account.servers[0], "started")
+    assert laptop.create()
 
 
 def test_a_token_that_may_not_read_events_still_creates_a_server(laptop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from controller.cloud import destroy as destroy_module
 from controller.cloud.destroy import destroy_server
 from controller.cloud.inventories import read_inventory
 from controller.cloud.listing import HEADER, list_servers
@@ -61,6 +62,40 @@ def test_a_record_that_points_elsewhere_stays(laptop):
     laptop.create()
     destroy(laptop)
     assert [one["name"] for one in laptop.account.records[domain["id"]]] == ["www"]
+
+
+def test_the_records_of_the_server_that_has_the_address_by_now_stay(laptop):
+    domain = laptop.account.add_domain("example.org")
+    laptop.create(domain="example.org", name="old")
+    # In Cloud Manager: the server is deleted, and another one gets its address.
+    laptop.account.remove_server(laptop.account.servers[0])
+    laptop.account.machine = lambda *_: "127.0.0.1"
+    laptop.account.add_server({"type": "g6-nanode-1", "region": "us-east", "label": "web-2"})
+    laptop.account.add_record(domain["id"], {"type": "A", "name": "api", "target": "127.0.0.1"})
+    assert destroy(laptop)
+    assert "web-2 has the address 127.0.0.1 by now: its DNS records stay" in laptop.said
+    assert [one["name"] for one in laptop.account.records[domain["id"]]] == ["old", "api"]
+    assert [one["label"] for one in laptop.account.servers] == ["web-2"]
+    assert not laptop.inventory.host_file("web-1").exists()
+
+
+def test_the_records_of_a_server_that_is_gone_are_removed(laptop):
+    domain = laptop.account.add_domain("example.org")
+    laptop.create(domain="example.org", name="api")
+    laptop.account.remove_server(laptop.account.servers[0])
+    assert destroy(laptop)
+    assert laptop.account.records[domain["id"]] == []
+
+
+def test_a_failing_list_of_servers_is_one_line(laptop):
+    laptop.create()
+    laptop.account.remove_server(laptop.account.servers[0])
+    laptop.api.answers = [("GET", "/v4/linode/instances", 500, {})]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(destroy_module, "find_server", lambda *_: None)
+        with pytest.raises(DeployError, match=r"with the address 127.0.0.1: Linode's API has an"):
+            destroy(laptop)
+    assert laptop.inventory.host_file("web-1").exists()
 
 
 def test_a_server_of_another_project_is_not_destroyed(laptop):
