@@ -103,7 +103,7 @@ def add_key(name: str | None = None, rate: int = 0, ends: str | None = None) -> 
 
 @server_task()
 def copy_keys() -> Action:
-    """Copy API keys to app hosts that lack them: a new host gets those of the hosts before it."""
+    """Copy API keys to app hosts that lack them: each gets those of all the others."""
     return tasks.keys.CopyKeys()
 
 
@@ -113,7 +113,11 @@ def list_keys() -> Action:
     return tasks.keys.list_keys
 
 
-@server_task(key="its identifier or its name, as in `fab list-keys`")
+@server_task(
+    None,
+    Reach(left=tasks.keys.STILL_VALID),
+    key="its identifier or its name, as in `fab list-keys`",
+)
 def revoke_key(key: str | None = None) -> Action:
     """Revoke an API key; the next request with it counts as one without."""
     return partial(tasks.keys.revoke_key, key=tasks.keys.chosen_key(key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from controller.deploy.attempt import Interrupted
 from controller.deploy.balancer import Balancer, Machine
@@ -24,6 +24,13 @@ class Action(Protocol):
     def __call__(self, server: Any, *, dry_run: bool) -> object: ...
 
 
+@runtime_checkable
+class Collecting(Action, Protocol):
+    """What a task does on one server after it has asked each of them."""
+
+    def collect(self, server: Any, *, dry_run: bool) -> object: ...
+
+
 @dataclass(frozen=True)
 class Reach:
     """Which hosts of a cluster a task is for. Other hosts each play all parts.
@@ -37,6 +44,7 @@ class Reach:
         every: it is for the hosts without the service as well.
         asks: it changes nothing, so it goes on after a host that cannot be asked.
         others: on an app host it asks the other ones, also those outside of a limit.
+        left: it goes on after a host that fails; said at the end, with `{hosts}`, of those.
     """
 
     undo: Undo | None = None
@@ -46,6 +54,7 @@ class Reach:
     every: bool = False
     asks: bool = False
     others: bool = False
+    left: str = ""
 
 
 EACH = Reach()
@@ -80,7 +89,9 @@ def run_on_hosts(
     others = app_hosts_of(hosts, inventory) if reach.others else []
     show = reach.balancer if not dry_run else None
     try:
-        on_each_server(action, hosts, dry_run, reach.asks, others)
+        if isinstance(action, Collecting) and not dry_run:
+            on_each_server(action.collect, hosts, dry_run)
+        on_each_server(action, hosts, dry_run, reach, others)
     except DeployError as error:
         if show:
             try:
@@ -146,16 +157,18 @@ def on_each_server(
     action: Action,
     hosts: Sequence[Host],
     dry_run: bool,
-    asks: bool = False,
+    reach: Reach = EACH,
     others: Sequence[Host] = (),
 ) -> None:
     """Do it on one server after the other; a DeferredError is raised after the last of them.
 
-    `asks`: so is any other. `others`: the app hosts of the cluster, for `Server.others`.
+    With `Reach.asks` or `left` so is any other. `others`: the app hosts of the cluster, for
+    `Server.others`.
 
     Raises DeployError: of several servers it names those that are done, failed and not begun.
     """
     failed: dict[str, str] = {}
+    skipped: list[str] = []
     for number, host in enumerate(hosts):
         try:
             with opened_host(host) as server:
@@ -166,7 +179,8 @@ def on_each_server(
             failed[host.name] = str(error)
         except DeployError as error:
             failed[host.name] = str(error)
-            if asks and not isinstance(error, Interrupted):
+            if (reach.asks or reach.left) and not isinstance(error, Interrupted):
+                skipped.append(host.name)
                 continue
             error.args = (stopped([host.name for host in hosts], number, failed),)
             raise
@@ -176,7 +190,8 @@ def on_each_server(
             failed[host.name] = "interrupted: see `fab status`, then rerun the command"
             raise Interrupted(stopped([host.name for host in hosts], number, failed)) from None
     if failed:
-        raise DeployError("; ".join(failed.values()))
+        last = [reach.left.format(hosts=",".join(skipped))] if reach.left and skipped else []
+        raise DeployError("; ".join([*failed.values(), *last]))
 
 
 def stopped(names: Sequence[str], number: int, failed: Mapping[str, str]) -> str:

@@ -132,7 +132,8 @@ def _model(config: Config, found: Files, path: str) -> str:
 def _keys(config: Config, found: Files, own: int) -> int:
     """Take the backup's keys if the server has none of its own; return how many.
 
-    Otherwise a key would be valid again that was revoked since then.
+    Otherwise a key would be valid again that was revoked since then. One that is known to be so is
+    left out.
     """
     path = os.path.join(found.below("etc"), os.path.basename(keys.path_of(config)))
     if not os.path.exists(path):
@@ -141,10 +142,12 @@ def _keys(config: Config, found: Files, own: int) -> int:
         events.say(f"the server's own {own} keys stay, those of the backup are left out")
         return 0
     try:
-        given = keys.read(path)
+        given, gone = keys.read(path), keys.read_revoked(path)
     except ToxctlError:
         events.say("the keys of the backup are damaged and left out: `fab add-key` adds new ones")
         return 0
-    number = len(keys.take(config, given))
-    events.say(f"{number} keys are valid again")
-    return number
+    added, skipped = keys.take(config, given, gone)
+    if skipped:
+        events.say(f"keys that were revoked are left out: {len(skipped)}")
+    events.say(f"{len(added)} keys are valid again")
+    return len(added)

@@ -15,7 +15,8 @@ import pwd
 import re
 import secrets
 import string
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,7 +24,18 @@ from toxctl.config import REPAIR, Config
 from toxctl.errors import ToxctlError
 from toxctl.files import clock, write_file
 
-__all__ = ["KEY_FORM", "add", "entries", "export", "path_of", "read", "revoke", "take"]
+__all__ = [
+    "KEY_FORM",
+    "add",
+    "entries",
+    "export",
+    "path_of",
+    "read",
+    "read_revoked",
+    "revoke",
+    "revoked",
+    "take",
+]
 
 VERSION = 1
 # What scanners for leaked secrets look for; nginx.conf has it too.
@@ -35,6 +47,8 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
 MOST_PER_SECOND = 1_000_000
 # A line of the table may hold them, and every request is compared with them.
 MOST_KEYS = 1000
+# Hashes of revoked keys are kept, so that no other host and no backup brings such a key back.
+MOST_REVOKED = 1000
 
 Entry = dict[str, Any]
 
@@ -63,8 +77,27 @@ def export(config: Config) -> list[Entry]:
     return read(path_of(config))
 
 
-def take(config: Config, given: Any) -> list[Entry]:
-    """Add the entries of another app host that are not here; return them without their hashes.
+def revoked(config: Config) -> list[str]:
+    """Return the hashes of the keys that were revoked here, the oldest first.
+
+    Raises:
+        ToxctlError: kind `config`, keys.json is damaged.
+    """
+    return read_revoked(path_of(config))
+
+
+def take(
+    config: Config, given: Any, also_revoked: Sequence[str] = ()
+) -> tuple[list[Entry], list[Entry]]:
+    """Add the entries of another app host that are not here, without those that were revoked.
+
+    Args:
+        config: the server's.
+        given: the entries.
+        also_revoked: hashes of keys that were revoked there.
+
+    Returns:
+        What was added and what was not, as it was revoked; both without their hashes.
 
     Raises:
         ToxctlError: kind `usage`, they are no entries, or another key has such a name here;
@@ -73,22 +106,29 @@ def take(config: Config, given: Any) -> list[Entry]:
     if not isinstance(given, list) or not all(_is_whole(entry) for entry in given):
         raise ToxctlError("standard input has no entries of `toxctl keys --export`", "usage")
     with _locked(config) as path:
-        found = read(path)
+        found, gone = read(path), list(dict.fromkeys([*also_revoked, *read_revoked(path)]))
         here = {entry["sha256"] for entry in found}
-        new = [entry for entry in given if entry["sha256"] not in here]
-        taken = {entry[name] for entry in found for name in ("id", "name")}
-        other = sorted({entry["name"] for entry in new if taken & {entry["id"], entry["name"]}})
-        if other:
-            raise ToxctlError(
-                f"another key has the name {', '.join(other)} here: revoke one of the two with "
-                f"`fab revoke-key --key {other[0]} --limit HOST`",
-                "usage",
-            )
+        missing = {entry["sha256"]: entry for entry in given if entry["sha256"] not in here}
+        skipped = [entry for digest, entry in missing.items() if digest in gone]
+        new = [entry for digest, entry in missing.items() if digest not in gone]
+        _refuse_same_names(found, new)
         if len(found) + len(new) > MOST_KEYS:
             raise ToxctlError(f"there would be more than {MOST_KEYS} keys", "usage")
-        if new:
-            _write(config, path, [*found, *new])
-    return [{name: value for name, value in one.items() if name != "sha256"} for one in new]
+        if new or also_revoked:
+            _write(config, path, [*found, *new], gone)
+    return [_shown(one) for one in new], [_shown(one) for one in skipped]
+
+
+def _refuse_same_names(found: list[Entry], new: list[Entry]) -> None:
+    """Raise ToxctlError if two keys would have one name or identifier."""
+    times = Counter(name for one in [*found, *new] for name in {one["id"], one["name"]})
+    other = sorted({one["name"] for one in new if max(times[one["id"]], times[one["name"]]) > 1})
+    if other:
+        raise ToxctlError(
+            f"another key has the name {', '.join(other)} here: revoke one of the two with "
+            f"`fab revoke-key --key {other[0]} --limit HOST`",
+            "usage",
+        )
 
 
 def add(config: Config, name: str, rate: int | None, ends: str | None) -> Entry:
@@ -132,12 +172,12 @@ def add(config: Config, name: str, rate: int | None, ends: str | None) -> Entry:
             "ends": _day(ends),
             "created": clock(),
         }
-        _write(config, path, [*found, entry])
-    return {**{name: value for name, value in entry.items() if name != "sha256"}, "key": key}
+        _write(config, path, [*found, entry], read_revoked(path))
+    return {**_shown(entry), "key": key}
 
 
 def revoke(config: Config, which: str) -> Entry:
-    """Remove a key by its identifier or name; return its entry.
+    """Remove a key by its identifier or name, and keep its hash; return its entry.
 
     Raises:
         ToxctlError: kind `usage`, there is none; `config`, keys.json is damaged.
@@ -147,8 +187,14 @@ def revoke(config: Config, which: str) -> Entry:
         chosen = [entry for entry in found if which in (entry["id"], entry["name"])]
         if not chosen:
             raise ToxctlError(f"there is no key {which[:80]!r}: see `fab list-keys`", "usage")
-        _write(config, path, [entry for entry in found if entry not in chosen])
-    return {name: value for name, value in chosen[0].items() if name != "sha256"}
+        gone = [*read_revoked(path), *(entry["sha256"] for entry in chosen)]
+        _write(config, path, [entry for entry in found if entry not in chosen], gone)
+    return _shown(chosen[0])
+
+
+def _shown(entry: Entry) -> Entry:
+    """Return an entry without its hash."""
+    return {name: value for name, value in entry.items() if name != "sha256"}
 
 
 @contextlib.contextmanager
@@ -188,22 +234,38 @@ def _new_id(found: list[Entry]) -> str:
 
 def read(path: str) -> list[Entry]:
     """Return the whole entries of a keys.json; ToxctlError, kind `config`, if it is damaged."""
+    return _content(path)[0]
+
+
+def read_revoked(path: str) -> list[str]:
+    """Return the hashes of revoked keys of a keys.json; ToxctlError as `read` raises."""
+    return _content(path)[1]
+
+
+def _content(path: str) -> tuple[list[Entry], list[str]]:
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
     except FileNotFoundError:
-        return []
+        return [], []
     except (ValueError, RecursionError):
         data = None
-    found = data.get("keys") if isinstance(data, dict) and data.get("version") == VERSION else None
-    if not isinstance(found, list) or not all(_is_whole(entry) for entry in found):
+    known: Any = data if isinstance(data, dict) and data.get("version") == VERSION else {}
+    # Files of before `revoked` have none.
+    found, gone = known.get("keys"), known.get("revoked", [])
+    lists = isinstance(found, list) and isinstance(gone, list)
+    if not lists or not all(map(_is_whole, found)) or not all(map(_is_digest, gone)):
         raise ToxctlError(
             f"{path} is damaged, so no key can be added or revoked: remove it on the server "
             f"(`rm {path}`), which revokes every key, then add new ones with `fab add-key`, or "
             "take those of the newest backup with `fab restore`",
             "config",
         )
-    return found
+    return found, gone
+
+
+def _is_digest(text: Any) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text) is not None
 
 
 def _is_whole(entry: Any) -> bool:
@@ -214,7 +276,7 @@ def _is_whole(entry: Any) -> bool:
     rate, ends = entry.get("requests_per_second", ""), entry.get("ends", 0)
     return (
         texts
-        and re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]) is not None
+        and _is_digest(entry["sha256"])
         and (rate is None or (type(rate) is int and rate >= 1))
         and (ends is None or (isinstance(ends, str) and _is_day(ends)))
     )
@@ -227,10 +289,12 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _write(config: Config, path: str, found: list[Entry]) -> None:
+def _write(config: Config, path: str, found: list[Entry], gone: Sequence[str]) -> None:
     try:
         group = pwd.getpwnam(config.user).pw_gid
     except KeyError:
         raise ToxctlError(f"there is no user {config.user}: {REPAIR}", "config") from None
-    text = json.dumps({"version": VERSION, "keys": found}, indent=2) + "\n"
+    # The service, and a toxctl of before `revoked`, read the rest of it.
+    content = {"version": VERSION, "keys": found, "revoked": list(gone)[-MOST_REVOKED:]}
+    text = json.dumps(content, indent=2) + "\n"
     write_file(path, text, 0o640, group)

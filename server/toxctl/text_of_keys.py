@@ -17,7 +17,9 @@ def added(found: Result) -> str:
 
 def taken(found: Result) -> str:
     """Return `toxctl keys --import`."""
-    return "\n".join(f"added {_line(entry)}" for entry in found["added"]) or "nothing to add"
+    lines = [f"added {_line(entry)}" for entry in found["added"]]
+    lines += [f"left out, as it was revoked here: {_line(one)}" for one in found["skipped"]]
+    return "\n".join(lines) or "nothing to add"
 
 
 def revoked(found: Result) -> str:

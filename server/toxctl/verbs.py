@@ -182,10 +182,11 @@ def _keys(config: Config, options: Options) -> Answer:
         found = {"revoked": keys.revoke(config, options.revoke)}
         return found, text_of_keys.revoked(found)
     if options.export:
-        found = {"entries": keys.export(config)}
+        found = {"entries": keys.export(config), "revoked": keys.revoked(config)}
         return found, json.dumps(found["entries"], indent=2)
     if options.take:
-        found = {"added": keys.take(config, _standard_input())}
+        added, skipped = keys.take(config, _standard_input())
+        found = {"added": added, "skipped": skipped}
         return found, text_of_keys.taken(found)
     found = {"keys": keys.entries(config)}
     return found, text_of_keys.table(found)

@@ -15,8 +15,11 @@ from controller.deploy.server import Server
 from controller.deploy.tasks.status import count, utc
 from controller.progress import table
 
-__all__ = ["AddKey", "CopyKeys", "chosen_key", "list_keys", "new_key", "revoke_key"]
+__all__ = ["STILL_VALID", "AddKey", "CopyKeys", "chosen_key", "list_keys", "new_key", "revoke_key"]
 
+STILL_VALID = (
+    "the key is still valid on {hosts}: rerun the command with --limit {hosts} when it answers"
+)
 HEADER = ("ID", "NAME", "RATE", "ENDS", "CREATED")
 NAME = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
 NewKey = list[str]  # the options of `toxctl keys`
@@ -73,21 +76,59 @@ class AddKey:
 
 
 class CopyKeys:
-    """Give every app host the keys of those before it, such as a new one."""
+    """Give every app host the keys of all of them, such as a new or a rebuilt one.
+
+    A key that was revoked on one of them is given to none.
+    """
 
     def __init__(self) -> None:
-        self.entries: list[Mapping[str, Any]] = []
+        self.entries: dict[str, dict[str, Mapping[str, Any]]] = {}  # by host and hash
+        self.revoked: dict[str, str] = {}  # the hash, and where it was revoked
+
+    def collect(self, server: Server, *, dry_run: bool = False) -> None:
+        """Read the keys of a host."""
+        found = server.toxctl("keys", "--export").result()
+        self.entries[server.name] = {entry["sha256"]: entry for entry in found["entries"]}
+        # A toxctl of before this keeps none.
+        self.revoked |= dict.fromkeys(found.get("revoked", []), server.name)
 
     def __call__(self, server: Server, *, dry_run: bool = False) -> None:
         if dry_run:
             export, take = (commands.toxctl("keys", word) for word in ("--export", "--import"))
             would_ask(server, "copy-keys", export, take)
             return
-        if self.entries:
-            added = server.toxctl("keys", "--import", stdin=self.entries).result()["added"]
-            server.say(f"added {', '.join(map(describe, added)) or 'no key'}")
-        self.entries = server.toxctl("keys", "--export").result()["entries"]
-        server.say(count(len(self.entries), "key"))
+        here = self.entries[server.name]
+        for digest, key in here.items():
+            if digest not in self.revoked:
+                continue
+            server.say(
+                f"the key {key['id']} ({key['name']}) was revoked on {self.revoked[digest]} and is "
+                f"valid here: `fab revoke-key --key {key['id']} --limit {server.name}`"
+            )
+        new = [entry for digest, entry in self.given().items() if digest not in here]
+        added = []
+        if new:
+            added = server.toxctl("keys", "--import", stdin=new).result()["added"]
+        server.say(f"added {', '.join(map(describe, added)) or 'no key'}")
+        server.say(count(len(here) + len(added), "key"))
+
+    def given(self) -> dict[str, Mapping[str, Any]]:
+        """Return the keys that every host gets; DeployError if two have the same name."""
+        found: dict[str, Mapping[str, Any]] = {}
+        named: dict[str, tuple[str, str]] = {}
+        for host, entries in self.entries.items():
+            for digest, entry in entries.items():
+                if digest in self.revoked:
+                    continue
+                name = str(entry["name"])
+                other, there = named.setdefault(name, (digest, host))
+                if other != digest:
+                    raise DeployError(
+                        f"two keys have the name {name}, one on {there} and one on {host}: revoke "
+                        f"one of them with `fab revoke-key --key {name} --limit HOST`"
+                    )
+                found.setdefault(digest, entry)
+        return found
 
 
 def list_keys(server: Server, *, dry_run: bool = False) -> None:
@@ -117,8 +158,11 @@ def revoke_key(server: Server, key: str, *, dry_run: bool = False) -> None:
     try:
         revoked = server.toxctl(*words).result()["revoked"]
     except ToxctlError as error:
+        why = f"{server.name}: {error}"
+        if error.kind != "usage":
+            raise DeployError(why, error.details) from None
         # Of several app hosts the others may have it.
-        raise DeferredError(f"{server.name}: {error}") from None
+        raise DeferredError(why) from None
     server.say(f"revoked key {describe(revoked)}, in force from the next request on")
 
 

@@ -113,12 +113,57 @@ def test_only_exported_entries_are_imported(server: FakeServer, given: object) -
 def test_an_imported_key_works(server: FakeServer) -> None:
     key = server.json("keys", "--add", "shop").result["key"]
     entries = server.json("keys", "--export").result["entries"]
-    server.json("keys", "--revoke", "shop")
+    path_of(server).unlink()
     assert KeyFile(path_of(server)).find([key]) is None
     (added,) = server.json("keys", "--import", stdin=entries).result["added"]
     assert added["name"] == "shop"
     assert "sha256" not in added
     assert KeyFile(path_of(server)).find([key])
+
+
+def test_a_revoked_key_is_not_imported_again(server: FakeServer) -> None:
+    key = server.json("keys", "--add", "shop").result["key"]
+    server.json("keys", "--add", "other")
+    exported = server.json("keys", "--export").result
+    assert exported["revoked"] == []
+    server.json("keys", "--revoke", "shop")
+    server.json("keys", "--add", "third")
+    revoked = server.json("keys", "--export").result["revoked"]
+    assert revoked == [hashlib.sha256(key.encode()).hexdigest()]
+    found = server.json("keys", "--import", stdin=exported["entries"]).result
+    assert [one["name"] for one in found["skipped"]] == ["shop"]
+    assert found["added"] == []
+    assert "sha256" not in found["skipped"][0]
+    assert KeyFile(path_of(server)).find([key]) is None
+
+
+def test_the_newest_hashes_of_revoked_keys_are_kept(server: FakeServer) -> None:
+    server.json("keys", "--add", "shop")
+    content = json.loads(path_of(server).read_text())
+    content["revoked"] = [f"{number:064x}" for number in range(keys.MOST_REVOKED)]
+    path_of(server).write_text(json.dumps(content))
+    server.json("keys", "--revoke", "shop")
+    revoked = json.loads(path_of(server).read_text())["revoked"]
+    assert revoked == [*content["revoked"][1:], content["keys"][0]["sha256"]]
+
+
+def test_a_file_of_before_hashes_were_kept_is_read(server: FakeServer) -> None:
+    server.json("keys", "--add", "shop")
+    content = json.loads(path_of(server).read_text())
+    del content["revoked"]
+    path_of(server).write_text(json.dumps(content))
+    assert server.json("keys", "--revoke", "shop").result["revoked"]["name"] == "shop"
+
+
+def test_two_keys_of_one_name_are_not_imported_together(server: FakeServer) -> None:
+    entries = []
+    for _ in range(2):
+        server.json("keys", "--add", "shop")
+        entries += server.json("keys", "--export").result["entries"]
+        path_of(server).unlink()
+    error = server.json("keys", "--import", stdin=entries).error["error"]
+    assert "another key has the name shop here" in error
+    assert not path_of(server).exists()
 
 
 def test_a_key_may_end_today(server: FakeServer) -> None:
@@ -143,6 +188,8 @@ def test_options_that_do_not_belong_together_are_wrong_usage(
         '{"version": 2, "keys": []}',
         '{"version": 1, "keys": {}}',
         '{"version": 1, "keys": [{"id": "a"}]}',
+        '{"version": 1, "keys": [], "revoked": ["a"]}',
+        '{"version": 1, "keys": [], "revoked": {}}',
         "[" * 100_000,
     ],
 )

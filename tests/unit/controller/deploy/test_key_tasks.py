@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from real_toxctl import RealRemote
 
 from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.remote import Remote
-from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.tasks import keys
 from toxctl.keys import KEY_FORM
@@ -109,63 +107,3 @@ def test_a_key_that_is_not_there_names_the_list(server: Server) -> None:
 def test_a_key_that_is_over_is_marked() -> None:
     entry = {"id": "ab", "name": "a", "requests_per_second": None, "created": "2026-01-01"}
     assert keys.row({**entry, "ends": "2020-01-01"})[3] == "2020-01-01 (over)"
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[list[Server]]:
-    """Two app hosts of a cluster."""
-    fakes = [FakeServer(tmp_path / name) for name in ("app1", "app2")]
-    servers = []
-    for fake in fakes:
-        fake.config["user"] = getpass.getuser()
-        fake.write_config()
-        remote = RealRemote(fake)
-        remote.host = replace(remote.host, name=fake.root.name, in_cluster=True, parts=("app",))
-        servers.append(Server(remote))
-    yield servers
-    for fake in fakes:
-        fake.close()
-
-
-def stored(server: Server) -> list[dict[str, object]]:
-    """The entries in a server's file, with their hashes."""
-    return list(server.toxctl("keys", "--export").result()["entries"])
-
-
-def test_the_app_hosts_of_a_cluster_get_the_same_key(
-    cluster: list[Server], capsys: pytest.CaptureFixture[str]
-) -> None:
-    add_key = keys.AddKey(keys.new_key("shop", 5, None))
-    for server in cluster:
-        add_key(server)
-    assert len(re.findall(KEY_FORM, capsys.readouterr().out)) == 1
-    assert stored(cluster[0]) == stored(cluster[1])
-    assert [one["name"] for one in stored(cluster[1])] == ["shop"]
-
-
-def test_a_new_app_host_gets_the_keys_of_the_others(
-    cluster: list[Server], capsys: pytest.CaptureFixture[str]
-) -> None:
-    add(cluster[0], "shop")
-    add(cluster[0], "other")
-    for _ in range(2):  # the second time there is nothing to add
-        copy = keys.CopyKeys()
-        for server in cluster:
-            copy(server)
-    out = capsys.readouterr().out
-    assert out.count("(shop)") == 2  # when it was made, and when it was copied
-    assert "app2: added no key" in out
-    assert stored(cluster[0]) == stored(cluster[1])
-
-
-def test_another_key_of_the_same_name_is_refused_and_nothing_is_copied(
-    cluster: list[Server],
-) -> None:
-    add(cluster[0], "one")
-    add(cluster[0], "shop")
-    add(cluster[1], "shop")
-    copy = keys.CopyKeys()
-    copy(cluster[0])
-    with pytest.raises(ToxctlError, match="another key has the name shop here: revoke one of"):
-        copy(cluster[1])
-    assert [one["name"] for one in stored(cluster[1])] == ["shop"]
