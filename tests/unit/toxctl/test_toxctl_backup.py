@@ -343,6 +343,26 @@ def test_a_new_server_gets_everything_but_the_switch(backed: FakeServer) -> None
     assert not (backed.root / "backup/restore").exists()
 
 
+def test_keys_that_were_revoked_do_not_come_back(made: FakeServer) -> None:
+    """Neither by the hashes that the server has, nor by those of the backup."""
+    digests = ["1" * 64, "2" * 64, "3" * 64]
+    entries = [
+        {"id": digest[0], "name": digest[0], "sha256": digest, "requests_per_second": None,
+         "ends": None, "created": "2026-01-01T00:00:00Z"}
+        for digest in digests
+    ]  # fmt: skip
+    file = made.root / "keys.json"
+    file.write_text(json.dumps({"version": 1, "keys": entries, "revoked": ["4" * 64]}))
+    run(made)
+    file.write_text(json.dumps({"version": 1, "keys": [], "revoked": digests[:1]}))
+    done = made.json("backup", "restore")
+    assert done.result["keys"] == 2
+    assert "keys that were revoked are left out: 1" in done.stdout
+    stored = json.loads(file.read_text())
+    assert stored["keys"] == entries[1:]
+    assert stored["revoked"] == ["4" * 64, digests[0]]
+
+
 def test_what_is_there_stays(made: FakeServer) -> None:
     """Keys that were revoked since then stay revoked; a model that is there is not replaced."""
     entry = {"id": "2", "name": "b", "sha256": "1" * 64, "requests_per_second": None,
