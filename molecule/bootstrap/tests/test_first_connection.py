@@ -161,6 +161,24 @@ def test_new_keys_without_the_current_one_are_reverted(hardened, laptop, server,
     assert not server.allows_login("deploy", other_key)
 
 
+@pytest.mark.parametrize("shell", ["/usr/sbin/nologin", "/usr/bin/not-installed"])
+def test_a_login_shell_that_refuses_logins_is_reverted(hardened, laptop, server, shell):
+    before = server.inside("getent passwd deploy").stdout
+    done = laptop.bootstrap("-e", json.dumps({"sudo_user_shell": shell}))
+    assert done.returncode != 0
+    # Where the shell exists, ssh or sudo fails, as Ansible's version has it.
+    reasons = {
+        "/usr/sbin/nologin": "deploy can",
+        "/usr/bin/not-installed": f"{shell} is not installed on bootstrap: install it",
+    }
+    message = last_message(done.stdout)
+    assert reasons[shell] in message
+    assert "to deploy are reverted" in message
+    assert server.inside("getent passwd deploy").stdout == before
+    # A new session: an open one says nothing of the shell.
+    assert server.allows_login("deploy")
+
+
 def test_site_yml_shows_no_secret_and_keeps_the_login(provisioned, server):
     assert_no_secret_was_visible(provisioned.visible)
     assert not server.allows_login("root")

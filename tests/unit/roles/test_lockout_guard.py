@@ -1,6 +1,6 @@
 """The lockout guard restores what was changed, unless the change is confirmed in time.
 
-The script runs here without a user and without a service; molecule/bootstrap runs it as a unit.
+The script runs here without a service, with stubs for users; molecule/bootstrap has it as a unit.
 """
 
 from __future__ import annotations
@@ -18,10 +18,21 @@ from role_tree import PROJECT
 
 SCRIPT = PROJECT / "roles/lockout_guard/files/lockout-guard"
 LONG = "600"
+# The user's entry is a file beside the stubs: their login shell, or no file where there is no user.
+STUBS = {
+    "getent": """[ -e HERE/shell ] || exit 2
+case $1 in
+    passwd) echo "$2:x:1000:1000::HERE/home:$(cat HERE/shell)" ;;
+    shadow) echo "$2:a-hash:1::::::" ;;
+esac""",
+    "usermod": 'echo usermod "$@" >> HERE/log; printf %s "$2" > HERE/shell',
+    "chpasswd": "echo chpasswd $(cat) >> HERE/log",
+}
 # Debian's sh is dash, that of CentOS 7 and EL9 is bash.
 SHELLS = pytest.mark.parametrize("start", ["/bin/sh", "/bin/bash --posix"], indirect=True)
 
 Start = Callable[..., subprocess.Popen[bytes]]
+WithUser = Callable[[str, str | None, str], list[str]]
 
 
 @pytest.fixture
@@ -142,3 +153,65 @@ def test_no_copy_is_left_where_the_removal_is_signalled_too(start: Start, tmp_pa
     while guard.poll() is None:
         os.killpg(guard.pid, signal.SIGTERM)
     assert not (tmp_path / "state").exists()
+
+
+@pytest.fixture
+def with_user(tmp_path: Path) -> WithUser:
+    """Run the guard for deploy, change their shell, revert; return what the stubs were asked."""
+
+    def run(shell: str, before: str | None, after: str) -> list[str]:
+        entry = tmp_path / "shell"
+        if before is not None:
+            entry.write_text(before)
+        command = [*shell.split(), str(script_with_stubs(tmp_path)), str(tmp_path / "state")]
+        guard = subprocess.Popen([*command, LONG, "", "deploy"])  # noqa: S603 (fixed words)
+        try:
+            wait_for(lambda: (tmp_path / "state/armed").exists())
+            entry.write_text(after)
+            guard.send_signal(signal.SIGUSR1)
+            assert guard.wait(timeout=300) == 0
+        finally:
+            guard.kill()
+            guard.wait()
+        log = tmp_path / "log"
+        return log.read_text().splitlines() if log.exists() else []
+
+    return run
+
+
+def script_with_stubs(directory: Path) -> Path:
+    """Write the stubs, and a copy of the script that finds them: it sets its own PATH."""
+    stubs = directory / "stubs"
+    stubs.mkdir()
+    for name, text in STUBS.items():
+        (stubs / name).write_text("#!/bin/sh\n" + text.replace("HERE", str(directory)) + "\n")
+        (stubs / name).chmod(0o755)
+    text = SCRIPT.read_text()
+    assert text.count("\nPATH=") == 1
+    copy = directory / "lockout-guard"
+    copy.write_text(text.replace("\nPATH=", f"\nPATH={stubs}:"))
+    return copy
+
+
+BOTH = pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash --posix"])
+
+
+@BOTH
+# An empty one is /bin/sh.
+@pytest.mark.parametrize("before", ["/bin/bash", ""])
+def test_a_login_shell_that_refuses_the_user_is_taken_back(
+    with_user: WithUser, shell: str, before: str, tmp_path: Path
+):
+    asked = with_user(shell, before, "/usr/sbin/nologin")
+    assert asked == ["chpasswd deploy:a-hash", f"usermod --shell {before} deploy"]
+    assert (tmp_path / "shell").read_text() == before
+
+
+@BOTH
+def test_a_login_shell_that_stayed_is_left_alone(with_user: WithUser, shell: str):
+    assert with_user(shell, "/bin/bash", "/bin/bash") == ["chpasswd deploy:a-hash"]
+
+
+@BOTH
+def test_a_user_who_did_not_exist_has_nothing_to_restore(with_user: WithUser, shell: str):
+    assert with_user(shell, None, "/usr/sbin/nologin") == []
