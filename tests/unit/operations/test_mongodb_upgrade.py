@@ -68,12 +68,28 @@ def test_packages_are_replaced_only_for_another_series(installed: str, prepared:
 
 
 def test_the_data_is_raised_and_mongod_stopped_before_the_packages_change():
-    upgrade = [one.name for one in MONGODB.tasks if one.file.name == "upgrade.yml"]
-    assert [name.split()[0] for name in upgrade] == ["Check", "Raise", "Hand", "Stop"]
+    prepare = [one.name for one in MONGODB.tasks if one.file.name == "upgrade.yml"]
+    assert [name.split()[0] for name in prepare] == ["Check", "Start", "Wait", "Raise"]
+    stop = [one.name for one in MONGODB.tasks if one.file.name == "upgrade_stop.yml"]
+    assert [name.split()[0] for name in stop] == ["Hand", "Stop"]
     order = [one.name for one in MONGODB.tasks if one.file.name == "mongodb_org.yml"]
-    assert order.index("Prepare the upgrade to another series") < order.index(
-        "Install MongoDB packages"
-    )
+    assert order[:4] == [
+        "Prepare the upgrade to another series",
+        "Add the MongoDB repository",
+        "Stop mongod for another series",
+        "Install MongoDB packages",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["Prepare the upgrade to another series", "Stop mongod for another series"]
+)
+@pytest.mark.parametrize(
+    ("installed", "upgraded"), [("", False), ("8.0.4", False), ("7.0.2", True)]
+)
+def test_mongod_is_stopped_only_for_another_series(name: str, installed: str, upgraded: bool):
+    when = task("mongodb", name).data["when"]
+    assert evaluate("{{ " + when + " }}", values(installed, "8.0")) is upgraded
 
 
 def test_an_administrator_raises_it_where_the_database_asks_for_users():
