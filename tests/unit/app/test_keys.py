@@ -389,7 +389,8 @@ def test_the_holder_of_a_key_is_one_client_in_the_turns(
     seen.clear()
     data = (part(line=f"POST {ANALYZE}?key={KEY}") + "--b--\n").encode()
     optional.post("/batch", data=data, content_type=MIXED)
-    assert seen == ["127.0.0.1", key]
+    # To read the parts, and to score them.
+    assert seen == ["127.0.0.1", key, key]
 
 
 def test_neither_a_key_nor_its_hash_is_in_a_response_or_the_log(
