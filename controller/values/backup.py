@@ -11,6 +11,9 @@ __all__ = ["backup_problems"]
 # Directories of the project (roles/layout): what is in them is backed up, or removed with it.
 OWN = ("/etc/tox_com_det", "/opt/tox_com_det", "/srv/tox_com_det", "/var/lib/tox_com_det")
 
+# What ProtectHome= and PrivateTmp= hide from the backup's units.
+HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 (no file is made)
+
 
 def backup_problems(options: Mapping[str, Any]) -> Iterator[str]:
     """Yield one line for each problem.
@@ -33,6 +36,11 @@ def backup_problems(options: Mapping[str, Any]) -> Iterator[str]:
             f"backup_repository is {repository}, in or above a directory of the project, with "
             "which it would be removed: choose another one, such as /var/backups/tox_com_det"
         )
+    elif repository.startswith("/") and any(_is_in(repository, one) for one in HIDDEN):
+        yield (
+            f"backup_repository is {repository}, which the backup's unit cannot see "
+            "(ProtectHome=, PrivateTmp=): choose another one, such as /var/backups/tox_com_det"
+        )
     for name, words in needed.items():
         if not options.get(name):
             yield f"backup_repository is {repository}, but {name} is empty: set it to {words}"
@@ -40,5 +48,10 @@ def backup_problems(options: Mapping[str, Any]) -> Iterator[str]:
 
 def _overlap(one: str, other: str) -> bool:
     """Return whether one of two directories is the other, or in it."""
+    return _is_in(one, other) or _is_in(other, one)
+
+
+def _is_in(one: str, other: str) -> bool:
+    """Return whether the first of two directories is the other, or in it."""
     first, second = (f"/{normpath(path).strip('/')}/" for path in (one, other))
-    return first.startswith(second) or second.startswith(first)
+    return first.startswith(second)

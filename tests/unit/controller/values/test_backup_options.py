@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rendered_files import BACKUP, DRILL, directives
+from rendering import SYSTEMS
 
 from controller.values import backup
 from controller.values.backup import backup_problems
@@ -76,3 +78,34 @@ def test_the_directories_of_the_project_are_those_of_role_layout() -> None:
     layout = yaml.safe_load((ROOT / "roles/layout/vars/main.yml").read_text())
     found = {layout[f"__layout_{name}"] for name in ("etc", "opt", "srv", "state")}
     assert set(backup.OWN) == found
+
+
+@pytest.mark.parametrize(
+    "repository",
+    [*backup.HIDDEN, *(f"{one}/a" for one in backup.HIDDEN), "//root/./a/", "/run/user/0/a"],
+)
+def test_a_directory_that_the_unit_cannot_see_is_refused(repository: str) -> None:
+    (line,) = backup_problems({"backup_repository": repository, **WHOLE})
+    assert line == (
+        f"backup_repository is {repository}, which the backup's unit cannot see (ProtectHome=, "
+        "PrivateTmp=): choose another one, such as /var/backups/tox_com_det"
+    )
+
+
+@pytest.mark.parametrize(
+    "repository", [*(f"{one}s" for one in backup.HIDDEN), "/mnt/tmp", "/run/a"]
+)
+def test_a_directory_that_the_unit_sees_is_not(repository: str) -> None:
+    assert list(backup_problems({"backup_repository": repository, **WHOLE})) == []
+
+
+@pytest.mark.parametrize("template", [BACKUP, DRILL])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_hidden_directories_are_those_of_the_units(template: str, system: str) -> None:
+    unit = directives(template, system, "backups_in_a_directory")
+    hides = {
+        "ProtectHome": ("/home", "/root", "/run/user"),
+        "PrivateTmp": ("/tmp", "/var/tmp"),  # noqa: S108 (no file is made)
+    }
+    hidden = {one for name, paths in hides.items() if unit.get(name) == "true" for one in paths}
+    assert set(backup.HIDDEN) == hidden
