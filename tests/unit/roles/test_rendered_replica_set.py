@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from parsers import PARSERS
 from rendered_files import parsed, rendered
-from rendering import REPLICA_SET, SYSTEMS, TREE, VARIANTS, Variant, evaluate, variables
+from rendering import REPLICA_SET, SYSTEMS, TREE, VARIANTS, Variant, evaluate, render, variables
 
 MONGOD = "etc/mongod.conf.j2"
 ZONE = "etc/firewalld/zones/public.xml.j2"
 MEMBERS = ["192.0.2.13:27017", "[2001:db8::14]:27017", "192.0.2.15:27017"]
 (ROLE,) = (one for one in TREE.roles if one.name == "mongodb_access")
+(MONGODB,) = (one for one in TREE.roles if one.name == "mongodb")
 
 
 def value(name: str, **more: object) -> Any:
@@ -89,3 +91,54 @@ def test_the_driver_of_a_server_on_its_own_is_that_of_the_application(system: st
     given = variables(ROLE, system, Variant("own"))
     python = evaluate("{{ __layout_driver_python }}", given)
     assert python == "/opt/tox_com_det/current-app/venv/bin/python"
+
+
+def mongod_of_db1(**more: object) -> str:
+    """The configuration of mongod on db1, whose set has these values."""
+    return render(MONGOD, MONGODB, "debian12", Variant("own", {**REPLICA_SET, **more}))
+
+
+def members_at(*addresses: str) -> dict[str, object]:
+    """The values of a set with members at these addresses, of which db1 has the first."""
+    hosts = {f"db{number}": {"cluster_address": one} for number, one in enumerate(addresses, 1)}
+    return {
+        "hostvars": {**REPLICA_SET["hostvars"], **hosts},
+        "cluster_address": addresses[0],
+        "mongodb_remote_bind_ip": addresses[0],
+    }
+
+
+IPV4 = members_at("192.0.2.13", "192.0.2.14", "192.0.2.15")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (IPV4, False),
+        (members_at("2001:db8::13", "2001:db8::14", "2001:db8::15"), True),
+        # One that another member has: mongod has to connect to it.
+        (members_at("192.0.2.13", "192.0.2.14", "2001:db8::15"), True),
+        ({**IPV4, "mongodb_replica_set": ""}, False),
+        ({**IPV4, "mongodb_replica_set": "", "mongodb_remote_bind_ip": "2001:db8::1"}, True),
+        (
+            {
+                **members_at("2001:db8::13", "2001:db8::14", "2001:db8::15"),
+                "mongodb_replica_set": "",
+                "mongodb_remote_access": False,
+            },
+            False,
+        ),
+    ],
+)
+def test_mongod_looks_for_ipv6_addresses_only_where_there_are_some(
+    values: dict[str, object], expected: bool
+):
+    text = mongod_of_db1(**values)
+    mongod: Any = PARSERS[MONGOD](text)
+    assert mongod.get("net.ipv6", False) is expected
+    assert ("ipv6" in text) is expected
+
+
+def test_a_file_without_ipv6_is_what_it_was_before():
+    text = mongod_of_db1(**IPV4)
+    assert "  maxIncomingConnections: 64\n\nsecurity:\n" in text

@@ -10,6 +10,7 @@ from parsers.error import ParseError
 
 MONGOD_KEYS: dict[str, type | tuple[type, ...]] = {
     "net.bindIp": str,
+    "net.ipv6": bool,
     "net.maxIncomingConnections": int,
     "net.port": int,
     "net.ssl.CAFile": str,
