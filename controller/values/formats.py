@@ -179,6 +179,11 @@ HOST = Format(
     "a host name or an IP address, such as toxic.example.org or 203.0.113.7",
     _is_host,
 )
+# A host's own name, which need not be one of DNS.
+INVENTORY_NAME = matching(
+    r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}",
+    "the name of a host in the inventory, such as web_1 (letters, digits, '.', '_', '-' and ':')",
+)
 HTTPS_ADDRESS = Format(
     "an address that begins with https://, such as https://ca.example.org/directory",
     lambda text: _is_url(text, ("https",)),

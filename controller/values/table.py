@@ -31,6 +31,7 @@ from controller.values.formats import (
     FIREWALL_SERVICE,
     HOST,
     HTTPS_ADDRESS,
+    INVENTORY_NAME,
     KNOWN_HOST,
     LABEL,
     LANGUAGE,
@@ -72,7 +73,7 @@ __all__ = ["FORMATS"]
 FORMATS: dict[str, Format] = {
     "backup_repository": optional(REPOSITORY),
     "backup_password": optional(LONG_PASSWORD),
-    "backup_name": HOST,
+    "backup_name": INVENTORY_NAME,
     "backup_ssh_private_key": optional(PEM),
     "backup_ssh_known_hosts": KNOWN_HOST,
     "backup_s3_key_id": optional(S3_KEY),
@@ -224,5 +225,5 @@ FORMATS: dict[str, Format] = {
     "sudo_user_shell": ABSOLUTE_PATH,
     "sudo_user_authorized_keys": PUBLIC_KEY,
     "sudo_user_password_hash": optional(PASSWORD_HASH),
-    "uninstall_confirm": optional(HOST),
+    "uninstall_confirm": optional(INVENTORY_NAME),
 }

@@ -30,14 +30,12 @@ NETWORKS = [
 ]
 # "name.key" is in a dictionary of a list.
 ADDRESSES = [
-    "backup_name",
     "balancer_app_hosts.address",
     "balancer_app_hosts.name",
     "exposure_address",
     "mongodb_remote_bind_ip",
     "nginx_server_name",
     "tls_names",
-    "uninstall_confirm",
     *NETWORKS,
 ]
 

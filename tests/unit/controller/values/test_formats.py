@@ -13,6 +13,9 @@ from controller.values.table import FORMATS
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDH7XHGNfAQCFdNvvoJGZQFpuxXX3sn8U6fa2Pm5Zxyz"
 USER = {"name": "a", "password": "b", "roles": [{"role": "root", "db": "admin"}]}
+# Ansible takes them, and they need not be names of DNS.
+INVENTORY_NAMES = ["web1", "web_1", "WEB-1.example.org", "1", "192.0.2.7", "2001:db8::7"]
+NO_INVENTORY_NAMES = ["-web", "_web", ".web", "a b", "a/b", "a%b", "web\n", "x" * 254, ["web1"]]
 
 GOOD: dict[str, list[Any]] = {
     "flask_app_memory_max": ["300M", "1G", "307200K", "314572800", 314572800],
@@ -64,6 +67,8 @@ GOOD: dict[str, list[Any]] = {
     "tls_mode": ["off", False, "acme"],  # YAML reads off without quotes as false
     "tls_names": [[], ["toxic.example.org", "203.0.113.7", "2001:db8::7", "localhost"]],
     "tls_certificate_file": ["", "/etc/a b.pem", "~/tls/fullchain.pem"],
+    "backup_name": INVENTORY_NAMES,
+    "uninstall_confirm": ["", *INVENTORY_NAMES],
     "backup_repository": [
         "",
         "/mnt/disk/toxic",
@@ -134,6 +139,8 @@ ANY_TEXT: list[Any] = [
     "😀 {",
 ]
 BAD: dict[str, list[Any]] = {
+    "backup_name": [*ANY_TEXT, *NO_INVENTORY_NAMES],
+    "uninstall_confirm": NO_INVENTORY_NAMES,
     "backup_repository": [
         "relative",
         "/a/../b",
