@@ -248,17 +248,19 @@ PEM = Format(
 WHEEL_TARGET = Format(
     f"a platform that wheels are locked for, {' or '.join(sorted(TARGETS))}", TARGETS.__contains__
 )
-_PORT = (
-    r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]"
-    r"|6553[0-5]))?"
-)
 # What restic takes, without blanks; an address with a password would be shown, so there is none.
-REPOSITORY = matching(
+_REPOSITORY = re.compile(
     r"/(?!.*/\.\.(?:/|$))[\w./+@,=~-]+"
     r"|sftp:(?!//)[\w.-]+@[\w.-]+:[\w./+@,=~-]+"
-    rf"|sftp://[\w.-]+@[\w.-]+{_PORT}/[\w./+@,=~-]+"
-    rf"|s3:https?://[\w.-]+{_PORT}/[\w./+=~-]+",
+    r"|sftp://[\w.-]+@[\w.-]+(?::([0-9]+))?/[\w./+@,=~-]+"
+    r"|s3:https?://[\w.-]+(?::([0-9]+))?/[\w./+=~-]+"
+)
+REPOSITORY = Format(
     "a directory, sftp:user@host:path or s3:https://host/bucket",
+    lambda text: (
+        (found := _REPOSITORY.fullmatch(text)) is not None
+        and all(PORT.accepts(port) for port in found.groups() if port)
+    ),
 )
 KNOWN_HOST = matching(
     r"[^\s\x00-\x1f#]+ (ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{40,}={0,3}"

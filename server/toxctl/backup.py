@@ -14,7 +14,7 @@ from typing import Any
 
 from toxctl import backup_state, events, facts, files, programs, restic, signals, systemd, usable
 from toxctl.backup_config import BackupConfig
-from toxctl.backup_repository import is_ahead, opened, repository_of
+from toxctl.backup_repository import DAY, is_ahead, opened, repository_of
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.releases import app_for_modules
@@ -29,7 +29,6 @@ START_SECONDS = 6 * 3600.0
 CONTENTS = "contents.json"
 # A check reads one of these parts of the repository's data, the next check the next one.
 PARTS = 10
-DAY = 86_400
 
 
 def start(config: Config) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from toxctl.config import Config
 from toxctl.errors import ToxctlError
 from toxctl.restic import Repository, Snapshot
 
-__all__ = ["chosen", "initialize", "is_ahead", "opened", "repository_of"]
+__all__ = ["DAY", "chosen", "initialize", "is_ahead", "opened", "repository_of"]
 
-DAY = 86_400  # more than time zones and slow clocks make
+DAY = 86_400
 
 
 def repository_of(config: Config, backup: BackupConfig) -> Repository:
@@ -119,6 +119,7 @@ def opened(config: Config, backup: BackupConfig, repository: Repository) -> str:
 
 def is_ahead(snapshot: Snapshot) -> bool:
     """Return whether a backup is dated by a clock that was ahead of this server's, or is it now."""
+    # By more than a slow clock makes.
     return snapshot.at > files.clock(time.time() + DAY)
 
 
