@@ -186,8 +186,9 @@ def _forget_unfinished(backup: BackupConfig, repository: Repository) -> None:
 def _maintain(config: Config, backup: BackupConfig, repository: Repository) -> None:
     """Every check_days: remove old backups and check the repository, a part of its data in full."""
     checked = backup_state.read(config).get("checked") or {"at": 0, "part": 0}
-    passed = time.time() - checked["at"]
-    if 0 <= passed < backup.check_days * DAY - DAY / 2:  # less than 0: the clock was ahead
+    # As far ahead of now counts as much: a clock was set back, by a moment or by years.
+    passed = abs(time.time() - checked["at"])
+    if passed < backup.check_days * DAY - DAY / 2:
         return
     events.say("removing old backups and checking the repository")
     repository.run(

@@ -160,13 +160,12 @@ class Repository:
         return sorted({str(one["hostname"]) for one in found})
 
     def snapshots(self, name: str, tag: str = COMPLETE) -> list[Snapshot]:
-        """Return the backups of a server, the newest first."""
+        """Return the backups of a server, the newest first, to restic's last digit of a second."""
         found = self.json("snapshots", "--no-lock", "--host", name, "--tag", f"{TAG},{tag}") or []
-        snapshots = [
-            Snapshot(str(one["id"]), utc(str(one["time"])), str(one.get("original") or one["id"]))
-            for one in found
+        return [
+            Snapshot(str(one["id"]), utc(one["time"]), str(one.get("original") or one["id"]))
+            for one in sorted(found, key=lambda one: moment(one["time"]), reverse=True)
         ]
-        return sorted(snapshots, key=lambda one: one.at, reverse=True)
 
     def failure(self, code: int, said: str) -> ToxctlError:
         """Return the one line for a restic that failed."""
@@ -219,6 +218,12 @@ class Repository:
                     if equals and not name.startswith("#"):
                         found[name] = value
         return found
+
+
+def moment(time: str) -> tuple[str, str]:
+    """Return what restic's times are ordered by: the second in UTC, and the digits behind it."""
+    digits = re.search(r"\.(\d+)", time)
+    return utc(time), digits[1].rstrip("0") if digits else ""
 
 
 def utc(time: str) -> str:

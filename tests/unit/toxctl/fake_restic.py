@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,7 @@ def run(
         for path in filter(os.path.isdir, plain):
             target = top / "files" / path.lstrip("/")
             shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=IGNORED)
-        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(now))
-        at = f"{seconds}.{time.time_ns() % 10**9:09}Z"
+        at = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
         write(
             top,
             {"id": name, "hostname": found["--host"][0], "tags": found["--tag"], "time": at},

@@ -204,6 +204,29 @@ def test_old_backups_are_removed_and_a_part_is_checked_once_a_week(made: FakeSer
     assert "--keep-daily 7 --keep-weekly 4 --keep-monthly 6 --prune" in forget[-1]
 
 
+@pytest.mark.parametrize(("ahead", "checks"), [(0.5, 0), (400 * 86400, 1)])
+def test_a_check_of_a_clock_that_was_ahead_counts_if_that_was_little(
+    made: FakeServer, ahead: float, checks: int
+) -> None:
+    before = restic_log(made).count("check --read-data-subset=4/10")
+    state = backup_state.read(config.load(str(made.config_path)))
+    early = {**state, "checked": {"at": time.time() + ahead, "part": 3}}
+    (made.root / "state" / backup_state.FILE).write_text(json.dumps(early))
+    run(made)
+    assert restic_log(made).count("check --read-data-subset=4/10") - before == checks
+
+
+def test_backups_of_one_second_are_in_the_order_of_its_digits() -> None:
+    times = [
+        "2026-01-01T02:00:00.5+01:00",
+        "2026-01-01T01:00:00.123456789Z",
+        "2026-01-01T01:00:00Z",
+        "2026-01-01T01:00:00.49Z",
+        "2026-01-01T01:00:01Z",
+    ]
+    assert sorted(times, key=restic.moment) == [times[one] for one in (2, 1, 3, 0, 4)]
+
+
 FAULTS = {
     "cat": [
         ("12|Fatal: wrong password or no key found", "password", "set backup_password"),
