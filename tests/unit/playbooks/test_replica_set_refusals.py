@@ -57,7 +57,7 @@ def test_a_set_may_begin_with_one_member(tmp_path: Path):
         (f"    mongodb_replica_set_key: {KEY}\n", "", "mongodb_replica_set_key is not set: make"),
         ("db3: {cluster_address: 192.0.2.15}", OTHER_KEY, "is not the same on all hosts of group"),
         ("remote_access: true", "remote_access: false", "could not reach each other, set it to"),
-        ("    base_reboot: never\n", "", "base_reboot is auto, so `site.yml` could reboot all"),
+        ("base_reboot: never", "base_reboot: always", "base_reboot is always, so `site.yml` would"),
         ("?replicaSet=toxic", "", "flask_app_mongodb_uri lacks replicaSet=toxic: add it"),
         ("replicaSet=toxic", "replicaSet=other", "flask_app_mongodb_uri lacks replicaSet=toxic"),
         (",192.0.2.15/", "/", "does not name 192.0.2.15:27017: name all members"),

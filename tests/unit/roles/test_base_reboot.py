@@ -96,16 +96,52 @@ def test_nothing_is_updated_if_nothing_was_checked(system: str):
 
 
 @pytest.mark.parametrize(
-    ("choice", "names", "reboots"),
+    ("choice", "names", "serves", "reboots", "reports"),
     [
-        ("auto", [], False),
-        ("auto", ["kernel-3.10.0-1160.119.1.el7"], True),
-        ("always", [], True),
+        ("auto", [], False, False, False),
+        ("auto", ["kernel-3.10.0-1160.119.1.el7"], False, True, False),
+        ("auto", ["kernel-3.10.0-1160.119.1.el7"], True, False, True),
+        ("auto", [], True, False, False),
+        ("always", [], True, True, False),
     ],
 )
-def test_the_server_reboots_when_it_is_required(choice: str, names: list[str], reboots: bool):
-    values = {"base_reboot": choice, "__base_updated_since_boot": names}
+def test_the_server_reboots_when_it_is_required_and_answers_nobody(
+    choice: str, names: list[str], serves: bool, reboots: bool, reports: bool
+):
+    values = {
+        "base_reboot": choice,
+        "__base_updated_since_boot": names,
+        "__base_serves": serves,
+    }
     assert evaluate("{{ " + REBOOT.data["when"] + " }}", values) is reboots
+    report = TASKS["Report that updates require a reboot"]
+    assert all(evaluate("{{ " + one + " }}", values) for one in report.data["when"]) is reports
+    asked = {**variables(BASE, "debian12", VARIANTS[0]), **values, "inventory_hostname": "nanode"}
+    assert "os_upgrade_reboot=auto" in evaluate(report.arguments["msg"], asked)
+
+
+@pytest.mark.parametrize(
+    ("parts", "path"),
+    [
+        (None, "/etc/tox_com_det/live.sock"),
+        (["app"], "/etc/tox_com_det/live.sock"),
+        (["app", "database"], "/opt/tox_com_det/toxctl/current"),
+        (["balancer"], "/opt/tox_com_det/toxctl/current"),
+    ],
+)
+def test_what_answers_requests_is_known_by_a_live_model_or_by_toxctl(
+    parts: list[str] | None, path: str
+):
+    values = variables(BASE, "debian12", VARIANTS[0])
+    if parts is not None:
+        values |= {"__layout_cluster": True, "__layout_parts": parts}
+    assert evaluate(values["__base_in_service"], values) == path
+    for found, serves in (
+        ({}, False),
+        ({"skipped": True}, False),
+        ({"stat": {"exists": True}}, True),
+    ):
+        assert evaluate(values["__base_serves"], {**values, "__base_serving": found}) is serves
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
