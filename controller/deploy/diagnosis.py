@@ -17,6 +17,12 @@ LEAST_SHARE = 20  # a file system is nearly full with less than a twentieth free
 LEAST_MEMORY = 64 << 20  # bytes
 MOST_SECONDS = 60.0  # between two clocks
 CLOCK = "`sudo timedatectl set-ntp true` on the server, or `sudo chronyc makestep`"
+MEMORY = (
+    "`ps -eo rss,args --sort -rss | head` on the server; then fewer flask_app_processes, a smaller "
+    "model or a larger server"
+)
+# The wheels of the application are for one Python on each system.
+SERVERS_PYTHON = "upgrade this project, or move to a newer system: docs/upgrading.md"
 FIREWALL = "`ansible-playbook site.yml --tags firewalld`"
 
 Report = Mapping[str, Any]
@@ -43,7 +49,8 @@ def diagnose(
         report: of `toxctl status --health`.
         now: the laptop's time when the server read its own, in seconds since 1970.
         today: the day that versions are judged by.
-        firewall: `services` and `ports` of the inventory.
+        firewall: `services` and `ports` of the inventory, and the port of `web`, a list with one or
+            none.
     """
     tls = report["config"].get("https_port")
     yield from _service(report)
@@ -59,7 +66,8 @@ def diagnose_machine(
     Args:
         report: of `toxctl health`, or of `toxctl status --health`.
         now, today: as `diagnose` takes them.
-        firewall: `services` and `ports` of the inventory, and the port of `tls` if there is one.
+        firewall: `services` and `ports` of the inventory, and the ports of `web` and `tls`, each a
+            list with one or none.
     """
     health = report["health"]
     yield from _units(health)
@@ -140,11 +148,10 @@ def _memory(report: Report, health: Report) -> Iterator[Finding]:
     memory, swap = report["memory"], health["swap"]
     if memory["available"] < LEAST_MEMORY:
         what = f"only {megabytes(memory['available'])} of memory are available"
-        do = "lower mongodb_cache_size_gb, then `ansible-playbook site.yml --tags mongodb`"
-        yield Finding("memory", what, do)
+        yield Finding("memory", what, MEMORY)
     if memory["limit"] is None and swap["total"] and swap["free"] * 10 < swap["total"]:
         what = f"swap has only {megabytes(swap['free'])} free of {megabytes(swap['total'])}"
-        yield Finding("memory", what, "`ps -eo rss,args --sort -rss | head` on the server")
+        yield Finding("memory", what, MEMORY)
     for name in health["killed"]:
         what = f"{name} was killed within a day, because memory ran out"
         yield Finding("memory", what, f"`sudo journalctl --since -24h | grep -i -B9 {name}`")
@@ -161,7 +168,7 @@ def _clock(health: Report, now: float) -> Iterator[Finding]:
 def _reboot(health: Report) -> Iterator[Finding]:
     if health["reboot"]:
         names = ", ".join(health["reboot"][:5])
-        do = "`ansible-playbook site.yml --tags base -e base_reboot=auto`"
+        do = "`ansible-playbook playbooks/upgrade_os.yml -e os_upgrade_reboot=auto`"
         yield Finding("reboot", f"updates need a reboot: {names}", do)
 
 
@@ -170,12 +177,14 @@ def _firewall(health: Report, wanted: Mapping[str, Sequence[str]]) -> Iterator[F
     if found is None:
         yield Finding("firewall", "firewalld does not answer, so no rule is certain", FIREWALL)
         return
-    tls = next(iter(wanted["tls"]), None)
     ssh = {f"{port}/tcp" for port in health["ssh_ports"]}
     services, ports = set(wanted.get("services", [])), {*wanted.get("ports", []), *ssh}
-    allowed = {*ports, f"{tls}/tcp"} if tls else ports
-    if tls and not (tls == "443" and "https" in services):
-        ports = allowed
+    allowed = set(ports)
+    for name, usual, service in (("web", "80", "http"), ("tls", "443", "https")):
+        for port in wanted.get(name, []):
+            allowed.add(f"{port}/tcp")
+            if not (port == usual and service in services):
+                ports.add(f"{port}/tcp")
     missing = sorted(services - set(found["services"])) + sorted(ports - set(found["ports"]))
     more = sorted(set(found["services"]) - services) + sorted(set(found["ports"]) - allowed)
     if missing:
@@ -192,16 +201,21 @@ def _versions(health: Report, today: date) -> Iterator[Finding]:
     versions = health["versions"]
     system = str(versions["os"] or "").partition(" ")[2]
     yield from out_of_support(str(versions["os_name"]), system, today)
-    for product, key in (("MongoDB", "mongodb"), ("Python", "python")):
-        if versions[key]:
-            yield from out_of_support(product, versions[key], today)
+    if versions["mongodb"]:
+        yield from out_of_support("MongoDB", versions["mongodb"], today)
+    if versions["python"]:
+        for found in out_of_support("Python", versions["python"], today):
+            yield found._replace(do=SERVERS_PYTHON)
 
 
 def out_of_support(
     product: str, version: str, today: date, where: str = "on the server"
 ) -> Iterator[Finding]:
-    """Yield that a version gets no security updates any more, with the day when that began."""
+    """Yield that a version gets no security updates any more, with the day when that began.
+
+    Nothing where this project has no newer one yet: no command would help.
+    """
     found = lifetime(product, version)
-    if found and found.end < today:
+    if found and found.end < today and found.instead:
         what = f"{product} {version} {where} is out of support since {found.end}"
         yield Finding("support", what, found.instead)

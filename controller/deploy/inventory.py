@@ -28,6 +28,13 @@ from controller.deploy.variable_names import refuse_no_texts, refuse_unknown
 
 __all__ = ["GROUP", "Host", "read_hosts", "refuse_empty"]
 
+# Whether clients ask this host, and not a balancer in front or the app hosts (role firewalld).
+PUBLIC = (
+    "(group_names | intersect(['app', 'database', 'balancer']) == [] or 'balancer' in group_names "
+    "or ('app' in group_names "
+    f"and not groups['balancer'] | default([]) | intersect(groups['{GROUP}'])))"
+)
+
 # What is asked of each host: name -> Jinja expression.
 ASKED = {
     # The callback sorts hosts by name.
@@ -47,9 +54,11 @@ ASKED = {
     f"and groups['balancer'] | default([]) | intersect(groups['{GROUP}']) "
     "or group_names | intersect(['app', 'database', 'balancer']) == ['database'] else []) | list, "
     "'ports': firewalld_extra_ports | default([]), "
+    "'web': [(balancer_listen_port if 'balancer' in group_names else nginx_listen_port) "
+    f"| default(80) | string] if {PUBLIC} else [], "
     # YAML reads off as false.
-    "'tls': [] if tls_mode | default('off') | string | lower in ['off', 'false'] "
-    "else [tls_listen_port | default(443) | string]}",
+    "'tls': [tls_listen_port | default(443) | string] if "
+    f"tls_mode | default('off') | string | lower not in ['off', 'false'] and {PUBLIC} else []}}",
     # Groups of a cluster (docs/scaling.md); those of other hosts do not count.
     "parts": "group_names | intersect(['app', 'database', 'balancer']) | sort",
     "cluster": "(groups['app'] | default([]) + groups['database'] | default([]) "
@@ -74,9 +83,9 @@ class Host:
     `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
     `keys`: of ~/.ssh/config, where the inventory has no key file. `alias`: the name for ssh, where
     it is not the address. `proxy`: the command whose input and output are the connection.
-    `firewall`: the `services`, `ports` and port of `tls` that the inventory opens. `parts`: of a
-    cluster, the groups `app`, `database`, `balancer` it is in; a host without a cluster is all but
-    the last. `balancers`, `app_hosts`: names of the cluster's.
+    `firewall`: the `services`, `ports` and ports of `web` and `tls` that the inventory opens.
+    `parts`: of a cluster, the groups `app`, `database`, `balancer` it is in; a host without a
+    cluster is all but the last. `balancers`, `app_hosts`: names of the cluster's.
     """
 
     name: str

@@ -15,7 +15,7 @@ class Lifetime(NamedTuple):
         product: its name, as it is printed.
         series: the version, or how it begins.
         end: the last day with security updates.
-        instead: what to type, or what to read before that.
+        instead: what to type, or what to read before that; empty if this project has nothing newer.
     """
 
     product: str
@@ -25,9 +25,8 @@ class Lifetime(NamedTuple):
 
 
 _OS = "make a new server and restore a backup there: docs/backup.md"
-_DATABASE = "set mongodb_version one major version higher, then `ansible-playbook site.yml`"
+_DATABASE = "set mongodb_version to the next series: docs/upgrading.md#mongodb"
 _PYTHON = "remove .venv and run `make venv` with a newer Python"
-_CORE = "run `make venv` with the Python that the newest ansible-core needs: docs/dependencies.md"
 
 LIFETIMES = (
     Lifetime("CentOS Linux", "7", date(2024, 6, 30), _OS),
@@ -48,7 +47,7 @@ LIFETIMES = (
     Lifetime("Python", "3.12", date(2028, 10, 31), _PYTHON),
     Lifetime("Python", "3.13", date(2029, 10, 31), _PYTHON),
     Lifetime("ansible-core", "2.16", date(2025, 5, 31), "only CentOS 7 needs it: run `make venv`"),
-    Lifetime("ansible-core", "2.19", date(2026, 11, 30), _CORE),
+    Lifetime("ansible-core", "2.19", date(2026, 11, 30), ""),  # the last one for Python 3.11
 )
 
 

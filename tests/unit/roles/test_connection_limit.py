@@ -54,6 +54,13 @@ def test_a_balancer_is_limited_on_its_own_port():
     assert value("__firewalld_limited_ports", "debian12", **own) == [8000]
 
 
+def test_the_port_of_https_is_open_where_clients_ask():
+    for parts, port in ((["balancer"], 443), (["database"], ""), (["app"], "")):
+        own = {**CLUSTER, "group_names": [*parts, "tox_com_det"], "tls_mode": "files"}
+        found = value("__firewalld_tls_port", "debian12", **own, firewalld_services=[])
+        assert found == port
+
+
 def test_centos_7_has_direct_rules_of_the_same_meaning():
     assert value("__firewalld_direct", "debian12") == []
     assert value("__firewalld_direct", EL7, firewalld_connections_per_address=0) == []

@@ -152,7 +152,8 @@ def connected(host: Host) -> Iterator[SimpleNamespace]:
 
 def test_the_inventory_says_what_each_part_lets_in(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(
-        "tox_com_det: {vars: {tls_mode: acme, tls_listen_port: 8443}, children: {"
+        "tox_com_det: {vars: {tls_mode: acme, tls_listen_port: 8443, "
+        "balancer_listen_port: 8000}, children: {"
         "app: {hosts: {app1: }}, database: {hosts: {db1: }}, balancer: {hosts: {lb1: }}}}"
     )
     services = {
@@ -161,6 +162,10 @@ def test_the_inventory_says_what_each_part_lets_in(tmp_path: Path) -> None:
     assert services == {"app1": [], "db1": [], "lb1": ["http", "https"]}
     (tmp_path / "one.yml").write_text("tox_com_det: {hosts: {a: {tls_mode: off}, b: }}")
     for host in read_hosts(str(tmp_path / "one.yml")):
-        assert host.firewall == {"services": ["http", "https"], "ports": [], "tls": []}
-    (balancer,) = read_hosts(str(tmp_path / "hosts.yml"), "lb1")
-    assert balancer.firewall["tls"] == ["8443"]
+        expected = {"services": ["http", "https"], "ports": [], "web": ["80"], "tls": []}
+        assert host.firewall == expected
+    web_and_tls = {
+        host.name: (host.firewall["web"], host.firewall["tls"])
+        for host in read_hosts(str(tmp_path / "hosts.yml"))
+    }
+    assert web_and_tls == {"app1": ([], []), "db1": ([], []), "lb1": (["8000"], ["8443"])}
