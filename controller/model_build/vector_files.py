@@ -48,7 +48,8 @@ def open_vectors(path: Path, member: str | None = None) -> Iterator[tuple[Binary
         member: name of the file in a zip, if it contains several.
 
     Raises:
-        BuildError: no such file, not unpackable, or several files in a zip and no `member`.
+        BuildError: no such file, not unpackable, or several files in a zip and no `member`,
+            or a `member` of a file that is no zip.
     """
     try:
         with path.open("rb") as raw:
@@ -60,6 +61,10 @@ def open_vectors(path: Path, member: str | None = None) -> Iterator[tuple[Binary
                     archive.open(_member(path, archive, member)) as file,
                 ):
                     yield cast(BinaryIO, file), raw.tell
+            elif member is not None:
+                raise BuildError(
+                    f"{path}: --member is of a .zip: name one with --source, or leave it out"
+                )
             elif start[:2] == _GZIP:
                 with gzip.open(raw) as unpacked:
                     yield cast(BinaryIO, unpacked), raw.tell
@@ -85,10 +90,14 @@ def _member(path: Path, archive: zipfile.ZipFile, member: str | None) -> str:
 def read_vectors(stream: BinaryIO, path: Path) -> Iterator[WordVector]:
     """Words of GloVe or word2vec text, or of word2vec binary (recognized by the name `.bin`).
 
+    Args:
+        stream: of `open_vectors`; in a zip, the name of the member counts.
+        path: the file, for its size and in messages.
+
     Raises:
         BuildError: a line or record that cannot be read, or numbers that are not finite.
     """
-    name = path.name.lower().removesuffix(".gz")
+    name = str(getattr(stream, "name", path)).lower().removesuffix(".gz")
     large = path.stat().st_size >= _LARGE
     rows = _read_binary(stream) if name.endswith(".bin") else read_text(stream, large)
     count = 0

@@ -88,10 +88,11 @@ def dumped(tmp_path, file, data, **options):
         ("word2vec.txt", WORD2VEC),
         ("word2vec.bin", BINARY),
         ("word2vec.bin.gz", gzip.compress(BINARY)),
+        ("word2vec.zip", zipped(BINARY, "word2vec.bin")),
         ("word2vec.bin", BINARY_WITHOUT_LINES),
         ("posts.bson", articles()),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_every_format_gives_the_same_dump(tmp_path, name, data):
     dump, rows, _ = dumped(tmp_path, name, data, name="tiny")

@@ -83,6 +83,13 @@ def vectors_of(*words: str) -> WordVectors:
     return WordVectors(list(words), np.arange(2 * len(words), dtype=np.float32).reshape(-1, 2) + 1)
 
 
+def test_member_of_what_is_no_zip_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text("the 1 2\n")
+    with pytest.raises(TrainError, match=r"--member is of a \.zip: name one with --vectors"):
+        load(path, member="glove.txt")
+
+
 def test_vocabulary_has_words_of_the_comments_first_then_frequent_ones() -> None:
     vectors = vectors_of("the", "a", "idiot", "rare")
     counts = Counter({"idiot": 3, "idi0t": 2, "idiiot": 1, "rare": 1})
