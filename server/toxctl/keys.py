@@ -86,15 +86,13 @@ def revoked(config: Config) -> list[str]:
     return read_revoked(path_of(config))
 
 
-def take(
-    config: Config, given: Any, also_revoked: Sequence[str] = ()
-) -> tuple[list[Entry], list[Entry]]:
+def take(config: Config, given: Any, also_revoked: Any = ()) -> tuple[list[Entry], list[Entry]]:
     """Add the entries of another app host that are not here, without those that were revoked.
 
     Args:
         config: the server's.
         given: the entries.
-        also_revoked: hashes of keys that were revoked there.
+        also_revoked: hashes of keys that were revoked there; they are revoked here as well.
 
     Returns:
         What was added and what was not, as it was revoked; both without their hashes.
@@ -103,7 +101,8 @@ def take(
         ToxctlError: kind `usage`, they are no entries, or another key has such a name here;
             `config`, keys.json is damaged. Nothing is added then.
     """
-    if not isinstance(given, list) or not all(_is_whole(entry) for entry in given):
+    lists = isinstance(given, list) and isinstance(also_revoked, (list, tuple))
+    if not lists or not all(map(_is_whole, given)) or not all(map(_is_digest, also_revoked)):
         raise ToxctlError("standard input has no entries of `toxctl keys --export`", "usage")
     with _locked(config) as path:
         found, gone = read(path), list(dict.fromkeys([*also_revoked, *read_revoked(path)]))

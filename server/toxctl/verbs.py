@@ -185,7 +185,9 @@ def _keys(config: Config, options: Options) -> Answer:
         found = {"entries": keys.export(config), "revoked": keys.revoked(config)}
         return found, json.dumps(found["entries"], indent=2)
     if options.take:
-        added, skipped = keys.take(config, _standard_input())
+        given = _standard_input()
+        whole = given if isinstance(given, dict) else {"entries": given, "revoked": []}
+        added, skipped = keys.take(config, whole.get("entries"), whole.get("revoked"))
         found = {"added": added, "skipped": skipped}
         return found, text_of_keys.taken(found)
     found = {"keys": keys.entries(config)}

@@ -78,19 +78,21 @@ class AddKey:
 class CopyKeys:
     """Give every app host the keys of all of them, such as a new or a rebuilt one.
 
-    A key that was revoked on one of them is given to none.
+    A key that was revoked on one of them is given to none, and each learns that it was.
     """
 
     def __init__(self) -> None:
         self.entries: dict[str, dict[str, Mapping[str, Any]]] = {}  # by host and hash
         self.revoked: dict[str, str] = {}  # the hash, and where it was revoked
+        # By host, the hashes that were revoked there; None of a toxctl that keeps none.
+        self.known: dict[str, list[str] | None] = {}
 
     def collect(self, server: Server, *, dry_run: bool = False) -> None:
         """Read the keys of a host."""
         found = server.toxctl("keys", "--export").result()
         self.entries[server.name] = {entry["sha256"]: entry for entry in found["entries"]}
-        # A toxctl of before this keeps none.
-        self.revoked |= dict.fromkeys(found.get("revoked", []), server.name)
+        self.known[server.name] = found.get("revoked")
+        self.revoked |= dict.fromkeys(self.known[server.name] or [], server.name)
 
     def __call__(self, server: Server, *, dry_run: bool = False) -> None:
         if dry_run:
@@ -106,9 +108,12 @@ class CopyKeys:
                 f"valid here: `fab revoke-key --key {key['id']} --limit {server.name}`"
             )
         new = [entry for digest, entry in self.given().items() if digest not in here]
+        known = self.known[server.name]
+        told = [] if known is None else [one for one in self.revoked if one not in {*known, *here}]
         added = []
-        if new:
-            added = server.toxctl("keys", "--import", stdin=new).result()["added"]
+        if new or told:
+            given = {"entries": new, "revoked": told} if told else new
+            added = server.toxctl("keys", "--import", stdin=given).result()["added"]
         server.say(f"added {', '.join(map(describe, added)) or 'no key'}")
         server.say(count(len(here) + len(added), "key"))
 

@@ -175,6 +175,18 @@ def test_a_host_without_the_key_is_not_one_where_it_is_valid(cluster: Cluster) -
     assert cluster.names() == [[], [], []]
 
 
+def test_a_revoked_key_stays_revoked_when_the_hosts_that_knew_it_are_gone(cluster: Cluster) -> None:
+    cluster.add("leaked")
+    cluster.down.add("app2")
+    with pytest.raises(DeployError, match="still valid on app2"):
+        cluster.revoke("leaked")
+    cluster.down.clear()
+    for rebuilt in ("app1", "app3"):
+        forget(cluster, rebuilt)
+        cluster.copy()
+        assert cluster.names() == [[], ["leaked"], []]
+
+
 def test_a_revoked_key_is_not_copied_back(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
