@@ -122,7 +122,8 @@ def are_current(lists, stamps, max_age, now):
         return False
     times = [os.path.getmtime(path) for path in stamps if os.path.exists(path)][:1]
     times = times or [os.path.getmtime(path) for path in files]
-    return now - max(times) < max_age
+    # As far ahead of now counts as much: a clock was set back.
+    return abs(now - max(times)) < max_age
 
 
 def main():

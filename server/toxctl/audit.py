@@ -100,6 +100,7 @@ class Audit:
     def __init__(self, config: Config) -> None:
         self.path = os.path.join(config.state_dir, "deploys.jsonl")
         self.open_path = os.path.join(config.state_dir, "attempt.json")
+        self.owed: Mapping[str, Any] | None = None  # a line for which a full disk had no room
 
     def keep(self, content: Mapping[str, Any]) -> None:
         """Store the current attempt: the lock's file does not survive a reboot."""
@@ -107,7 +108,10 @@ class Audit:
             write_file(self.open_path, json.dumps(content) + "\n")
 
     def end(self, line: Mapping[str, Any]) -> None:
-        """Write the line of the current attempt."""
+        """Write the line of the current attempt, after the one that is owed."""
+        if self.owed is not None:
+            self.add(self.owed)
+            self.owed = None
         self.add(line)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.open_path)
@@ -150,7 +154,7 @@ class Audit:
     ) -> None:
         """Write the line of a holder that ended without one. The caller holds the lock.
 
-        On a full disk it is written later: `fab prune` must begin all the same.
+        On a full disk `end` writes it, before the next one: `fab prune` must begin all the same.
         """
         kept, held = read_json(self.open_path), read_json(lock)
         if not isinstance(kept, dict):
@@ -158,11 +162,13 @@ class Audit:
         if isinstance(held, dict) and held.get("id") == kept.get("id"):
             kept = held  # newer: it also has the last heartbeat
         end = float(kept.get("seen") or time.time())
+        line = _line(kept, result, reason, end)
         try:
-            self.end(_line(kept, result, reason, end))
+            self.end(line)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
+            self.owed = line
 
 
 def _ends_with_newline(file: IO[bytes]) -> bool:

@@ -58,11 +58,13 @@ def run(config: Config, backup: BackupConfig) -> dict[str, Any]:
     signals.raise_on_ending()
     with backup_state.exclusive(config, "failed"):
         began, repository = time.time(), repository_of(config, backup)
+        _clear(
+            repository.work_dir
+        )  # what was killed left it in plain: also where no backup is made
         opened(config, backup, repository)
         _require_the_model(config, backup, repository)
         # Only of a restic that no longer runs, or is gone for half an hour.
         repository.run("unlock")
-        _clear(repository.work_dir)
         try:
             contents = _dump(config, backup, repository.work_dir)
             last = _save(config, backup, repository)

@@ -81,7 +81,8 @@ def is_late(config: Config, max_age_hours: int, state: dict[str, Any]) -> bool:
     if since is None:
         with contextlib.suppress(OSError):
             since = os.stat(beside(config)).st_mtime
-    return since is not None and time.time() - since > max_age_hours * 3600
+    # As far ahead of now is as wrong: the clock was set back since.
+    return since is not None and abs(time.time() - since) > max_age_hours * 3600
 
 
 def report(config: Config) -> dict[str, Any] | None:

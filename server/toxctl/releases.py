@@ -79,22 +79,20 @@ def installed(
             entry["running"] = path in running
             entry["damaged"] = damaged.get(path, "")
             entry["protected"] = protection.why(path, damaged=path in damaged)
-        found[kind] = sorted(entries, key=lambda entry: str(entry["installed"]), reverse=True)
+        found[kind] = sorted(entries, key=lambda entry: _stamp(entry).st_mtime_ns, reverse=True)
     return found["model"], found["app"]
 
 
 def _entry(kind: str, path: str) -> Entry:
     """Return what a release's own files say."""
-    complete = files.is_complete(path)
-    stamp = os.path.join(path, ".complete") if complete else path
     entry: Entry = {
         "kind": kind,
         "name": os.path.basename(path),
         "path": path,
         "bytes": files.bytes_below(path),
-        "installed": files.clock(os.stat(stamp).st_mtime),
-        "complete": complete,
+        "complete": files.is_complete(path),
     }
+    entry["installed"] = files.clock(_stamp(entry).st_mtime)
     if kind == "model":
         manifest = files.read_json(path_of(path))
         manifest = manifest if isinstance(manifest, dict) else {}
@@ -104,6 +102,11 @@ def _entry(kind: str, path: str) -> Entry:
         entry["windows"] = windows_of(manifest)
         entry["settings"] = settings_of(manifest)
     return entry
+
+
+def _stamp(entry: Entry) -> os.stat_result:
+    """Return the status of what a release's time is read from."""
+    return os.stat(os.path.join(entry["path"], ".complete" if entry["complete"] else ""))
 
 
 def uploads(config: Config) -> list[tuple[str, int]]:

@@ -50,7 +50,10 @@ def require_complete(config: Config, kind: str, path: str) -> None:
         path: its real directory.
     """
     if not integrity.completed(path):
-        step = _deploy(_confirmed(config) if os.path.isdir(path) else {}, kind)
+        confirmed, there = _confirmed(config), os.path.isdir(path)
+        step = _deploy(confirmed if there else {}, kind)
+        if not there and path == confirmed.get(kind):
+            step = f"mount its disk, or {step}"
         raise ToxctlError(f"the {WORDS[kind]} {path} is missing or not complete: {step}")
 
 

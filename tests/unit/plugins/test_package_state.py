@@ -110,6 +110,7 @@ def test_packages_of_a_server_that_is_set_up_already_are_not_written_down(
         # The first stamp that exists decides: a mirror makes its lists when it likes.
         ([DAY + 60], [1], True),
         ([1], [DAY + 60, 1], False),
+        ([1], [-400 * DAY], False),
     ],
 )
 def test_lists_are_current_for_a_day(

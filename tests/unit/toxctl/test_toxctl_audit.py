@@ -79,4 +79,4 @@ def test_session_begins_although_the_line_before_it_has_no_room(
         os.unlink(log.path)
         one.send({"end": {"result": "done", "reason": None}})
         assert one.read() == {"result": {}}
-    assert [line["result"] for line in log.newest(2)] == ["done"]
+    assert [line["result"] for line in log.newest(3)] == ["done", "cut off"]

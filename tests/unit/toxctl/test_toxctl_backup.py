@@ -324,10 +324,14 @@ def test_two_at_once_are_refused(made: FakeServer) -> None:
     assert "a backup, a restore or a drill is running" in error["error"]
 
 
-def test_a_late_backup_is_a_warning(made: FakeServer) -> None:
+@pytest.mark.parametrize("hours", [-37, 400 * 24])
+def test_a_late_backup_is_a_warning_and_one_of_a_clock_that_was_ahead(
+    made: FakeServer, hours: int
+) -> None:
     settings = config.load(str(made.config_path))
     assert backup_alarms_of(made) == []
-    last = {**backup_state.read(settings)["last"], "seconds_since_1970": time.time() - 37 * 3600}
+    at = time.time() + hours * 3600
+    last = {**backup_state.read(settings)["last"], "seconds_since_1970": at}
     backup_state.update(settings, last=last)
     (warning,) = backup_alarms_of(made)
     assert "too old: run `fab backup`" in warning
@@ -532,7 +536,10 @@ def test_a_server_without_its_live_model_is_not_backed_up(made: FakeServer) -> N
     """As one whose disk is not mounted: the service goes on from memory."""
     (made.root / "models").rename(made.root / "elsewhere")
     error = made.json("backup", "run").error["error"]
-    assert f"the model {made.root}/models/one is missing or not complete: " in error
+    assert (
+        f"the model {made.root}/models/one is missing or not complete: mount its disk, or run "
+        in error
+    )
     assert any("the backup of" in one and "is missing" in one for one in backup_alarms_of(made))
     (made.root / "elsewhere").rename(made.root / "models")
     assert len(ids(made)) == 1
@@ -616,6 +623,16 @@ def test_what_a_killed_restore_has_left_goes_with_the_next_backup(made: FakeServ
     (left / "secret").write_text("plain")
     run(made)
     assert not left.parent.exists()
+
+
+def test_it_goes_where_no_backup_can_be_made_too(made: FakeServer) -> None:
+    """As on a new server whose restore was killed."""
+    wipe(made)
+    left = made.root / "backup/restore"
+    left.mkdir(parents=True)
+    (left / "secret").write_text("plain")
+    assert "are worth more: run `fab restore`" in made.json("backup", "run").error["error"]
+    assert not left.exists()
 
 
 def test_a_backup_that_was_asked_to_end_names_the_next_command(made: FakeServer) -> None:

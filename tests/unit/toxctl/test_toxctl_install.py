@@ -133,7 +133,7 @@ def test_full_disk_leaves_nothing(
 
 
 def test_interrupted_installation_leaves_nothing(serving: FakeServer, tmp_path: Path) -> None:
-    serving.answers("pip", f"touch {tmp_path}/begun; exec sleep 20")
+    serving.answers("pip", f"touch {tmp_path}/begun; exec sleep 300")
     words = make_tar(tmp_path / "app.tar")
     with serving.start("--json", *words) as process:
         while not (tmp_path / "begun").exists():

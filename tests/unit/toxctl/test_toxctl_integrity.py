@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
@@ -203,6 +204,24 @@ def test_lost_mark_is_restored_by_a_verification_or_reported(recorded: FakeServe
     error = verify(recorded).error
     assert "the model one is damaged (.complete is missing, head.onnx differs)" in error["error"]
     assert not (one / ".complete").exists()
+
+
+def test_lost_mark_is_no_error_where_releases_can_only_be_read(
+    recorded: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the unit of a backup."""
+    one = recorded.models["one"].path
+    (one / ".complete").unlink()
+
+    def refuse(path: str, _: object) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(integrity.files, "write_json", refuse)
+    number = errno.EROFS
+    assert integrity.completed(str(one)) is True
+    number = errno.ENOSPC
+    with pytest.raises(OSError, match="No space left"):
+        integrity.completed(str(one))
 
 
 def test_incomplete_upload_is_not_damaged(recorded: FakeServer) -> None:

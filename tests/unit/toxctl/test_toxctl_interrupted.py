@@ -118,7 +118,7 @@ def test_power_cut_after_confirm_brings_up_the_confirmed_slot(serving: FakeServe
 
 def test_requested_to_stop_the_activation_returns_to_the_old_slot(serving: FakeServer) -> None:
     two = serving.model("two")
-    arguments = ("--json", "activate", "--model", str(two.path), "--watch", "20")
+    arguments = ("--json", "activate", "--model", str(two.path), "--watch", "300")
     with serving.start(*arguments) as process:
         for line in out(process):
             if json.loads(line) == {"phase": "watch"}:
@@ -140,7 +140,7 @@ def test_requested_to_stop_the_activation_returns_to_the_old_slot(serving: FakeS
 
 def test_interrupted_while_the_candidate_starts_it_cleans_up(serving: FakeServer) -> None:
     slow = serving.model("slow", ready=(502, "not yet"))
-    process = serving.start("activate", "--model", str(slow.path), "--deadline", "20")
+    process = serving.start("activate", "--model", str(slow.path), "--deadline", "300")
     while "start --no-block tox_com_det@green.service" not in serving.log():
         time.sleep(0.02)
     process.terminate()
@@ -175,7 +175,7 @@ def test_laptop_that_goes_away_does_not_stop_the_switch(serving: FakeServer) -> 
 
 def test_second_activation_is_refused_with_the_name_of_the_first(serving: FakeServer) -> None:
     slow = serving.model("slow", ready=(502, "not yet"))
-    with serving.start("activate", "--model", str(slow.path), "--deadline", "20") as process:
+    with serving.start("activate", "--model", str(slow.path), "--deadline", "300") as process:
         while not serving.log():
             time.sleep(0.02)
         second = serving.activate("--model", str(serving.models["one"].path))

@@ -12,10 +12,12 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_server import FakeServer
 
+from tox_com_det.keys import key_file
 from tox_com_det.keys.key_file import KeyFile
 from toxctl import keys
 
@@ -100,7 +102,13 @@ def test_what_is_wrong_changes_nothing(server: FakeServer, options: list[str], w
     assert path_of(server).read_bytes() == before
 
 
-@pytest.mark.parametrize("given", [None, {}, ["x"], [{"id": "a", "name": "b"}]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(None, {}, ["x"], [{"id": "a", "name": "b"}]),
+        *({"entries": []}, {"entries": [], "revoked": ["x"]}, {"entries": [], "revoked": "x"}),
+    ],
+)
 def test_only_exported_entries_are_imported(server: FakeServer, given: object) -> None:
     server.json("keys", "--add", "here")
     before = path_of(server).read_bytes()
@@ -166,8 +174,11 @@ def test_two_keys_of_one_name_are_not_imported_together(server: FakeServer) -> N
     assert not path_of(server).exists()
 
 
-def test_a_key_may_end_today(server: FakeServer) -> None:
-    added = server.json("keys", "--add", "x", "--ends", day(0)).result
+def test_a_key_may_end_today(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    noon = datetime.now(UTC).replace(hour=12)  # midnight does not come in between
+    monkeypatch.setattr(keys, "datetime", SimpleNamespace(now=lambda _: noon))
+    monkeypatch.setattr(key_file, "time", SimpleNamespace(time=noon.timestamp))
+    added = server.json("keys", "--add", "x", "--ends", noon.date().isoformat()).result
     assert KeyFile(path_of(server)).find([added["key"]])
 
 

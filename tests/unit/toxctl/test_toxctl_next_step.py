@@ -56,7 +56,7 @@ def test_nginx_that_ends_during_the_activation_is_named(serving: FakeServer) -> 
 
     serving.answer = ending  # type: ignore[method-assign]  # a server that answers so  # what nginx does
     two = serving.model("two", ready=(503, "starting"))
-    error = serving.activate("--model", str(two.path), deadline="1", json=True).error
+    error = serving.activate("--model", str(two.path), deadline="5", json=True).error
     assert "nginx is not running: run `systemctl start nginx`" in error["error"]
     assert error["serving"] is False
     assert "stays live" not in error["error"]

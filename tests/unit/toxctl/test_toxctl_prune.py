@@ -50,6 +50,16 @@ def prune(server: FakeServer, *arguments: str) -> tuple[list[str], list[str]]:
     )
 
 
+def test_of_two_releases_of_one_second_the_later_one_stays(full: FakeServer) -> None:
+    second = time.time_ns() // 10**9 * 10**9
+    for name, part in (("m4", 0.9), ("m5", 0.1)):
+        mark = full.models[name].path / ".complete"
+        os.utime(mark, ns=(second, second + int(part * 10**9)))
+    removed, _ = prune(full, "--keep", "1", "--dry-run")
+    assert "m5" in removed
+    assert "m4" not in removed
+
+
 def test_newest_releases_and_all_that_are_needed_stay(full: FakeServer) -> None:
     planned = prune(full, "--keep", "2", "--dry-run")
     assert planned[0] == ["m1", "m2", "m3", "a1"]

@@ -18,7 +18,7 @@ def test_fault_while_the_new_slot_is_watched_brings_the_old_one_back(
     serving: FakeServer, fault: str
 ) -> None:
     two = serving.model("two")
-    pace = ("--watch", "20", "--poll", "0.02")
+    pace = ("--watch", "300", "--poll", "0.02")
     with serving.start("--json", "activate", "--model", str(two.path), *pace) as process:
         assert process.stdout is not None
         for line in process.stdout:
