@@ -63,6 +63,7 @@ class SuggestionStore:
         self._measured_at = float("-inf")
         self._logged_at = float("-inf")
         self._full = False
+        self._refused = 1  # bytes of the last document that did not fit
 
     def add(self, documents: Sequence[Document]) -> int:
         """Store those documents that fit; returns how many, once they are in the journal.
@@ -115,7 +116,7 @@ class SuggestionStore:
         if now >= self._measured_at + pause:
             self._bytes = self._call(stored_bytes)
             self._measured_at = now
-            self._full = self._bytes >= self._max_bytes
+            self._full = self._bytes + self._refused > self._max_bytes
 
     def _fitting(self, documents: Sequence[Document]) -> tuple[list[Document], int]:
         fitting, size = [], 0
@@ -125,7 +126,7 @@ class SuggestionStore:
                 fitting.append(document)
                 size += more
             else:
-                self._full = True
+                self._full, self._refused = True, more
         return fitting, size
 
     def _say_full(self) -> None:
