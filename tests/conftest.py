@@ -7,11 +7,24 @@ linters, the thousands of examples of the fuzz, the programs that a test starts.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from coverage import Coverage
+from hypothesis import HealthCheck, settings
+
+# Hypothesis' own limits of time are missed on a busy machine.
+settings.register_profile(
+    "busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
+# Tests compare the system's messages in English, and the fab tasks select the language of the user.
+os.environ["LC_ALL"] = "C.UTF-8"
+# Ansible writes to the home directory as soon as it is imported.
+if not os.access(Path.home(), os.W_OK):
+    os.environ.setdefault("ANSIBLE_HOME", tempfile.mkdtemp(prefix="ansible-home-"))
 
 TESTS = Path(__file__).parent
 # Their tests run Ansible, templates, linters and pages, and code that other tests cover.

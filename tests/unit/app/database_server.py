@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from free_ports import free_port
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
 PROGRAM = "secantusd-rs"
-
-
-def free_port() -> int:
-    """A free TCP port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class DatabaseServer:

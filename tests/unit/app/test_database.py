@@ -168,7 +168,7 @@ def test_a_document_in_another_form_is_not_ready(embedding, server, stored):
         embedding.find(["you"])
 
 
-def test_the_app_recovers_when_the_database_comes_back(tmp_path, stored_bundle):
+def test_the_app_recovers_when_the_database_comes_back(tmp_path, stored_bundle, monkeypatch):
     server = DatabaseServer(tmp_path / "data")
     settings = Settings(
         model=stored_bundle.write(tmp_path / "model"),
@@ -197,12 +197,15 @@ def test_the_app_recovers_when_the_database_comes_back(tmp_path, stored_bundle):
         assert becomes("you are great", 200)
         assert client.get("/readyz").status_code == 200
         server.stop()
-        assert status("you work") == 503
+        with monkeypatch.context() as slow:
+            slow.setattr(module, "_RETRY_SECONDS", 300.0)
+            assert status("you work") == 503
         assert status("you are great") == 200
         # At once, without waiting for the timeout of 6 s again.
         began = time.monotonic()
         assert status("you work") == 503
         assert time.monotonic() - began < 5
+        embedding._connection._retry_at = 0.0
         server.start()
         assert becomes("you work", 200)
         assert client.get("/readyz").status_code == 200

@@ -197,8 +197,10 @@ def test_a_change_of_the_file_is_in_force_at_the_next_request(required: FlaskCli
     assert analyze(required, f"?key={OTHER}").status_code == 400
 
 
-def test_a_key_ends_with_its_last_day(tmp_path: Path):
-    today = datetime.now(UTC).date()
+def test_a_key_ends_with_its_last_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    noon = datetime.now(UTC).replace(hour=12)  # midnight does not come in between
+    monkeypatch.setattr(key_file, "time", SimpleNamespace(time=noon.timestamp))
+    today = noon.date()
     path = tmp_path / "keys.json"
     for days, is_valid in ((1, True), (0, True), (-2, False)):
         write(path, entry(KEY, ends=(today + timedelta(days=days)).isoformat()))

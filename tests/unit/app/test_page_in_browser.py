@@ -40,6 +40,7 @@ def open_page(browser: Browser, serve: Callable[..., str]) -> Iterator[Callable[
 
     def start(path: str = "/", **options: Any) -> Page:
         context = browser.new_context(**options)
+        context.set_default_timeout(300_000)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from free_ports import free_port
 from rendering import Variant, owners, render
 
 from toxctl.balancer import Haproxy
@@ -23,12 +23,6 @@ CONFIG = "etc/haproxy/haproxy.cfg.j2"
 SERVER = Path(__file__).resolve().parents[3] / "server"
 HANG_SECONDS = 300
 CERTBOT = "server certbot 127.0.0.1:8123"
-
-
-def free_port() -> int:
-    """Return a port of loopback that nothing listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from free_ports import free_port
 from paramiko.common import cMSG_CHANNEL_SUCCESS
 
 from controller.deploy.connection import SshRemote, connect
@@ -204,10 +205,8 @@ def test_missing_key_file_is_named(server: SshServer, tmp_path: Path) -> None:
 
 
 def test_server_that_is_off_names_make_up(server: SshServer) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     with refused("cannot be reached .*make up"):
-        open_and_close(replace(server.host, port=port))
+        open_and_close(replace(server.host, port=free_port()))
 
 
 def test_server_that_closes_the_connection_at_once_says_to_wait(server: SshServer) -> None:

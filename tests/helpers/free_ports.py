@@ -1,0 +1,24 @@
+"""Ports for programs that a test starts."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+from pathlib import Path
+
+RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LOWEST = 10_000  # above those of services
+
+
+def free_port() -> int:
+    """Return a port of loopback that nothing listens at, and that the kernel gives to nobody.
+
+    A program may listen at it seconds later, while other tests open connections. Not of `random`,
+    which begins alike in every test.
+    """
+    first = int(RANGE.read_text(encoding="ascii").split()[0])
+    while True:
+        port = LOWEST + secrets.randbelow(first - LOWEST)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
