@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,8 @@ class Hooks:
         if self.directory is None or not (self.directory / name).exists():
             return
         path = self.directory / name
-        print(f"{self.host}: hook {name}", flush=True)
+        with suppress(OSError):  # an output that nobody reads stops no switch half way
+            print(f"{self.host}: hook {name}", flush=True)
         values = {
             "TASK": self.task,
             "PHASE": phase,

@@ -33,7 +33,8 @@ def header(text: str, delimiter: str = ",") -> list[str]:
     """Return the names in the first row, none if it is no row."""
     with _cells_of_any_length():
         try:
-            return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            return next(filter(None, rows), [])  # as `parse`, without blank lines
         except csv.Error:
             return []
 

@@ -53,5 +53,5 @@ def _overlap(one: str, other: str) -> bool:
 
 def _is_in(one: str, other: str) -> bool:
     """Return whether the first of two directories is the other, or in it."""
-    first, second = (f"/{normpath(path).strip('/')}/" for path in (one, other))
+    first, second = (f"/{normpath(path).strip('/')}/".replace("//", "/") for path in (one, other))
     return first.startswith(second)

@@ -86,7 +86,7 @@ FORMATS: dict[str, Format] = {
     "backup_max_age_hours": whole(1, 100_000),
     "backup_check_days": whole(1, 1000),
     "backup_memory_max": MEMORY_SIZE,
-    "balancer_app_hosts.name": HOST,
+    "balancer_app_hosts.name": INVENTORY_NAME,
     "balancer_app_hosts.address": HOST,
     "balancer_app_hosts.port": PORT,
     "balancer_listen_port": PORT,

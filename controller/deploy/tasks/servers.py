@@ -104,7 +104,8 @@ def create_server(
         say(f"remove the example's host {examples[0]} from {path / 'hosts.yml'}")
     say(
         f"next: `export ANSIBLE_INVENTORY={path}`, `ansible-playbook playbooks/bootstrap.yml`, "
-        "`ansible-playbook site.yml`, `fab restore-embeddings deploy-model test-model`"
+        "`ansible-playbook site.yml`, `fab build-model restore-embeddings deploy-model test-model`"
+        "; what to set before: docs/servers.md"
     )
 
 

@@ -29,7 +29,8 @@ def test_the_shell_is_a_program_of_the_server(stat: dict[str, bool], passed: boo
     said = evaluate_assert(REQUIRE, given)
     assert said.passed is passed
     assert said.message == (
-        "/usr/bin/fish is not installed on nanode: install it (base_packages) or choose another "
+        "/usr/bin/fish is not installed on nanode: install its package there (site.yml installs "
+        "base_extra_packages before this, bootstrap.yml does not), or choose another "
         "sudo_user_shell"
     )
 

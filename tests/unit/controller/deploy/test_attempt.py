@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -157,6 +159,26 @@ def test_hooks_run_around_each_phase_with_their_variables(server: Server, hooked
         f"{name} deploy-model {name.split('-')[1]} nanode v http://h"
         for name in ("before-prepare", "after-prepare", "before-confirm", "after-confirm")
     ]
+
+
+def test_hook_runs_although_nobody_reads_the_output(
+    server: Server, hooked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `fab deploy-model | head`."""
+    write_hook(hooked, "after-activate")
+    with attempt(server, "deploy-model", "v") as now:
+        now.enter("activate")
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", Unread())
+            now.enter("confirm")
+    assert (hooked / "log").read_text().startswith("after-activate ")
+
+
+class Unread(io.StringIO):
+    """An output whose reader is gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 def test_hook_that_fails_before_the_switch_ends_the_attempt(

@@ -22,6 +22,7 @@ from controller.deploy.errors import DeployError
 from controller.deploy.tasks import train as task
 from controller.model_build.build import build
 from controller.model_build.consistency import windows_of
+from controller.model_build.labels import label_problem
 from controller.model_build.settings import Settings
 from controller.model_train.__main__ import main
 from controller.model_train.errors import TrainError
@@ -61,6 +62,13 @@ def test_label_that_the_builder_refuses_is_refused_before(files, tmp_path, capsy
     assert "the label 'threat\\u200b' has a character that is not printable" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    "label", ["\u0646\u0627\u200c\u0633\u0632\u0627", "\u0915\u094d\u200d\u0937"]
+)
+def test_a_label_of_a_language_that_is_written_with_joiners_is_taken(label: str) -> None:
+    assert label_problem(label) == ""
 
 
 @pytest.mark.parametrize(

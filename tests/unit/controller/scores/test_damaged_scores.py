@@ -108,6 +108,8 @@ def test_rows_have_the_line_where_they_begin():
     text = 'a,b\n\n"1\n2",3\r\n4,5'
     assert parse(text) == ([(1, ["a", "b"]), (3, ["1\n2", "3"]), (5, ["4", "5"])], len(text))
     assert header(text) == ["a", "b"]
+    assert header("\n\r\na,b\n") == ["a", "b"]
+    assert header("\n\n") == []
     assert header("x" * 200_000 + ",b") == ["x" * 200_000, "b"]
     with pytest.raises(Unreadable, match="line 3 has 1 cells, the header has 2: put texts with"):
         parse("a,b\n1,2\n3\n")

@@ -31,7 +31,6 @@ NETWORKS = [
 # "name.key" is in a dictionary of a list.
 ADDRESSES = [
     "balancer_app_hosts.address",
-    "balancer_app_hosts.name",
     "exposure_address",
     "mongodb_remote_bind_ip",
     "nginx_server_name",

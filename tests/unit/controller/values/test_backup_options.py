@@ -59,6 +59,7 @@ def test_what_is_missing_is_named(repository: str, name: str) -> None:
         "/srv/./tox_com_det/",
         "//opt/tox_com_det/a",
         "/srv",
+        *("/", "//", "/."),
     ],
 )
 def test_a_directory_that_is_backed_up_or_removed_with_the_project_is_refused(
