@@ -84,8 +84,11 @@ def readme_of(role: Path) -> str:
 
 def _main(role: Path, entry: dict) -> list[str]:
     """Return the sections of a role with an entry point main."""
-    if role.name in _played(role.parents[1]):
+    playbook = _played(role.parents[1]).get(role.name)
+    if playbook == "site.yml":
         use = f"Run it alone: `ansible-playbook site.yml --tags {role.name}`."
+    elif playbook:
+        use = f"It is not part of `site.yml`: `ansible-playbook {playbook}` runs it."
     else:
         use = "Other roles depend on it or include it; it has no tag of its own."
     return [
@@ -96,15 +99,23 @@ def _main(role: Path, entry: dict) -> list[str]:
     ]
 
 
-def _played(project: Path) -> set[str]:
-    """Return the names of the roles that have a tag: of playbooks, or as a dependency."""
-    plays = [play for path in (project / "playbooks").glob("*.yml") for play in _load(path)]
-    played = {entry["role"] for play in plays for entry in play.get("roles", [])}
+def _played(project: Path) -> dict[str, str]:
+    """Return the playbook of each role that has a tag, of a playbook or as a dependency.
+
+    Those of site.yml count as its own.
+    """
+    whole = {play.get("ansible.builtin.import_playbook") for play in _load(project / "site.yml")}
+    played = {}
+    for path in sorted((project / "playbooks").glob("*.yml")):
+        name = f"playbooks/{path.name}"
+        for entry in (entry for play in _load(path) for entry in play.get("roles", [])):
+            if name in whole or entry["role"] not in played:
+                played[entry["role"]] = "site.yml" if name in whole else name
     for path in (project / "roles").glob("*/meta/main.yml"):
         dependencies = (_load(path) or {}).get("dependencies") or []
-        played |= {
-            entry["role"] for entry in dependencies if entry["role"] in entry.get("tags", [])
-        }
+        for entry in dependencies:
+            if entry["role"] in entry.get("tags", []):
+                played[entry["role"]] = "site.yml"
     return played
 
 
