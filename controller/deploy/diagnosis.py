@@ -18,8 +18,8 @@ LEAST_MEMORY = 64 << 20  # bytes
 MOST_SECONDS = 60.0  # between two clocks
 CLOCK = "`sudo timedatectl set-ntp true` on the server, or `sudo chronyc makestep`"
 MEMORY = (
-    "`ps -eo rss,args --sort -rss | head` on the server; then fewer flask_app_processes, a smaller "
-    "model or a larger server"
+    "`ps -eo rss,args --sort -rss | head` on the server; then a smaller mongodb_cache_size_gb (at "
+    "least 0.25), fewer flask_app_processes, a smaller model or a larger server"
 )
 # The wheels of the application are for one Python on each system.
 SERVERS_PYTHON = "upgrade this project, or move to a newer system: docs/upgrading.md"

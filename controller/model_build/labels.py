@@ -13,7 +13,8 @@ def label_problem(label: str) -> str:
 
     A bundle that was built before may have such names; the server goes on reading them.
     """
-    if not label.translate(_JOINERS).isprintable():
+    plain = label.translate(_JOINERS)
+    if not plain.isprintable() or (plain != label and plain.isascii()):
         return f"the label {label!r} has a character that is not printable: write it without"
     if label != label.strip():
         return f"the label {label!r} begins or ends with a blank: write it without"

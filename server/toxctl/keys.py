@@ -92,7 +92,8 @@ def take(config: Config, given: Any, also_revoked: Any = ()) -> tuple[list[Entry
     Args:
         config: the server's.
         given: the entries.
-        also_revoked: hashes of keys that were revoked there; they are revoked here as well.
+        also_revoked: hashes of keys that were revoked there: none of them is taken from now on. A
+            key that is valid here stays so until it is revoked here.
 
     Returns:
         What was added and what was not, as it was revoked; both without their hashes.

@@ -71,20 +71,20 @@ def installed(
     for kind, directory in (("model", config.models_dir), ("app", config.releases_dir)):
         live_path = slots[live][kind] if live else None
         running = {slot[kind] for slot in slots.values() if slot["active"] != "inactive"}
-        entries = [_entry(kind, path) for path in files.directories(directory)]
-        for entry in entries:
+        aged = [_entry(kind, path) for path in files.directories(directory)]
+        found[kind] = [entry for _, entry in sorted(aged, key=lambda one: one[0], reverse=True)]
+        for entry in found[kind]:
             path = entry["path"]
             entry["live"] = path == live_path
             entry["previous"] = path == previous.get(kind) != live_path
             entry["running"] = path in running
             entry["damaged"] = damaged.get(path, "")
             entry["protected"] = protection.why(path, damaged=path in damaged)
-        found[kind] = sorted(entries, key=lambda entry: _stamp(entry).st_mtime_ns, reverse=True)
     return found["model"], found["app"]
 
 
-def _entry(kind: str, path: str) -> Entry:
-    """Return what a release's own files say."""
+def _entry(kind: str, path: str) -> tuple[int, Entry]:
+    """Return when a release was installed, in nanoseconds, and what its own files say."""
     entry: Entry = {
         "kind": kind,
         "name": os.path.basename(path),
@@ -92,7 +92,8 @@ def _entry(kind: str, path: str) -> Entry:
         "bytes": files.bytes_below(path),
         "complete": files.is_complete(path),
     }
-    entry["installed"] = files.clock(_stamp(entry).st_mtime)
+    stamp = os.stat(os.path.join(path, ".complete" if entry["complete"] else ""))
+    entry["installed"] = files.clock(stamp.st_mtime)
     if kind == "model":
         manifest = files.read_json(path_of(path))
         manifest = manifest if isinstance(manifest, dict) else {}
@@ -101,12 +102,7 @@ def _entry(kind: str, path: str) -> Entry:
         entry["normalization"] = normalization_of(manifest)
         entry["windows"] = windows_of(manifest)
         entry["settings"] = settings_of(manifest)
-    return entry
-
-
-def _stamp(entry: Entry) -> os.stat_result:
-    """Return the status of what a release's time is read from."""
-    return os.stat(os.path.join(entry["path"], ".complete" if entry["complete"] else ""))
+    return stamp.st_mtime_ns, entry
 
 
 def uploads(config: Config) -> list[tuple[str, int]]:

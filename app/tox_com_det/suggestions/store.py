@@ -126,7 +126,8 @@ class SuggestionStore:
                 fitting.append(document)
                 size += more
             else:
-                self._full, self._refused = True, more
+                # One that is larger than all the room says nothing about what is left.
+                self._full, self._refused = True, more if more <= self._max_bytes else 1
         return fitting, size
 
     def _say_full(self) -> None:

@@ -249,6 +249,16 @@ def test_a_full_collection_acknowledges_without_storing_and_says_so(
     assert stored.count_documents({}) == 3
 
 
+def test_one_that_is_larger_than_all_the_room_is_forgotten(
+    server: DatabaseServer, stored: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MEASURE_SECONDS_WHILE_FULL", 0.0)
+    with closing(SuggestionStore(server.uri, 6000, 1_000_000, 0)) as suggestions:
+        assert suggestions.add([{"text": "a" * 1_000_001}]) == 0
+        assert suggestions.problem() == ""
+        assert suggestions.add([{"text": "a"}]) == 1
+
+
 def test_room_that_was_made_is_noticed(
     make: Make, stored: Documents, monkeypatch: pytest.MonkeyPatch
 ):

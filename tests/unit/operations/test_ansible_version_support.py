@@ -54,7 +54,11 @@ def test_it_is_checked_before_a_module_needs_python_on_the_server(tmp_path: Path
     inventory = {"tox_com_det": {"hosts": {"server": host}}}
     (tmp_path / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
     # Stop at the check that follows.
-    variables = {"__preflight_supported": supported, "preflight_memory_min_mb": 2**40}
+    variables = {
+        "__preflight_supported": supported,
+        "preflight_memory_min_mb": 2**40,
+        "python_provider": "system",
+    }
     done = subprocess.run(  # noqa: S603 (words of the tests, no shell)
         [
             PLAYBOOK,

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 GOOD = """
 tox_com_det:
   vars:
+    python_provider: system
     mongodb_remote_access: true
     flask_app_mongodb_uri: mongodb://user:password@192.0.2.13
   children:

@@ -44,6 +44,7 @@ def inventory(directory: Path, variables: object, inline: object = None) -> Path
         "preflight_own_variables": ["own_word"],
         "own_word": "own",
         "sudo_user_nopasswd": True,
+        "python_provider": "system",
     }
     (directory / "group_vars/tox_com_det/vars.yml").write_text(yaml.safe_dump(plain))
     vault = directory / "group_vars/tox_com_det/vault.yml"

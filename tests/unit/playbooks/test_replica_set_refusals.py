@@ -12,6 +12,7 @@ URI = "mongodb://user:password@192.0.2.13,192.0.2.14:27017,192.0.2.15/?replicaSe
 GOOD = f"""
 tox_com_det:
   vars:
+    python_provider: system
     mongodb_remote_access: true
     base_reboot: never
     mongodb_replica_set: toxic
@@ -40,7 +41,9 @@ def test_a_set_that_can_work_is_not_refused(tmp_path: Path):
 
 def test_a_set_may_begin_with_one_member(tmp_path: Path):
     one = GOOD.replace(LAST, "").replace("        db2: {cluster_address: 192.0.2.14}\n", "")
-    assert "docs/scaling.md" not in preflight(tmp_path, one)
+    said = preflight(tmp_path, one)
+    assert "Check the groups of the cluster" in said
+    assert "docs/scaling.md" not in said
 
 
 @pytest.mark.parametrize(

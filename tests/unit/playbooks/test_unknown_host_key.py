@@ -60,6 +60,24 @@ def test_each_answer_of_ssh_is_one_line_with_the_next_command(
     assert words in refusal(inventory, playbook)
 
 
+def test_a_pinned_key_names_the_file_that_has_it(inventory: Path, answers: Path) -> None:
+    answers.write_text(f"{FAILED}\n")
+    pinned = "ansible_ssh_common_args: -o UserKnownHostsFile=known_hosts.txt, ansible_port:"
+    inventory.write_text(inventory.read_text().replace("ansible_port:", pinned))
+    said = refusal(inventory, "preflight")
+    assert "true -- in the file of ansible_ssh_common_args, where the key is pinned" in said
+
+
+def test_a_password_does_not_hide_the_host_key(inventory: Path, answers: Path) -> None:
+    """Ansible has words of its own then."""
+    answers.write_text(f"{FAILED}\n")
+    sshpass = answers.parent / "bin/sshpass"
+    sshpass.write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    sshpass.chmod(0o755)
+    inventory.write_text(inventory.read_text().replace("x: {", "x: {ansible_password: a, "))
+    assert "is not known yet: compare it with" in refusal(inventory, "bootstrap")
+
+
 def test_terms_that_are_not_accepted_stop_before_the_server_is_asked(inventory, answers):
     answers.write_text("nobody asks\n")
     inventory.write_text(inventory.read_text().replace("terms: true", "terms: false"))

@@ -14,7 +14,9 @@ def inventory(tmp_path: Path) -> Path:
     """An inventory whose only host does not exist, with a vault."""
     directory = tmp_path / "inventory"
     (directory / "group_vars").mkdir(parents=True)
-    (directory / "hosts.yml").write_text("tox_com_det: {hosts: {x: {ansible_connection: local}}}\n")
+    (directory / "hosts.yml").write_text(
+        "tox_com_det: {hosts: {x: {ansible_connection: local, python_provider: system}}}\n"
+    )
     vault = directory / "group_vars/all.yml"
     vault.write_text("vault_word: canary\n")
     (tmp_path / "password").write_text("open sesame\n")

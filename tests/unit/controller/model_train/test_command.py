@@ -71,6 +71,11 @@ def test_a_label_of_a_language_that_is_written_with_joiners_is_taken(label: str)
     assert label_problem(label) == ""
 
 
+@pytest.mark.parametrize("label", ["\u200c", "toxic\u200d"])
+def test_a_joiner_that_makes_no_difference_is_refused(label: str) -> None:
+    assert "not printable" in label_problem(label)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
