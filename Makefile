@@ -13,6 +13,8 @@ export LC_ALL := $(shell . scripts/utf8.sh && echo $$LC_ALL)
 endif
 # Set in many images of continuous integration: then each start of Ansible compiles 600 files anew.
 unexport PYTHONDONTWRITEBYTECODE
+# It would lead programs and tests to modules of somewhere else.
+unexport PYTHONPATH
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' Makefile
