@@ -101,7 +101,7 @@ class Attempt:
         """Report the phase to the server and to the user, and run the hook before it."""
         self.session.send({"phase": self.phase})
         self.say(self.phase)
-        self.hooks.run("before", self.phase)
+        self.hooks.run("before", self.phase, self.say)
 
     def say(self, line: str) -> None:
         """Print a line; an output that nobody reads stops no switch half way."""
@@ -123,7 +123,7 @@ class Attempt:
             return
         self.seconds[self.phase] = time.monotonic() - self.entered
         try:
-            self.hooks.run("after", self.phase)
+            self.hooks.run("after", self.phase, self.say)
         except HookError as error:
             if self.phase != "clean":
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,14 +64,13 @@ class Hooks:
                 )
         return [name for name in known if name in meant]
 
-    def run(self, moment: str, phase: str) -> None:
-        """Run the hook of this moment, if there is one; HookError if it fails."""
+    def run(self, moment: str, phase: str, say: Callable[[str], None]) -> None:
+        """Run the hook of this moment, if there is one, and say so; HookError if it fails."""
         name = f"{moment}-{phase}"
         if self.directory is None or not (self.directory / name).exists():
             return
         path = self.directory / name
-        with suppress(OSError):  # an output that nobody reads stops no switch half way
-            print(f"{self.host}: hook {name}", flush=True)
+        say(f"hook {name}")
         values = {
             "TASK": self.task,
             "PHASE": phase,

@@ -58,9 +58,8 @@ def run(config: Config, backup: BackupConfig) -> dict[str, Any]:
     signals.raise_on_ending()
     with backup_state.exclusive(config, "failed"):
         began, repository = time.time(), repository_of(config, backup)
-        _clear(
-            repository.work_dir
-        )  # what was killed left it in plain: also where no backup is made
+        # What was killed has left it in plain: also where no backup can be made.
+        _clear(repository.work_dir)
         opened(config, backup, repository)
         _require_the_model(config, backup, repository)
         # Only of a restic that no longer runs, or is gone for half an hour.

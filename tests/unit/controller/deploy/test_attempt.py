@@ -314,7 +314,7 @@ def test_hook_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
     (tmp_path / "before-upload").write_text("#!/no/such/shell\n")
     (tmp_path / "before-upload").chmod(0o755)
     with pytest.raises(HookError, match=r"cannot be run .*fix it, then rerun `fab deploy-model`"):
-        hooks(tmp_path).run("before", "upload")
+        hooks(tmp_path).run("before", "upload", print)
 
 
 def test_session_skips_what_the_login_shell_prints() -> None:
