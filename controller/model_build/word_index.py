@@ -24,7 +24,7 @@ from controller.model_build.kinds import HDF5, KERAS, foreign, is_pickle, kind_o
 from controller.model_build.safe_pickle import ForeignPickle, PickleError, read_pickle
 from controller.model_build.word_entries import VECTORIZATION, Entries, WrongIndex, utf8
 from controller.model_build.word_objects import Found, from_object, load_json, quick_entries
-from controller.model_build.word_table import BLANKS, find_table
+from controller.model_build.word_table import BLANKS, find_table, is_column_name
 
 _FORMS = (
     "{word: index}, tokenizer.to_json(), CSV or TSV with the columns word and index, one word per "
@@ -133,6 +133,12 @@ def _lines(raw: bytes) -> Found:
         return Found(entries)
     vectorization = lines[:2] == VECTORIZATION
     words = [line.strip(BLANKS) for line in lines]
+    if len(words) > 1 and is_column_name(words[0]):
+        # Taken for a word, it would move every other one by a row, and nothing else would show it.
+        raise ValueError(
+            f"line 1 is {words[0]!r}, which names a column: remove it, or, if it is a word, write "
+            "each line as word,index"
+        )
     for number, word in enumerate(words, start=1):
         if not word and not (vectorization and number == 1):
             raise ValueError(f"line {number} is empty")

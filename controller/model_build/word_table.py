@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 _INDEX = re.compile(r"-?(0|[1-9][0-9]{0,9})")
 _WORD_NAMES = ("word", "words", "token", "tokens", "term")
 _INDEX_NAMES = ("index", "idx", "id", "number", "word_index")
+_COLUMN_NAMES = (*_WORD_NAMES, "terms", "vocab", "vocabulary", "0")
 _COUNT_NAMES = ("count", "counts", "frequency", "freq", "word_count", "word_counts", "occurrences")
 
 
@@ -75,6 +76,11 @@ class Table:
             if not word.strip(BLANKS):
                 raise TableError(f"line {number} is {_shown(line)}, without a word: remove it")
             yield word.strip(BLANKS), int(index)
+
+
+def is_column_name(line: str) -> bool:
+    """Whether a line looks like the name of the only column; pandas writes 0 for one without."""
+    return line.lower() in _COLUMN_NAMES
 
 
 def find_table(lines: Sequence[str]) -> Table | None:

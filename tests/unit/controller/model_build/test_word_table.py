@@ -96,6 +96,13 @@ def test_csv_of_the_sample_model_has_its_words(tmp_path: Path, separator: str) -
     assert read(tmp_path, text.getvalue()) == words
 
 
+@pytest.mark.parametrize("name", ["word", "Tokens", "vocabulary", "0"])
+def test_name_of_an_only_column_is_not_taken_for_the_first_word(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BuildError, match=f"line 1 is '{name}', which names a column: remove it"):
+        read(tmp_path, f"{name}\nthe\nyou\nidiot\n")
+    assert read(tmp_path, f"{name},1\nthe,2\nyou,3\n")[name] == 1
+
+
 def test_list_of_words_may_contain_commas(tmp_path: Path) -> None:
     words = {"the": 1, "1,000": 2, "5,5": 3, ",": 4, "of": 5, "a": 6}
     assert read(tmp_path, "\n".join(words)) == words
