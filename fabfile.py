@@ -42,11 +42,18 @@ servers = laptop_task(tasks.servers.servers, **tasks.servers.LIST_HELP)
 destroy_server = laptop_task(tasks.servers.destroy_server, **tasks.servers.DESTROY_HELP)
 
 
-@server_task("restore-embeddings", SHARED, bundle=BUNDLE_HELP)
-def restore_embeddings(bundle: str | None = None) -> Action:
+@server_task(
+    "restore-embeddings",
+    SHARED,
+    bundle=BUNDLE_HELP,
+    verify="compare every word also of restored vectors, and repair what differs in place",
+)
+def restore_embeddings(bundle: str | None = None, verify: bool = False) -> Action:
     """Restore the bundle's word vectors into MongoDB, counted and checksummed."""
     return partial(
-        tasks.restore_embeddings.restore_embeddings, bundle=load_bundle(user_path(bundle, BUNDLE))
+        tasks.restore_embeddings.restore_embeddings,
+        bundle=load_bundle(user_path(bundle, BUNDLE)),
+        verify=verify,
     )
 
 

@@ -145,7 +145,7 @@ def refusal(
     # An app cannot know that it is the wrong one: what it advises would not help.
     reason = ADVICE.sub("", str(error)) if error.kind == "manifest" else str(error)
     words = f"{what} did not go live on {server.name} ({reason}); {left}"
-    if not command or f"`{command}`" not in words:
+    if not command or (f"`{command}`" not in words and f"`{command} -" not in words):
         words = f"{words}: {step}"
     return DeployError(words, error.details)
 

@@ -14,8 +14,9 @@ STEPS = {
     "collection": f"run `fab restore-embeddings`, {RERUN}",
     "manifest": "build the model again with `fab build-model`, then run `fab deploy-model`",
     "head": "build the model again with `fab build-model`, then run `fab deploy-model`",
-    "golden": "run `fab status --verify`; if every file is whole, app and model do not belong "
-    "together: build the model again with `fab build-model`, then run `fab deploy-model`",
+    "golden": "run `fab status --verify` and `fab restore-embeddings --verify`; if every file and "
+    "every word is whole, app and model do not belong together: build the model again with "
+    "`fab build-model`, then run `fab deploy-model`",
     "unit": f"`fab logs` shows why the candidate ended; correct that, {RERUN}",
     "systemd": f"run `ansible-playbook site.yml --tags flask_app`, {RERUN}",
     "disk": f"make room with `fab prune`, {RERUN}",

@@ -122,6 +122,11 @@ def _add_releases(add: Add) -> None:
         help="only report whether the vectors of the manifest on stdin are restored",
     )
     how.add_argument("--collection", metavar="NAME", help="restore the dump of this name")
+    restore.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare every word also of restored vectors, and repair what differs",
+    )
 
     prune = add("prune", "remove releases, uploads and collections that are no longer needed")
     prune.add_argument(
@@ -189,6 +194,8 @@ def main(arguments: list[str] | None = None) -> int:
         top.error("--keep must be 1 or more")
     if options.verb == "keys" and options.add is None and (options.rate or options.ends):
         top.error("--rate and --ends are for --add")
+    if options.verb == "restore" and options.check and options.verify:
+        top.error("--verify is for --collection")
     events.start(options.json)
     if options.verb != "run-slot":  # a slot keeps its unit's
         os.umask(0o022)  # what is placed and installed must be readable for the service

@@ -19,6 +19,7 @@ from toxctl.manifest import path_of
 
 __all__ = ["check", "restore"]
 
+USAGE = 2  # exit code of an app for an option that it does not have
 CHECK_SECONDS = 300.0
 # What the app prints once a second, such as `restoring  42 %  168000 of 400000 words  6.1 MB/s`.
 PROGRESS = re.compile(r"(\w+) +\d+ % +(\d+) of (\d+) words\b")
@@ -47,11 +48,15 @@ def check(config: Config, manifest: Any) -> dict[str, Any]:
     return {"restored": False, "problem": problem, "kind": _kind(problem)}
 
 
-def restore(config: Config, collection: str) -> dict[str, Any]:
+def restore(config: Config, collection: str, verify: bool = False) -> dict[str, Any]:
     """Restore the uploaded dump of a collection, verify it, and mark it as restored.
 
     Its lines are passed on as they come. It ends early if nothing reads them any more: a restore
     that was cut off does not count, the next one starts again.
+
+    Args:
+        collection: its name.
+        verify: compare every word also of a restored collection, and repair what differs.
 
     Raises:
         ToxctlError: kinds `database`, `collection`, `disk` and `other`.
@@ -62,12 +67,15 @@ def restore(config: Config, collection: str) -> dict[str, Any]:
         raise ToxctlError(f"{manifest} is missing: run `fab restore-embeddings`")
     signals.raise_on_ending()
     app = _app(config)
-    command = programs.module(config, app, "restore", "--manifest", manifest, "--dump", dump)
+    words = ("--manifest", manifest, "--dump", dump, *["--verify"] * verify)
+    command = programs.module(config, app, "restore", *words)
     environment = programs.service_environment(config, app)
     with tempfile.TemporaryFile("w+", errors="replace") as complaints:
         code = programs.stream(command, environment, complaints, _pass_on)
         complaints.seek(0)
         complaint = complaints.read().strip()
+    if code == USAGE and verify:
+        raise ToxctlError(f"{app} is too old for --verify: run `fab deploy-app`")
     if code:
         problem = (complaint.splitlines() or [f"exit code {code}"])[-1].removeprefix("restore: ")
         raise ToxctlError(problem, _kind(problem), complaint[-4000:])

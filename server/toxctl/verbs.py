@@ -158,7 +158,8 @@ def _restore(config: Config, options: Options) -> Answer:
     if options.check:
         found = restore.check(config, _standard_input())
         return found, text.check(found)
-    return restore.restore(config, options.collection), f"{options.collection} is restored"
+    found = restore.restore(config, options.collection, options.verify)
+    return found, f"{options.collection} is restored"
 
 
 def _prune(config: Config, options: Options) -> Answer:

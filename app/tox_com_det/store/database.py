@@ -108,7 +108,8 @@ class EmbeddingDatabase:
             return parse_row(document, self._embedding)
         except ValueError as error:
             raise EmbeddingNotReady(
-                f"{self._embedding.database}.{self._embedding.collection}: {error}"
+                f"{self._embedding.database}.{self._embedding.collection}: {error}:"
+                " run `fab restore-embeddings --verify`"
             ) from error
 
     def _call(self, operation: Callable[[Database[dict[str, Any]]], T], member: Any = NEAREST) -> T:

@@ -4,6 +4,9 @@ The dump is checked before the database is changed, restored by mongorestore or 
 back in full, compared, counted, and only then marked as restored. Without the marker the collection
 is not used: what a failed run leaves behind is dropped, if need be by the next run. Memory does not
 grow with the dump.
+
+Where most of the words are there, a model may serve from them: they are repaired in place, and
+nothing is dropped.
 """
 
 from __future__ import annotations
@@ -22,12 +25,12 @@ from pymongo.errors import PyMongoError
 
 from tox_com_det.model.manifest import Embedding, Manifest, ManifestError
 from tox_com_det.settings import SettingsError, mongodb_uri
-from tox_com_det.store import mongorestore
+from tox_com_det.store import mongorestore, repair
 from tox_com_det.store import restore_steps as steps
 from tox_com_det.store.database_tools import find_program
 from tox_com_det.store.disk_space import DiskSpace, local_storage
 from tox_com_det.store.documents import MARKER_COLLECTION, marker_problem
-from tox_com_det.store.dump import DumpError, find_dump
+from tox_com_det.store.dump import Dump, DumpError, find_dump
 from tox_com_det.store.errors import RestoreError
 from tox_com_det.store.maintenance import (
     Documents,
@@ -56,7 +59,13 @@ def restored(client: Client, embedding: Embedding) -> str | None:
 
 
 def restore(
-    client: Client, uri: str, directory: Path, embedding: Embedding, tool: str, say: Say
+    client: Client,
+    uri: str,
+    directory: Path,
+    embedding: Embedding,
+    tool: str,
+    say: Say,
+    verify: bool = False,
 ) -> None:
     """Restore, verify and mark one embedding; does nothing where that was done before.
 
@@ -67,14 +76,15 @@ def restore(
         embedding: what the manifest says.
         tool: `auto`, `mongorestore` or `pymongo`.
         say: receives progress lines.
+        verify: compare every word also where that was done before, and repair what differs.
 
     Raises:
         DumpError: the dump is damaged or another one; the database was not changed.
-        RestoreError: restoring failed; says what became of the unfinished collection.
-        PyMongoError: the database failed before anything was changed.
+        RestoreError: restoring failed; says what became of the collection.
+        PyMongoError: the database failed, and what was there before is kept.
     """
     name = f"{embedding.database}.{embedding.collection}"
-    if restored(client, embedding) is None:
+    if not verify and restored(client, embedding) is None:
         say(f"{name}: {embedding.count} words are already restored, nothing to do")
         return
     program = find_program("mongorestore", tool)
@@ -83,6 +93,9 @@ def restore(
     space = DiskSpace(database, local_storage(uri, directory))
     with _exclusive(dump.bson) as lock:
         steps.check_dump(dump, embedding, say)
+        if repair.is_mostly_there(database, embedding):
+            _repair(client, dump, embedding, say, space)
+            return
         space.check_before(dump.bytes, _existing_bytes(database, embedding.collection))
         drop(database, embedding.collection)
         try:
@@ -91,13 +104,34 @@ def restore(
             else:
                 say(f"restoring with {program}")
                 mongorestore.run(program, uri, directory, embedding, lock)
-            witness = steps.read_back(client, dump, embedding, say)
-            steps.mark(client, embedding, witness)
-            # Last, so that it also finds what a database lost that crashed and came back meanwhile.
-            steps.check_count(client, embedding)
+            _prove(client, dump, embedding, say)
         except (DumpError, RestoreError, PyMongoError) as error:
             raise _after_cleanup(database, embedding, uri, error) from error
     say(f"{name}: {embedding.count} words restored and verified")
+
+
+def _repair(client: Client, dump: Dump, embedding: Embedding, say: Say, space: DiskSpace) -> None:
+    """Repair the collection in place; whatever fails, what was there before is kept."""
+    try:
+        changed = repair.repair(client[embedding.database], dump, embedding, say, space)
+        _prove(client, dump, embedding, say)
+    except (DumpError, RestoreError) as error:
+        raise RestoreError(f"{error} (the collection was kept)") from error
+    name = f"{embedding.database}.{embedding.collection}"
+    say(f"{name}: {embedding.count} words compared and verified, {changed} were repaired")
+    if changed:
+        say(
+            f"{name}: a worker keeps the words that it has read: if a live model uses them, run"
+            " `toxctl activate --force` on its app hosts"
+        )
+
+
+def _prove(client: Client, dump: Dump, embedding: Embedding, say: Say) -> None:
+    """Read every word back, and mark the collection as restored."""
+    witness = steps.read_back(client, dump, embedding, say)
+    steps.mark(client, embedding, witness)
+    # Last, so that it also finds what a database lost that crashed and came back meanwhile.
+    steps.check_count(client, embedding)
 
 
 def _after_cleanup(
@@ -151,6 +185,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="change nothing; exit 0 if the vectors are restored and verified, else 1",
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare every word, also of a restored collection, and repair what differs",
+    )
     arguments = parser.parse_args(argv)
     if arguments.dump is None and not arguments.check_only:
         parser.error("--dump is required without --check-only")
@@ -169,7 +208,15 @@ def _run(arguments: argparse.Namespace, say: Say) -> None:
                 name = f"{embedding.database}.{embedding.collection}"
                 say(f"{name}: {embedding.count} words are restored")
             else:
-                restore(client, uri, arguments.dump, embedding, arguments.tool, say)
+                restore(
+                    client,
+                    uri,
+                    arguments.dump,
+                    embedding,
+                    arguments.tool,
+                    say,
+                    arguments.verify,
+                )
         except PyMongoError as error:
             raise RestoreError(database_problem(uri, error)) from error
 

@@ -39,6 +39,10 @@ _DATABASE_MS = 10_000
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Cannot allocate")
 
 _BUILD = "build it again with `fab build-model`"
+_OTHER_SCORES = (
+    "run `fab restore-embeddings --verify`, which compares every word; if it repairs none, build"
+    " the model again with `fab build-model`"
+)
 _DEPLOY = "run `fab deploy-model` again"
 _RESTORE = "run `fab restore-embeddings`"
 _DATABASE = "see `systemctl status mongod secantusdb`"
@@ -129,7 +133,9 @@ def _check_golden_outputs(manifest: Manifest, head: Head, vectors: Vectors) -> f
         raise _head_problem(error) from error
     if check.problem:
         raise VerifyError(
-            "answers", f"{check.problem}; the head is not the one of this manifest", _BUILD
+            "answers",
+            f"{check.problem}; head or word vectors are not those of this manifest",
+            _OTHER_SCORES,
         )
     return check.largest
 

@@ -47,27 +47,35 @@ def wanted_files(bundle: Bundle) -> list[Wanted]:
     return [*dump, (bundle.model_files[0], f"{base}/manifest.json")]
 
 
-def restore_embeddings(server: Server, bundle: Bundle, *, dry_run: bool = False) -> bool:
+def restore_embeddings(
+    server: Server, bundle: Bundle, verify: bool = False, *, dry_run: bool = False
+) -> bool:
     """Bring the bundle's word vectors into the server's database; return whether it was needed.
 
     The dump is removed from the server once it is restored and verified. DeployError otherwise;
     what was uploaded stays for the next run.
+
+    Args:
+        server: the server.
+        bundle: the bundle.
+        verify: compare every word also of a restored collection, and repair what differs.
+        dry_run: only print what would be done.
     """
     if dry_run:
-        report_plan(server, bundle)
+        report_plan(server, bundle, verify)
         return False
     embedding = bundle.manifest.embedding
     with attempt(server, TASK, embedding.collection, AFTERMATH) as now:
         plan = plan_uploads(server, wanted_files(bundle))
         dump = plan.uploads[:-1]
         now.note(hashes={upload.local.name: upload.sha256 for upload in dump})
-        if not problem_with(server, bundle):
+        if not problem_with(server, bundle) and not verify:
             server.say(f"{embedding.collection} is already restored ({embedding.count} words)")
             now.outcome = "nothing"
             discard_dump(server, embedding.collection)
             return False
         upload_dump(now, bundle, plan)
-        restore(now, bundle)
+        restore(now, bundle, verify)
         now.enter("clean")
         discard_dump(server, embedding.collection)
         now.leave()
@@ -87,16 +95,16 @@ def upload_dump(now: Attempt, bundle: Bundle, plan: UploadPlan) -> None:
         server.say("the dump was uploaded before")
 
 
-def restore(now: Attempt, bundle: Bundle) -> None:
+def restore(now: Attempt, bundle: Bundle, verify: bool) -> None:
     """Have the dump restored, read back and compared; its progress is shown as it comes."""
     server, collection = now.server, bundle.manifest.embedding.collection
     now.enter("verify")
     try:
-        server.toxctl("restore", "--collection", collection).result()
+        server.toxctl("restore", "--collection", collection, *["--verify"] * verify).result()
     except ToxctlError as error:
         raise DeployError(
-            f"{collection} could not be restored on {server.name} ({error}); the live release is "
-            f"not affected: fix it, then rerun `fab {TASK}`",
+            f"{collection} could not be restored on {server.name} ({error}); the live release "
+            f"goes on with the words that are there: fix it, then rerun `fab {TASK}`",
             error.details,
         ) from None
 
@@ -106,20 +114,21 @@ def discard_dump(server: Server, collection: str) -> None:
     server.toxctl("discard", "--dump", collection).result()
 
 
-def report_plan(server: Server, bundle: Bundle) -> None:
+def report_plan(server: Server, bundle: Bundle, verify: bool) -> None:
     """Print what a restore would do."""
     begin_dry_run(server, TASK)
     embedding = bundle.manifest.embedding
     plan = plan_uploads(server, wanted_files(bundle), dry_run=True)
     problem = problem_with(server, bundle)
-    if not problem:
+    if not problem and not verify:
         server.say(f"nothing to do: {embedding.collection} is already restored and verified")
         return
-    server.say(problem)
+    server.say(problem or f"{embedding.collection} is already restored")
     server.say(f"upload: {plan}")
     server.say(
-        f"verify: restore {embedding.count} words into {embedding.database}."
-        f"{embedding.collection}, read them back, compare them and mark them as restored"
+        f"verify: compare {embedding.count} words of {embedding.database}.{embedding.collection} "
+        "and repair what differs, or restore all if most are missing; read them back and mark "
+        "them as restored"
     )
-    server.say("clean: remove the dump from the server; the live release is not affected")
+    server.say("clean: remove the dump from the server")
     would_run_hooks(server, hooks_of(server, TASK, embedding.collection))

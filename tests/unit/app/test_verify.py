@@ -220,11 +220,11 @@ def hungry_head(bundle, size):
 def test_a_collection_that_is_missing_unmarked_incomplete_or_different(bundle, database, failed):
     collection, marker = database[bundle.collection], database.restored.find_one()
 
-    def refused(words):
+    def refused(words, command="run `fab restore-embeddings`"):
         kind, error = failed()
         assert kind == "collection"
         assert words in error
-        assert "run `fab restore-embeddings`" in error
+        assert error.endswith(command)
 
     collection.insert_one({"_id": "zzz", "index": 11, "vector": b"0" * 16})
     refused("has 11 words, the manifest says 10")
@@ -235,7 +235,8 @@ def test_a_collection_that_is_missing_unmarked_incomplete_or_different(bundle, d
     refused("has checksum")
     database.restored.replace_one({}, marker)
     collection.update_one({"_id": "you"}, {"$set": {"vector": b"short"}})
-    refused("expected 16 bytes")
+    # Marker and count are right: without the option nothing would be restored.
+    refused("expected 16 bytes", "run `fab restore-embeddings --verify`")
     drop(database, bundle.collection)
     refused("is not restored")
     database.restored.insert_one(marker)
@@ -249,6 +250,7 @@ def test_a_changed_vector_of_a_golden_output(bundle, database, failed):
     kind, words = failed()
     assert kind == "answers"
     assert "golden output 1" in words
+    assert "run `fab restore-embeddings --verify`, which compares every word; if it" in words
 
 
 def test_an_unreachable_database_is_one_line_without_the_password(failed, monkeypatch):

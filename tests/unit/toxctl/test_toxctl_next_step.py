@@ -73,6 +73,7 @@ def test_nginx_that_ends_during_the_activation_is_named(serving: FakeServer) -> 
         ({"collection": "MongoDB at a does not answer"}, "ansible-playbook site.yml --tags mongo"),
         ({"collection": "w.c is not restored"}, "`fab restore-embeddings`"),
         ({"golden_outputs": "toxic is 0.8"}, "`fab status --verify`"),
+        ({"golden_outputs": "toxic is 0.8"}, "`fab restore-embeddings --verify`"),
         ({"known_answers": "toxic is 0.8"}, "`fab build-model`"),
         ({"head": "no head"}, "`fab build-model`"),
         ({"manifest": "changed"}, "`fab deploy-model`"),

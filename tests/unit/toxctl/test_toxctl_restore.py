@@ -68,6 +68,19 @@ def test_restore_runs_the_app_that_app_link_names_with_the_services_settings(
     ]
 
 
+def test_verify_is_passed_on_and_an_app_without_it_is_named(
+    serving: FakeServer, dump: Path
+) -> None:
+    words = ("restore", "--collection", "words_0123", "--verify")
+    serving.answers("restore", 'echo "$*"')
+    assert serving.json(*words).events[0]["say"].endswith(f" --dump {dump} --verify")
+    serving.answers("restore", "echo 'unrecognized arguments: --verify' >&2; exit 2")
+    assert (
+        serving.json(*words).error["error"].endswith("too old for --verify: run `fab deploy-app`")
+    )
+    assert serving.run("restore", "--check", "--verify", stdin="{}").returncode == 2
+
+
 @pytest.mark.parametrize(
     ("problem", "kind"),
     [

@@ -194,10 +194,11 @@ def test_bad_release_that_cannot_be_removed_is_reported_with_both_reasons(
         deploy_model(server, bundle)
 
 
+@pytest.mark.parametrize("option", ["", " --verify"])
 def test_command_that_toxctl_names_is_not_repeated(
-    server: Server, remote: LocalRemote, bundle: Bundle
+    server: Server, remote: LocalRemote, bundle: Bundle, option: str
 ) -> None:
-    words = "c is not restored: run `fab restore-embeddings`"
+    words = f"c is not restored: run `fab restore-embeddings{option}`"
     remote.answers["verify"] = error(words, "collection")
     with pytest.raises(DeployError) as caught:
         deploy_model(server, bundle)

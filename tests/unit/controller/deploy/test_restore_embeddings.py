@@ -79,11 +79,25 @@ def test_restored_collection_is_not_sent_and_a_left_over_dump_is_removed(
     assert remote.session.end == {"result": "nothing", "reason": None}
 
 
+def test_restored_words_are_compared_and_repaired_if_that_is_asked(
+    server: Server, remote: LocalRemote, bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collection = bundle.manifest.embedding.collection
+    remote.answers["--check"] = result(RESTORED)
+    restore_embeddings(server, bundle, verify=True, dry_run=True)
+    assert "and repair what differs" in capsys.readouterr().out
+    assert remote.sent == 0
+    assert restore_embeddings(server, bundle, verify=True) is True
+    assert ["restore", "--collection", collection, "--verify"] in remote.called("restore")
+    assert list((remote.root / "dumps").iterdir()) == []
+    assert remote.session.end == {"result": "done", "reason": None}
+
+
 def test_failed_restore_keeps_the_dump_for_the_next_run(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     remote.answers["--collection"] = error("the disk is full", "disk")
-    words = "the disk is full.*live release is not affected: fix it, then rerun `fab restore-emb"
+    words = "the disk is full.*goes on with the words that are there: fix it, then rerun `fab rest"
     with pytest.raises(DeployError, match=words):
         restore_embeddings(server, bundle)
     sent = remote.sent
