@@ -126,12 +126,14 @@ class Slots:
 
         Raises:
             ToxctlError: no model is live and none is given, or one of them is not complete, or
-                damaged.
+                damaged; the given model is not in models_dir.
         """
         live = self.pinned(self.live())
-        if model is None:
-            if live is None:
-                raise ToxctlError("no model is live yet: give --model, or run `fab deploy-model`")
+        if model is not None:
+            self._require_installed(self.config.model_path(model))
+        elif live is None:
+            raise ToxctlError("no model is live yet: give --model, or run `fab deploy-model`")
+        else:
             model = live.model
         if app is None:
             app = live.app if live else self.config.app_link
@@ -139,3 +141,11 @@ class Slots:
         for kind, path in release._asdict().items():
             usable.require(self.config, kind, path)
         return release
+
+    def _require_installed(self, model: str) -> None:
+        """Refuse a model elsewhere: prune and backups do not know what it needs."""
+        if os.path.dirname(model) != os.path.realpath(self.config.models_dir):
+            raise ToxctlError(
+                f"the model {model} is not in {self.config.models_dir}, so `toxctl prune` would "
+                "drop its word vectors: install it there with `fab deploy-model`"
+            )

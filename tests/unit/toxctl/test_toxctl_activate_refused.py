@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +137,21 @@ def test_incomplete_release_is_refused(serving: FakeServer) -> None:
     done = serving.activate("--model", str(serving.model("half", complete=False).path))
     assert done.returncode == 1
     assert "not complete: run `fab deploy-model`" in done.stderr
+
+
+def test_a_model_outside_of_the_models_directory_is_refused(
+    serving: FakeServer, tmp_path: Path
+) -> None:
+    """Prune reads the models of that directory alone, and would drop the live word vectors."""
+    model = serving.model("two").path
+    outside = tmp_path / "outside" / "two"
+    shutil.copytree(model, outside)
+    error = serving.activate("--model", str(outside), json=True).error
+    assert "would drop its word vectors: install it there with `fab deploy-model`" in error["error"]
+    assert serving.live_model() == "one"
+    link = tmp_path / "link"
+    link.symlink_to(model)
+    assert serving.activate("--model", str(link)).returncode == 0
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"labels": []}'])
