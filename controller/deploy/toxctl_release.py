@@ -13,7 +13,7 @@ import json
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from controller.deploy.app_release import write_tar
@@ -29,12 +29,21 @@ PACKAGE = ROOT / "server" / "toxctl"
 
 @dataclass(frozen=True)
 class ToxctlRelease:
-    """A built toxctl: its version, its directory, its tar, whether it was built just now."""
+    """A built toxctl.
+
+    Attributes:
+        version: its name.
+        path: its directory.
+        tar: its tar.
+        changed: whether it was built just now.
+        files: name below the directory -> SHA-1, which Ansible's module find compares on a server.
+    """
 
     version: str
     path: str
     tar: str
     changed: bool
+    files: dict[str, str]
 
 
 def content(package: Path = PACKAGE) -> dict[str, bytes]:
@@ -58,6 +67,13 @@ def version_of(files: dict[str, bytes]) -> str:
     for name, data in sorted(files.items()):
         digest.update(f"{name}\0{len(data)}\0".encode() + data)
     return f"{__version__}-{digest.hexdigest()[:12]}"
+
+
+def checksums(files: dict[str, bytes]) -> dict[str, str]:
+    """Return the SHA-1 of each file: against accidents, `version_of` is what names the content."""
+    return {
+        name: hashlib.sha1(data, usedforsecurity=False).hexdigest() for name, data in files.items()
+    }
 
 
 def is_built(directory: Path, files: dict[str, bytes]) -> bool:
@@ -86,8 +102,9 @@ def build(out: Path = BUILD / "toxctl", package: Path = PACKAGE) -> ToxctlReleas
 def build_directory(files: dict[str, bytes], version: str, out: Path) -> ToxctlRelease:
     """Write directory and tar unless they are there."""
     directory, tar = out / version, out / f"{version}.tar"
+    built = ToxctlRelease(version, str(directory), str(tar), False, checksums(files))
     if tar.is_file() and is_built(directory, files):
-        return ToxctlRelease(version, str(directory), str(tar), changed=False)
+        return built
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".building-") as temporary:
         new = Path(temporary) / version
@@ -99,11 +116,11 @@ def build_directory(files: dict[str, bytes], version: str, out: Path) -> ToxctlR
             shutil.rmtree(directory)  # of a build that was damaged or interrupted
         new.rename(directory)
     write_tar(tar, iter(sorted(files.items())))
-    return ToxctlRelease(version, str(directory), str(tar), changed=True)
+    return replace(built, changed=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build and print {"version", "path", "tar", "changed"}; 1 and one line on failure."""
+    """Build and print a ToxctlRelease as JSON; return 0, or 1 and one line on failure."""
     parser = argparse.ArgumentParser(
         prog="python -m controller.deploy.toxctl_release", allow_abbrev=False
     )
