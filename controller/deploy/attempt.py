@@ -159,6 +159,9 @@ class Attempt:
         """
         before, back = self.notes.get("from") or {}, self.way_back()
         report = self.ask_status() if ask else None
+        if report is None and "to" not in self.notes:
+            again = f"see `fab status`, then rerun `fab {self.task}`"
+            return "no switch had begun, what was live is still live", again
         if report is None:
             return aftermath, f"see `fab status`; {back}"
         confirmed = report["confirmed"]

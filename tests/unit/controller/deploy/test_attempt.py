@@ -16,7 +16,7 @@ from controller.deploy import gate, session
 from controller.deploy.attempt import Attempt, attempt
 from controller.deploy.errors import DeployError
 from controller.deploy.hooks import HookError, Hooks
-from controller.deploy.remote import Done
+from controller.deploy.remote import ConnectionLost, Done
 from controller.deploy.server import Server
 from controller.deploy.session import Session
 
@@ -94,6 +94,25 @@ def test_lost_connection_is_noticed_before_the_next_phase(
     ):
         begin()
     assert remote.session.end is None
+
+
+def test_connection_that_is_lost_before_a_switch_began_is_no_lost_switch(
+    server: Server, hooked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The phase is announced before what is to go live is noted."""
+
+    def begin() -> None:
+        with attempt(server, "deploy-model", "v") as now:
+            now.note(**{"from": {"app": good.APP, "model": good.OLD}})
+            monkeypatch.setattr(now.session, "send", lost)
+            switch(now)
+
+    def lost(_: object) -> None:
+        raise ConnectionLost("gone")
+
+    words = "in phase activate .*; no switch had begun, .* still live: .*rerun `fab deploy-model`$"
+    with pytest.raises(DeployError, match=words):
+        begin()
 
 
 def test_heartbeat_continues_until_the_end(
