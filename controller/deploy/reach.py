@@ -12,6 +12,7 @@ from controller.deploy.balancer import Balancer, Machine
 from controller.deploy.connection import connect
 from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.inventory import Host, read_hosts
+from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.roll import Undo, balancers_of, roll
 from controller.deploy.server import Server, opened
 
@@ -178,7 +179,7 @@ def on_each_server(
         except DeferredError as error:
             failed[host.name] = str(error)
         except DeployError as error:
-            failed[host.name] = str(error)
+            failed[host.name] = named(error, host, len(hosts))
             if (reach.asks or reach.left) and not isinstance(error, Interrupted):
                 skipped.append(host.name)
                 continue
@@ -192,6 +193,14 @@ def on_each_server(
     if failed:
         last = [reach.left.format(hosts=",".join(skipped))] if reach.left and skipped else []
         raise DeployError("; ".join([*failed.values(), *last]))
+
+
+def named(error: DeployError, host: Host, hosts: int) -> str:
+    """Return the line of a failure; of several hosts with the name, which toxctl does not know."""
+    words = str(error)
+    if hosts == 1 or not isinstance(error, ToxctlError) or words.startswith(f"{host.name}: "):
+        return words
+    return f"{host.name}: {words}"
 
 
 def stopped(names: Sequence[str], number: int, failed: Mapping[str, str]) -> str:

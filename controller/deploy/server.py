@@ -10,7 +10,7 @@ from controller.deploy.balancer import Balancer
 from controller.deploy.connection import connect
 from controller.deploy.inventory import Host
 from controller.deploy.remote import Remote
-from controller.deploy.remote_toxctl import ToxctlCall
+from controller.deploy.remote_toxctl import ToxctlCall, ToxctlError
 from controller.deploy.server_settings import ServerSettings
 from controller.deploy.typed import completed
 
@@ -41,7 +41,11 @@ class Server:
         """Ask for the status; DeployError if the server has no toxctl, or an old one."""
         self.remote = remote
         self.name = remote.host.name
-        self.status: dict[str, Any] = self.toxctl("status", "--quick").result()
+        try:
+            self.status: dict[str, Any] = self.toxctl("status", "--quick").result()
+        except ToxctlError as error:  # toxctl does not know the inventory's name of its server
+            error.args = (f"{self.name}: {error}",)
+            raise
         self.settings = ServerSettings.from_status(self.status, self.name)
 
     @property
