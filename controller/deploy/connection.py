@@ -16,10 +16,12 @@ from paramiko.ssh_exception import SSHException
 from controller.deploy import commands
 from controller.deploy.connection_errors import connection_error, connection_lost, sudo_error
 from controller.deploy.errors import DeployError
+from controller.deploy.host_keys import host_keys
 from controller.deploy.inventory import Host
+from controller.deploy.key_files import agent_of
 from controller.deploy.remote import Done
-from controller.deploy.ssh_keys import identity, load_known_hosts
-from controller.deploy.ssh_proxy import proxy
+from controller.deploy.ssh_keys import identity
+from controller.deploy.ssh_proxy import Proxy, proxy
 
 __all__ = ["SshProcess", "SshRemote", "connect"]
 
@@ -50,10 +52,22 @@ class Runner(FabricRunner):  # type: ignore[misc]  # Fabric has no type informat
 @contextmanager
 def connect(host: Host) -> Iterator[SshRemote]:
     """Open a connection to the host and close it again; DeployError if it cannot be opened."""
-    arguments = identity(host)
-    if host.password:
-        arguments["password"] = host.password
     with proxy(host.proxy) if host.proxy else nullcontext() as through:
+        connection = open_connection(host, through)
+        try:
+            connection.transport.set_keepalive(KEEPALIVE_SECONDS)
+            end_silent_connection(connection.transport.sock)
+            yield SshRemote(host, connection)
+        finally:
+            connection.close()
+
+
+def open_connection(host: Host, through: Proxy | None) -> Connection:
+    """Return an open connection; DeployError if it cannot be opened."""
+    known = host_keys(host)
+    with agent_of(host), identity(host) as arguments:
+        if host.password:
+            arguments["password"] = host.password
         if through:
             arguments["sock"] = through.sock
         connection = Connection(
@@ -65,20 +79,15 @@ def connect(host: Host) -> Iterator[SshRemote]:
                 overrides={"runners": {"remote": Runner}}, ssh_config=paramiko.SSHConfig()
             ),
             connect_timeout=CONNECT_SECONDS,
-            connect_kwargs=arguments,
+            connect_kwargs={**arguments, "transport_factory": known.transport},
         )
-        load_known_hosts(connection.client, host)
+        connection.client.set_missing_host_key_policy(known)
         try:
             connection.open()
         except (SSHException, OSError, ValueError, EOFError) as error:
             connection.client.close()  # Connection.close() does nothing for one that is not open
             raise connection_error(host, error, through.last_line() if through else "") from None
-        try:
-            connection.transport.set_keepalive(KEEPALIVE_SECONDS)
-            end_silent_connection(connection.transport.sock)
-            yield SshRemote(host, connection)
-        finally:
-            connection.close()
+    return connection
 
 
 def end_silent_connection(sock: socket.socket) -> None:

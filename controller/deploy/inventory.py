@@ -83,6 +83,8 @@ class Host:
     `known_hosts` empty: the user's own and the system's file. `hooks_dir` None: no hooks.
     `keys`: of ~/.ssh/config, where the inventory has no key file. `alias`: the name for ssh, where
     it is not the address. `proxy`: the command whose input and output are the connection.
+    `host_key_alias`: the name in known_hosts, where it is not the address. `ssh_words`: the
+    inventory's options for ssh, as words.
     `firewall`: the `services`, `ports` and ports of `web` and `tls` that the inventory opens.
     `parts`: of a cluster, the groups `app`, `database`, `balancer` it is in; a host without a
     cluster is all but the last. `balancers`, `app_hosts`: names of the cluster's.
@@ -101,6 +103,8 @@ class Host:
     alias: str = ""
     agent: str | None = None
     proxy: str | None = None
+    host_key_alias: str = ""
+    ssh_words: tuple[str, ...] = ()
     firewall: Mapping[str, list[str]] = field(default_factory=dict)
     in_cluster: bool = False
     parts: tuple[str, ...] = ("app", "database")
@@ -254,6 +258,8 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
         alias=alias if alias != ssh.address or ssh.proxy else "",
         agent=ssh.agent,
         proxy=ssh.proxy,
+        host_key_alias=ssh.host_key_alias,
+        ssh_words=tuple(given),
         firewall=values["firewall"],
         in_cluster=values["cluster"],
         parts=tuple(values["parts"]) if values["cluster"] else Host.parts,

@@ -5,9 +5,14 @@ Ansible logs in with ssh, so an alias that works for Ansible works for the fab t
 
 from __future__ import annotations
 
+import getpass
+import os
+import pwd
+import re
 import shlex
+import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +24,8 @@ __all__ = ["SshConfig", "ask_ssh"]
 DEFAULT_KEYS = {
     f"id_{kind}" for kind in ("rsa", "dsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss")
 }
+# ssh names at least these where no key is configured.
+ALWAYS_DEFAULT = {"id_rsa", "id_ed25519"}
 DEFAULT_KNOWN_HOSTS = {"known_hosts", "known_hosts2"}
 
 
@@ -27,7 +34,8 @@ class SshConfig:
     """How ssh would log in.
 
     `keys`, `known_hosts`: only those that are configured. `proxy`: the command whose input and
-    output are the connection, None for a direct one.
+    output are the connection, None for a direct one. `host_key_alias`: the server's name in
+    known_hosts, "" for its address.
     """
 
     address: str
@@ -37,6 +45,7 @@ class SshConfig:
     known_hosts: tuple[Path, ...] = ()
     agent: str | None = None
     proxy: str | None = None
+    host_key_alias: str = ""
 
 
 def ask_ssh(name: str, address: str, arguments: Sequence[str]) -> SshConfig | None:
@@ -75,23 +84,59 @@ def _read(values: dict[str, list[str]], alias: str, arguments: Sequence[str]) ->
         return None if value.lower() == "none" else value
 
     address, port, user = one("hostname") or alias, int(one("port") or 22), one("user") or ""
+    key_alias = one("hostkeyalias") or ""
+    tokens = {"%h": address, "%p": str(port), "%r": user, "%n": alias, "%%": "%"}
     proxy = one("proxycommand")
     if proxy:
-        tokens = {"%h": address, "%p": str(port), "%r": user, "%n": alias, "%%": "%"}
-        proxy = "".join(tokens.get(part, part) for part in _tokens(proxy))
+        proxy = _filled(proxy, tokens)
     elif jump := one("proxyjump"):
         proxy = _jump(jump, address, port, arguments)
-    keys = [_home(path) for path in values.get("identityfile", [])]
-    known = [_home(path) for path in (one("userknownhostsfile") or "").split()]
+    # ssh prints these as they are written, and the others filled in.
+    files = {**tokens, **_of_laptop(), "%k": key_alias or alias}
+    keys = [_home(_filled(_environment(path), files)) for path in values.get("identityfile", [])]
+    if {key.name for key in keys if key in _in_homes(ALWAYS_DEFAULT)} == ALWAYS_DEFAULT:
+        keys = [key for key in keys if key not in _in_homes(DEFAULT_KEYS)]
+    known = _split(one("userknownhostsfile") or "")
     return SshConfig(
         address,
         port,
         user,
-        keys=tuple(key for key in keys if key.name not in DEFAULT_KEYS and key.is_file()),
-        known_hosts=tuple(path for path in known if path.name not in DEFAULT_KNOWN_HOSTS),
+        keys=tuple(key for key in keys if key.is_file()),
+        known_hosts=tuple(path for path in known if path not in _in_homes(DEFAULT_KNOWN_HOSTS)),
         agent=one("identityagent"),
         proxy=proxy,
+        host_key_alias=key_alias,
     )
+
+
+def _of_laptop() -> dict[str, str]:
+    """Return ssh's tokens of this machine and its user."""
+    name = socket.gethostname()
+    return {
+        "%d": str(Path("~").expanduser()),
+        "%i": str(os.getuid()),
+        "%l": name,
+        "%L": name.split(".")[0],
+        "%u": getpass.getuser(),
+    }
+
+
+def _in_homes(names: Collection[str]) -> set[Path]:
+    """Return the files of these names in the user's ~/.ssh, for ssh and where $HOME is."""
+    homes = (Path("~").expanduser(), Path(pwd.getpwuid(os.getuid()).pw_dir))
+    return {home / ".ssh" / name for home in homes for name in names}
+
+
+def _split(names: str) -> list[Path]:
+    """Return the paths that ssh prints in one line, without the quotes around one with blanks."""
+    words, found = names.split(), []
+    while words:
+        sizes = range(len(words), 0, -1)
+        paths = [(size, _home(" ".join(words[:size]))) for size in sizes]
+        size, path = next((pair for pair in paths if pair[1].is_file()), paths[-1])
+        found.append(path)
+        words = words[size:]
+    return found
 
 
 def _home(path: str) -> Path:
@@ -102,14 +147,14 @@ def _home(path: str) -> Path:
         raise DeployError(f"~/.ssh/config: {error}") from None
 
 
-def _tokens(text: str) -> list[str]:
-    """Return the text in parts, of which each token of ssh (%h) is one."""
-    parts, rest = [], text
-    while rest:
-        size = 2 if rest.startswith("%") else 1
-        parts.append(rest[:size])
-        rest = rest[size:]
-    return parts
+def _environment(text: str) -> str:
+    """Return the text with the variables (`${NAME}`) of the environment in it."""
+    return re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], match[0]), text)
+
+
+def _filled(text: str, tokens: Mapping[str, str]) -> str:
+    """Return the text with ssh's tokens (%h) filled in, as far as they are known."""
+    return re.sub("%.", lambda match: tokens.get(match[0], match[0]), text)
 
 
 def _jump(jump: str, address: str, port: int, arguments: Sequence[str]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-__all__ = ["ssh_options"]
+__all__ = ["ssh_options", "ssh_value", "without_option"]
 
 
 def ssh_options(text: str) -> dict[str, str]:
@@ -24,3 +27,23 @@ def ssh_options(text: str) -> dict[str, str]:
             # ssh uses the first of two.
             options.setdefault(key.strip().lower(), value.strip())
     return options
+
+
+def without_option(words: Sequence[str], key: str) -> Iterator[str]:
+    """Yield the words of ssh's command line without the -o options of this key (lower case)."""
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-o"):
+            yield word
+            continue
+        option = word[2:] or next(rest, "")
+        if key not in ssh_options(shlex.join(["-o", option])):
+            yield from ("-o", option)
+
+
+def ssh_value(path: Path) -> str:
+    """Return a path as a value in ssh's configuration: blanks separate and % begins a token."""
+    text = str(path).replace("%", "%%")
+    if not re.search(r"[\s\"'\\]", text):
+        return text
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'

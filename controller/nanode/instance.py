@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from controller.deploy.ssh_options import ssh_value
 from controller.nanode import NanodeError
 from controller.nanode.engine import Engine
 from controller.nanode.host import Host, ulimit_arguments
@@ -128,14 +128,6 @@ def ssh_options(files: Files) -> list[str]:
         "StrictHostKeyChecking=yes",
         "IdentitiesOnly=yes",
     ]
-
-
-def ssh_value(path: Path) -> str:
-    """A path as a value in ssh's configuration, where blanks separate and % begins a token."""
-    text = str(path).replace("%", "%%")
-    if not re.search(r"[\s\"'\\]", text):
-        return text
-    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def inventory_text(instance: Instance, files: Files) -> str:

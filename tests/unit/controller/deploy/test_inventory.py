@@ -62,6 +62,8 @@ other:
     assert second.known_hosts == ()
     assert (first.address, first.port, first.key_file) == ("192.0.2.1", 2022, Path("/keys/id"))
     assert first.known_hosts == (tmp_path / "known_hosts",)
+    known = f"UserKnownHostsFile={tmp_path}/known_hosts"
+    assert first.ssh_words == ("-o", known, "-o", "StrictHostKeyChecking=yes")
     assert first.become_password == "opensesame"  # noqa: S105 (made up)
     assert "sesame" not in repr(first)
     assert [host.name for host in read_hosts(str(tmp_path), "first")] == ["first"]
@@ -265,3 +267,34 @@ tox_com_det:
     assert tunnel.proxy == "nc -X % tunnel 22 deploy"
     assert jump.proxy == "ssh -J one -W '[jump]:22' ssh://two"
     assert jump.known_hosts == (Path("/known"),)
+
+
+def test_files_of_the_ssh_configuration_are_named_as_ssh_means_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TEAM", "ours")
+    folder = tmp_path / "my keys"
+    folder.mkdir()
+    names = ("web-192.0.2.9", "ours%", "id_rsa", "known", "known_hosts")
+    for name in names:
+        write(folder / name, "")
+    (tmp_path / ".ssh").mkdir()
+    for name in ("id_rsa", "id_ed25519"):
+        write(tmp_path / ".ssh" / name, "")
+    config = write(
+        tmp_path / "config",
+        f"Host web\n  HostName 192.0.2.9\n  HostKeyAlias gate\n"
+        f'  IdentityFile "{folder}/%n-%h"\n  IdentityFile "%d/my keys/${{TEAM}}%%"\n'
+        f'  IdentityFile "{folder}/id_rsa"\n  IdentityFile ~/.ssh/id_rsa\n'
+        f'  UserKnownHostsFile "{folder}/known" /none "{folder}/known_hosts"\n'
+        "Host plain\n  HostName 192.0.2.8\n",
+    )
+    text = f"[tox_com_det]\nweb\nplain\n[all:vars]\nansible_ssh_common_args='-F {config}'\n"
+    web, plain = read_hosts(write(tmp_path / "hosts", text))
+    keys = [folder / name for name in names[:3]]
+    assert web.keys == (*keys, tmp_path / ".ssh" / "id_rsa")
+    assert web.known_hosts == (folder / "known", Path("/none"), folder / "known_hosts")
+    assert web.host_key_alias == "gate"
+    # Those that ssh has without a configuration.
+    assert (plain.keys, plain.known_hosts, plain.host_key_alias) == ((), (), "")
