@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import socket
 from pathlib import Path
 
 from paramiko.ssh_exception import AuthenticationException, NoValidConnectionsError
 
+from controller.deploy.commands import TOXCTL
 from controller.deploy.errors import DeployError
 from controller.deploy.host_keys import ChangedHostKey, RevokedHostKey, UnknownHost
 from controller.deploy.inventory import Host
@@ -25,6 +27,8 @@ NO_KEY = ("No authentication methods", "encountered ")
 ENDED = ("transport shut down", "No existing session")
 # Its words if the server closes the connection at once, or says nothing.
 NO_BANNER = "protocol banner"
+# sudo's line for what hinders no command; it may be followed by a refusal.
+HINT = "unable to resolve host"
 
 
 def connection_error(host: Host, error: BaseException, proxy_words: str = "") -> DeployError:
@@ -135,11 +139,26 @@ def connection_lost(host: Host) -> ConnectionLost:
 
 
 def sudo_error(host: Host, done: Done) -> DeployError | None:
-    """Return the line for a sudo that did not run the command, None if it did."""
+    """Return the line for a sudo that did not run the command, None if it did.
+
+    What is missing is reported where the command's answer is read, in any language of the server.
+    """
     lines = [line for line in done.stderr.splitlines() if line.startswith("sudo:")]
-    if not (done.code and lines) or lines[-1].endswith("command not found"):
+    lines = [line for line in lines if HINT not in line]
+    if not (done.code and lines) or of_a_program(lines[-1]):
         return None
+    refuses = f"sudo on {host.name} refuses {host.user} ({lines[-1]})"
+    if re.search(r"\btty\b", lines[-1], re.IGNORECASE) and "askpass" not in lines[-1]:
+        return DeployError(
+            f"{refuses}: run `{ssh_command(host, ['-t'])} sudo visudo`, add the line "
+            f"`Defaults:{host.user} !requiretty`, then rerun the command"
+        )
     return DeployError(
-        f"sudo on {host.name} refuses {host.user} ({lines[-1]}): set ansible_become_password in "
-        "the inventory (with ansible-vault), or allow NOPASSWD in role sudo_user"
+        f"{refuses}: set ansible_become_password in the inventory (with ansible-vault), or allow "
+        "NOPASSWD in role sudo_user"
     )
+
+
+def of_a_program(line: str) -> bool:
+    """Return whether sudo could not start a program: `sudo: NAME: why`, or toxctl's path in it."""
+    return re.match(r"sudo: \S+: ", line) is not None or TOXCTL in line

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -117,7 +118,9 @@ def progress_text(progress: Mapping[str, Any]) -> str:
 def no_answer(server: str, done: Done) -> DeployError:
     """Return the line for a toxctl that ended without an answer: missing, too old, or killed."""
     last = (done.stdout.splitlines() or ["no output"])[-1]
-    if done.code == NOT_FOUND or "command not found" in done.stderr:
+    # In the language of the server, which sudo speaks.
+    no_program = re.search(rf"^sudo: .*{re.escape(commands.TOXCTL)}", done.stderr, re.MULTILINE)
+    if done.code == NOT_FOUND or no_program:
         return DeployError(
             f"{server} has no working {commands.TOXCTL} ({last}): {PLAYBOOK} to set the server up",
             done.stdout,

@@ -102,6 +102,36 @@ def test_sudo_that_would_ask_names_the_variable(server: SshServer) -> None:
         run(remote, "ls")
 
 
+@pytest.mark.parametrize("words", ["you must have a tty to run sudo", "Sie brauchen ein TTY"])
+def test_sudo_that_wants_a_terminal_names_its_setting(server: SshServer, words: str) -> None:
+    server.answer = lambda command, typed: ("", f"sudo: sorry, {words}\n", 1)
+    command = "run `ssh -t -p [0-9]+ .*deploy@127.0.0.1 sudo visudo`"
+    with connect(server.host) as remote, refused(f"{command}.*Defaults:deploy !requiretty"):
+        run(remote, "ls")
+
+
+@pytest.mark.parametrize("words", ["no tty present and no askpass program", "a password, please"])
+def test_sudo_that_wants_a_password_names_the_variable(server: SshServer, words: str) -> None:
+    hint = "sudo: unable to resolve host nanode: Name or service not known"
+    server.answer = lambda command, typed: ("", f"sudo: {words}\n{hint}\n", 1)
+    with connect(server.host) as remote, refused("set ansible_become_password"):
+        run(remote, "ls")
+
+
+@pytest.mark.parametrize("words", ["command not found", "Befehl nicht gefunden"])
+def test_toxctl_that_sudo_does_not_find_names_the_playbook(server: SshServer, words: str) -> None:
+    server.answer = lambda command, typed: ("", f"sudo: /usr/local/sbin/toxctl: {words}\n", 1)
+    with connect(server.host) as remote, refused("has no working .*: run `ansible-playbook site"):
+        ToxctlCall(remote, print, "status").result()
+
+
+def test_hint_of_sudo_does_not_hide_what_toxctl_says(server: SshServer) -> None:
+    hint = "sudo: unable to resolve host nanode: Name or service not known\n"
+    server.answer = lambda command, typed: ('{"error": "no such release"}\n', hint, 1)
+    with connect(server.host) as remote, refused("^no such release$"):
+        ToxctlCall(remote, print, "status").result()
+
+
 def test_password_goes_to_sudo_by_standard_input_only(server: SshServer) -> None:
     seen: list[tuple[str, str]] = []
 
