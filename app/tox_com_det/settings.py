@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pymongo.errors import PyMongoError
-from pymongo.uri_parser import parse_uri
-
+from tox_com_det.mongodb_uri import UriError, check_uri
 from tox_com_det.perspective.settings import PerspectiveSettings, PerspectiveSettingsError
 
 PREFIX = "TOX_COM_DET_"
@@ -127,19 +125,20 @@ def mongodb_uri(environment: Mapping[str, str]) -> str:
     """The database's URI, the only setting that restoring needs.
 
     Raises:
-        SettingsError: it is not a MongoDB URI. The value is not shown, it may contain a password.
+        SettingsError: it is not a MongoDB URI, or PyMongo would ignore a part of it. The value is
+            not shown, it may contain a password.
     """
     uri = environment.get(PREFIX + "MONGODB_URI", DEFAULT_MONGODB_URI)
     if not uri.startswith(("mongodb://", "mongodb+srv://")):
         raise SettingsError(f"{PREFIX}MONGODB_URI does not start with mongodb://")
-    if uri.startswith("mongodb://"):  # parsing the other form would query the DNS
-        try:
-            parse_uri(uri)
-        except (PyMongoError, ValueError) as error:
-            raise SettingsError(
-                f"{PREFIX}MONGODB_URI is not a MongoDB URI ({type(error).__name__}):"
-                " percent-encode special characters in user and password"
-            ) from error
+    try:
+        check_uri(uri)
+    except UriError as error:
+        raise SettingsError(
+            f"{PREFIX}MONGODB_URI is not a MongoDB URI that PyMongo takes ({error}):"
+            " percent-encode special characters in user and password, use ports from 1 to 65535"
+            " and only options that PyMongo knows, each once"
+        ) from error
     return uri
 
 

@@ -59,12 +59,43 @@ def test_invalid_values_without_the_prefix_are_refused(name, value):
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://u:secret@db", "mongodb://u:secret@x@db", "mongodb://u:secret@db:port", "db"]
+    "uri",
+    [
+        "http://u:secret@db",
+        "mongodb://u:secret@x@db",
+        "mongodb://u:secret@db:port",
+        "db",
+        "mongodb://u:secret@db:99999",
+        "mongodb://u:secret@db:0",
+        # PyMongo would warn, and connect without TLS or with the last of two.
+        "mongodb://u:secret@db/?tsl=true",
+        "mongodb://u:secret@db/?tls=maybe",
+        "mongodb://u:secret@db/?tls=true&tls=false",
+        "mongodb://u:secret@db/?tls=true&tlsCAFile=/not/there.pem",
+        "mongodb+srv://u:secret@db/?tls=maybe",
+        "mongodb+srv://u:secret@db:27017/",
+        "mongodb+srv://u:secret@db,other/",
+    ],
 )
 def test_an_invalid_database_uri_is_refused_without_showing_its_password(uri):
     with pytest.raises(SettingsError, match="TOX_COM_DET_MONGODB_URI") as error:
         Settings.from_environment(MODEL | {"TOX_COM_DET_MONGODB_URI": uri})
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://db",
+        "mongodb://u:secret@a:1,b:65535,[::1]/?replicaSet=x&tls=true&tlsAllowInvalidHostnames=true",
+        "mongodb://db/name?w=majority;readPreference=secondaryPreferred",
+        "mongodb://db/?readPreferenceTags=dc:ny&readPreferenceTags=dc:sf&readPreference=nearest",
+        "mongodb+srv://u:secret@cluster.example.org/db?retryWrites=true&srvMaxHosts=2",
+    ],
+)
+def test_a_database_uri_is_taken_as_it_is(uri):
+    given = Settings.from_environment(MODEL | {"TOX_COM_DET_MONGODB_URI": uri})
+    assert given.mongodb_uri == uri
 
 
 def test_keys_are_read_from_a_file_and_optional_by_default():
