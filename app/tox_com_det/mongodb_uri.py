@@ -43,7 +43,7 @@ def check_uri(uri: str, files: bool = True) -> None:
             hosts = parse_uri(_without(address, left_out), default_port=None)["nodelist"]
     except OSError as error:
         raise UriError("a file that it names cannot be read") from error
-    except (PyMongoError, ValueError, UserWarning) as error:
+    except (PyMongoError, OverflowError, TypeError, UserWarning, ValueError) as error:
         raise UriError(type(error).__name__) from error
     if is_srv and (len(hosts) != 1 or hosts[0][1] is not None):
         raise UriError("mongodb+srv:// has one host, and no port")
