@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 __all__ = ["Format", "matching", "number", "optional", "quoted", "whole"]
@@ -15,16 +15,18 @@ class Format:
     """What a value must look like.
 
     Attributes:
-        words: with an example, as the end of "is 'x', not ...".
+        words: with an example, as the end of "is 'x': it must be ...".
         accepts: whether a text has the format. Numbers are passed as text.
         empty: whether an empty text is a value too, and an empty line of YAML.
         quoted: whether a number is refused: YAML reads 3.10 as 3.1, and 007 as 7.
+        hint: what was meant by a text that is refused, to be put behind the words.
     """
 
     words: str
     accepts: Callable[[str], bool]
     empty: bool = False
     quoted: bool = False
+    hint: Callable[[str], str] = lambda _: ""
 
 
 def matching(pattern: str, words: str) -> Format:
@@ -35,12 +37,12 @@ def matching(pattern: str, words: str) -> Format:
 
 def optional(one: Format) -> Format:
     """A format or nothing."""
-    return Format(one.words + ', or "" for none', one.accepts, empty=True, quoted=one.quoted)
+    return replace(one, words=one.words + ', or "" for none', empty=True)
 
 
 def quoted(one: Format) -> Format:
     """A format of texts that YAML must not read as numbers."""
-    return Format(one.words, one.accepts, quoted=True)
+    return replace(one, quoted=True)
 
 
 Number = TypeVar("Number", int, float)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from controller.deploy.targets import TARGETS
 from controller.values.format import Format, matching, quoted, whole
+from tox_com_det.mongodb_uri import UriError, check_uri
 
 
 def _is_address(text: str) -> bool:
@@ -54,29 +55,33 @@ def _is_port_or_range(text: str) -> bool:
     return 0 < first <= last < 65536
 
 
-def _is_systemd_size(text: str) -> bool:
-    """As systemd's parse_size: parts from the largest unit to the smallest, more than 0."""
-    part = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
-    parts = " *".join(rf"(?:({part}) *{unit})?" for unit in "EPTGMK") + f" *(?:({part}) *B?)?"
-    found = re.fullmatch(parts, text)
-    return found is not None and any(float(number) > 0 for number in found.groups() if number)
-
-
-def _is_memory_limit(text: str) -> bool:
-    percent = re.fullmatch(r"([0-9]{1,3})(\.[0-9]{1,2})?%", text)
-    if percent is not None:
-        return 0 < float(text[:-1]) <= 100
-    return text == "infinity" or _is_systemd_size(text)
-
-
 def _is_server_name(text: str) -> bool:
     """Words of nginx's server_name; a name begins with a dot or a star, or ends with a star."""
     label = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
     name = re.compile(rf"(?:\*\.|\.)?{label}(?:\.{label})*\.?(?:\*)?|_")
     # A backslash at its end would belong to the semicolon.
     regex = re.compile(r"~[^\s;{}'\"]*[^\s;{}'\"\\]")
-    words = text.split(" ")
-    return all(name.fullmatch(word) or regex.fullmatch(word) or _is_address(word) for word in words)
+
+    def is_one(word: str) -> bool:
+        if regex.fullmatch(word):
+            return _may_compile(word[1:])
+        return name.fullmatch(word) is not None or _is_address(word)
+
+    return all(map(is_one, text.split(" ")))
+
+
+def _may_compile(regex: str) -> bool:
+    """Whether PCRE may take a regular expression; only what is certainly wrong is refused."""
+    try:
+        re.compile(re.sub(r"\(\?(?=<[A-Za-z_])", "(?P", regex))
+    except re.error as error:
+        # Python does not know all of PCRE, so other errors prove nothing.
+        starts_with_repeat = error.pos == 0 and error.msg.startswith("nothing to repeat")
+        brackets = ("missing )", "unbalanced parenthesis", "unterminated character set")
+        return not (starts_with_repeat or error.msg.startswith(brackets))
+    except (OverflowError, RecursionError):
+        return True
+    return True
 
 
 def _is_host(text: str) -> bool:
@@ -87,21 +92,13 @@ def _is_host(text: str) -> bool:
 
 def _is_mongodb_uri(text: str) -> bool:
     # Blanks and backslashes do not pass through systemd's EnvironmentFile as they are.
-    found = re.fullmatch(
-        r"mongodb(?:\+srv)?://(?:([^\s\\@/]*)@)?([^\s\\@/?]+)(?:[/?][^\s\\]*)?", text
-    )
-    if found is None or not text.isprintable():
+    if not re.match(r"mongodb(\+srv)?://", text) or re.search(r"[\s\\]", text):
         return False
-    user, hosts = found.groups()
-    if (
-        user is not None
-        and re.fullmatch(r"(?:[^%:]|%[0-9A-Fa-f]{2})+(:(?:[^%:]|%[0-9A-Fa-f]{2})*)?", user) is None
-    ):
+    try:
+        check_uri(text, files=False)
+    except UriError:
         return False
-    return all(
-        re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?", host)
-        for host in hosts.split(",")
-    )
+    return text.isprintable()
 
 
 def _is_public_key(text: str) -> bool:
@@ -119,29 +116,6 @@ def _is_public_key(text: str) -> bool:
     return bool(keys) and all(key.fullmatch(line) for line in keys)
 
 
-SYSTEMD_SIZE = Format("a size that systemd reads, such as 200M or 1G", _is_systemd_size)
-MEMORY_LIMIT = Format(
-    "a memory limit that systemd reads, such as 300M, 1G, 50% or infinity", _is_memory_limit
-)
-# toxctl verifies a release within the same limit, so it must be a number of bytes.
-MEMORY_SIZE = matching(
-    r"[1-9][0-9]{0,14}[KMGT]?", "a size as a whole number with K, M, G or T, such as 300M"
-)
-FILE_SIZE = matching(
-    r"(?=.*[1-9])[0-9]{1,15}(\.[0-9]{1,6})? ?[KMGTkmgt]B?", "a size with its unit, such as 1G"
-)
-# Of a buffer too, which has no size with g.
-NGINX_SIZE = matching(r"[0-9]{1,12}[kKmM]?", "a size that nginx reads, such as 512k or 1m")
-# In milliseconds, which have no months and years.
-NGINX_TIME = matching(
-    r"(?=.*[1-9])(?=.)([0-9]{1,9}w)?([0-9]{1,9}d)?([0-9]{1,9}h)?"
-    r"([0-9]{1,9}m)?([0-9]{1,9}s?)?([0-9]{1,9}ms)?",
-    "a time that nginx reads, such as 30s or 1m30s",
-)
-LOG_SIZE = matching(r"[1-9][0-9]{0,8}[kMG]?", "a size that logrotate reads, such as 20M")
-TIMER_INTERVAL = matching(
-    r"[1-9][0-9]{0,5}(s|min|h)", "a time that a timer of systemd takes, such as 5min"
-)
 PORT = Format("a port, 1 to 65535", whole(1, 65535).accepts)
 FIREWALL_PORT = Format(
     "a port or a range with its protocol, such as 8443/tcp or 60000-61000/udp", _is_port_or_range
@@ -162,7 +136,8 @@ PROXY = Format(
 SERVER_NAME = Format("host names, such as toxic.example.org or _", _is_server_name)
 MONGODB_URI = Format(
     "a MongoDB URI such as mongodb://127.0.0.1:27017, with a user and a password that are "
-    "percent-encoded ({{ vault_name | urlencode | replace('/', '%2F') }})",
+    "percent-encoded ({{ vault_name | urlencode | replace('/', '%2F') }}), ports from 1 to 65535, "
+    "and only options that PyMongo knows, each once",
     _is_mongodb_uri,
 )
 REPLICA_SET = matching(
@@ -194,18 +169,6 @@ EMAIL = matching(
 PROFILE = matching(
     r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "a profile of an ACME server, such as shortlived"
 )
-CONTROLLER_PATH = matching(
-    r"[/~][^\x00-\x1f\x7f]{0,4095}",
-    "an absolute path on the controller, such as ~/tls/fullchain.pem",
-)
-# No blank and no character that a unit, a shell or sudoers would read otherwise.
-ABSOLUTE_PATH = matching(
-    r"/(?!.*/\.\.(?:/|$))[\w./+@,=~-]*", "an absolute path without blanks, such as /opt/name"
-)
-FILE_NAME = matching(
-    r"\w[\w.+@~-]{0,254}", "a file name, such as Miniconda3-latest-Linux-x86_64.sh"
-)
-LOCAL_FILE = matching(r"[^\x00-\x1f\x7f]{1,4096}", "the path of a file")
 SHA256 = matching(r"[0-9A-Fa-f]{64}", "a SHA-256, 64 hexadecimal digits")
 FINGERPRINT = matching(r"[0-9A-F]{40}", "a fingerprint, 40 hexadecimal digits in upper case")
 COMMIT = matching(r"[0-9a-f]{40}", "a Git commit, 40 hexadecimal digits in lower case")
@@ -241,10 +204,6 @@ DATABASE_USER = matching(r"[^\x00-\x1f\x7f]{1,128}", "the name of a database use
 PASSWORD = quoted(
     matching(r"[^\x00-\x1f\x7f]{1,1024}", "a password in quotes, without control characters")
 )
-PEM = Format(
-    "the content of a PEM file (-----BEGIN ...)",
-    lambda text: 0 <= text.find("-----BEGIN ") < text.find("-----END "),
-)
 WHEEL_TARGET = Format(
     f"a platform that wheels are locked for, {' or '.join(sorted(TARGETS))}", TARGETS.__contains__
 )
@@ -274,9 +233,6 @@ S3_KEY = quoted(
 )
 LONG_PASSWORD = quoted(
     matching(r"[^\x00-\x1f\x7f]{12,1024}", "a password in quotes, 12 characters or more")
-)
-CALENDAR = matching(
-    r"[A-Za-z0-9*][A-Za-z0-9*:/.,~ -]{0,127}", 'a time as OnCalendar= takes it, such as "03:31"'
 )
 # The lists of the Perspective API are written with commas and "=" between their parts.
 ATTRIBUTE = matching(r"[A-Z][A-Z0-9_]{0,63}", "an attribute of Perspective, such as TOXICITY")

@@ -13,6 +13,7 @@ __all__ = ["Problem", "problems_of"]
 
 Problem = tuple[str, str]
 SHOWN = 60
+KEY = "PRIVATE KEY-----"
 
 
 def problems_of(name: str, value: Any) -> list[Problem]:
@@ -30,7 +31,9 @@ def _wrong(
     where: str, key: str, value: Any, option: Mapping[str, Any], secret: bool
 ) -> Iterator[Problem]:
     """Yield what is wrong with a value; `key` is its place in the table of formats."""
-    secret = secret or bool(option.get("no_log"))
+    # Somebody may have put a key where a certificate belongs.
+    has_key = isinstance(value, str) and KEY in value
+    secret = secret or has_key or bool(option.get("no_log"))
     kind = option.get("type", "str")
     if kind == "list":
         yield from _wrong_list(where, key, value, option, secret)
@@ -80,7 +83,16 @@ def _wrong_scalar(key: str, value: Any, option: Mapping[str, Any], kind: str) ->
         text = "off" if value is False else value
         return None if isinstance(text, str) and text in choices else words
     form = FORMATS[key]
-    return None if _accepts(form, value) else form.words
+    return None if _accepts(form, value) else form.words + _hint(form, value)
+
+
+def _hint(form: Format, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    try:
+        return form.hint(str(value))
+    except ValueError:  # an integer of more digits than Python writes
+        return ""
 
 
 def _accepts(form: Format, value: Any) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from test_cluster_refusals import preflight
+
+from toxctl import selfsigned
 
 KEY = "A" * 40
 URI = "mongodb://user:password@192.0.2.13,192.0.2.14:27017,192.0.2.15/?replicaSet=toxic"
@@ -29,8 +32,8 @@ tox_com_det:
 LAST = "        db3: {cluster_address: 192.0.2.15}\n"
 FOURTH = LAST + "        db4: {cluster_address: 192.0.2.16}\n"
 OTHER_KEY = f"db3: {{cluster_address: 192.0.2.15, mongodb_replica_set_key: {'B' * 40}}}"
-PEM = "-----BEGIN CERTIFICATE-----\\nMII\\n-----END CERTIFICATE-----"
-TLS = f'    mongodb_tls_certificate_key: "{PEM}"\n    mongodb_replica_set: toxic'
+PEM = json.dumps("".join(selfsigned.create(["192.0.2.13"], 30)))
+TLS = f"    mongodb_tls_certificate_key: {PEM}\n    mongodb_replica_set: toxic"
 
 
 def test_a_set_that_can_work_is_not_refused(tmp_path: Path):

@@ -94,7 +94,9 @@ def test_a_directory_that_the_unit_cannot_see_is_refused(repository: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "repository", [*(f"{one}s" for one in backup.HIDDEN), "/mnt/tmp", "/run/a"]
+    "repository",
+    # What is in /run is gone with the next boot.
+    [*(f"{one}s" for one in backup.HIDDEN if "/run/" not in one), "/mnt/tmp", "/mnt/run/a"],
 )
 def test_a_directory_that_the_unit_sees_is_not(repository: str) -> None:
     assert list(backup_problems({"backup_repository": repository, **WHOLE})) == []
