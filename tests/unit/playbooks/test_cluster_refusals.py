@@ -57,6 +57,11 @@ def test_groups_that_can_work_are_not_refused(tmp_path: Path):
     assert "Check the groups of the cluster" in said
 
 
+def test_addresses_of_ipv6_are_not_refused(tmp_path: Path):
+    said = preflight(tmp_path, GOOD.replace("192.0.2.14}", "'2001:db8::7'}"))
+    assert "docs/scaling.md" not in said
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -71,6 +76,8 @@ def test_groups_that_can_work_are_not_refused(tmp_path: Path):
         ("lb1: {cluster_address: 192.0.2.14}", "app1: ", "app1 is in group app and in group bal"),
         ("{cluster_address: 192.0.2.14}", "{}", "lb1 has no cluster_address"),
         ("192.0.2.14}", "lb1.example.org}", "cluster_address is lb1.example.org, not an IP"),
+        ("192.0.2.14}", "999.1.1.1}", "cluster_address is 999.1.1.1, not an IP address"),
+        ("192.0.2.14}", "'::::'}", "cluster_address is ::::, not an IP address"),
         (
             "192.0.2.14}}}",
             TWO_WITH_ACME,
