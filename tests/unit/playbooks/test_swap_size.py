@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-SWAP = Path(__file__).resolve().parents[3] / "roles/base/tasks/swap.yml"
+TASKS = Path(__file__).resolve().parents[3] / "roles/base/tasks"
 MEGABYTE = 2**20
 # As the kernel does, it refuses to write into active swap.
 FILESIZE = """#!/usr/bin/python
@@ -70,13 +71,23 @@ PLAY = """
 """
 
 
-def run(directory: Path, size: str, *options: str) -> tuple[int, list[str], str]:
-    """Return the exit code, what was done in its order, and the output."""
-    tasks = SWAP.read_text().replace("/usr/sbin/", f"{directory}/")
+def removal() -> str:
+    """The tasks that remove the swap file, of all that the role removes."""
+    tasks = yaml.safe_load((TASKS / "remove.yml").read_text())
+    return yaml.safe_dump([one for one in tasks if one["name"] == "Remove the swap file"])
+
+
+def run(directory: Path, size: str, *options: str, text: str = "") -> tuple[int, list[str], str]:
+    """Return the exit code, what was done in its order, and the output.
+
+    `text`: tasks in place of those that set swap up.
+    """
+    tasks = (text or (TASKS / "swap.yml").read_text()).replace("/usr/sbin/", f"{directory}/")
     files = {
         "library/filesize.py": FILESIZE,
         "library/filesystem.py": FILESYSTEM,
         "library/mount.py": MOUNT,
+        "swap_owner.yml": (TASKS / "swap_owner.yml").read_text(),
         "swap.yml": tasks.replace("community.general.", "").replace("ansible.posix.", ""),
         "play.yml": PLAY.replace("PYTHON", sys.executable).replace("SIZE", size),
         "ansible.cfg": "[defaults]\nlibrary = library\n",
@@ -157,3 +168,51 @@ def test_check_mode_changes_nothing(tmp_path: Path, swap: Path, existing: bool):
     assert code == 0
     assert done == []
     assert "changed=0" not in output
+
+
+def with_mark() -> bytes:
+    """Swap of 1 MiB that is, or was, in use: its mark, and pages behind it."""
+    return b"SWAPSPACE2".rjust(4096, b"\0") + b"page" * ((MEGABYTE - 4096) // 4)
+
+
+def test_one_of_another_run_is_taken_over(tmp_path: Path):
+    swap = tmp_path / "swapfile"
+    swap.write_bytes(with_mark())
+    code, done, _ = run(tmp_path, "1M")
+    assert code == 0
+    assert done == ["formatted", "swapon"]
+
+
+@pytest.mark.parametrize("content", [b"root:x:0:0\n", b"root" * MEGABYTE, None])
+@pytest.mark.parametrize("options", [(), ("--check",)])
+def test_another_file_is_not_overwritten(
+    tmp_path: Path, content: bytes | None, options: tuple[str, ...]
+):
+    other = tmp_path / "swapfile"
+    other.mkdir() if content is None else other.write_bytes(content)
+    code, done, output = run(tmp_path, "1M", *options)
+    assert code != 0
+    assert done == []
+    assert f"{other} is there and is no file of swap, so nothing was written into it" in output
+    assert "rerun `ansible-playbook site.yml --tags base`" in output
+    assert other.is_dir() if content is None else other.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [with_mark(), bytes(MEGABYTE), b""])
+def test_swap_is_removed(tmp_path: Path, content: bytes):
+    (tmp_path / "swapfile").write_bytes(content)
+    (tmp_path / "active").touch()
+    code, done, _ = run(tmp_path, "1M", text=removal())
+    assert code == 0
+    assert done == ["swapoff"]
+    assert not (tmp_path / "swapfile").exists()
+
+
+@pytest.mark.parametrize("content", [b"root:x:0:0\n", None])
+def test_another_file_or_directory_is_not_removed(tmp_path: Path, content: bytes | None):
+    other = tmp_path / "swapfile"
+    other.mkdir() if content is None else other.write_bytes(content)
+    code, done, _ = run(tmp_path, "1M", text=removal())
+    assert code == 0
+    assert done == []
+    assert other.exists()
