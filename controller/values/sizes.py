@@ -40,7 +40,7 @@ def _is_memory_limit(text: str) -> bool:
 def bytes_of(text: str) -> float:
     """The bytes of a size whose form is right; the sum of its parts, K is 1024."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?) *([KMGTPE]?)", text.upper())
-    return sum(float(number) * 1024 ** " KMGTPE".index(unit or " ") for number, unit in parts)
+    return sum(float(number) * 2.0 ** (10 * " KMGTPE".index(unit or " ")) for number, unit in parts)
 
 
 def at_least(form: Format, least: str, unit: str = "M") -> Format:
