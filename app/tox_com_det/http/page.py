@@ -23,6 +23,10 @@ from tox_com_det.settings import Settings
 
 _FORM = "application/x-www-form-urlencoded"
 _FIELDS = {"text", "key", "example"}
+# A character has four bytes of UTF-8 at most, each of which is sent as %XX.
+_BYTES_PER_CHARACTER = 12
+# Names of the fields, a key, the number of an example.
+_BYTES_BESIDE_TEXT = 1024
 _SCRIPT, _SCRIPT_SOURCE = inline("page.js")
 
 CONTENT_SECURITY_POLICY = (
@@ -38,6 +42,8 @@ def add_page(
     manifest = predictor.manifest
     model = facts(manifest)
     scorer = Scorer(predictor, settings.max_unknown_words)
+    most_bytes = _BYTES_PER_CHARACTER * settings.max_chars + _BYTES_BESIDE_TEXT
+    most_bytes = min(most_bytes, settings.max_body_bytes)
 
     def render(content: Shown, status: int = 200) -> Response:
         html = render_template(
@@ -64,8 +70,12 @@ def add_page(
     def score() -> Response:
         text = ""
         try:
-            fields = _fields(read_body(request), request.mimetype)
-            text = _text(fields, settings.max_chars)
+            request.max_content_length = most_bytes
+            # Reading a form takes longer than most comments. Its key is in it, so until then the
+            # client is the address.
+            with turns.turn(access.client_of(request.environ, ()).name):
+                fields = _fields(read_body(request), request.mimetype)
+                text = _text(fields, settings.max_chars)
             client = admit(access, [fields["key"]] if fields.get("key") else [])
             with turns.turn(client.name):
                 return render(shown(text, _scored(scorer, text)))

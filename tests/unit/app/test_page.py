@@ -114,6 +114,34 @@ def test_a_comment_waits_for_its_turn_as_other_requests_do(make_client, monkeypa
     assert "requests wait already" in status_of(send(make_client(), "you"))
 
 
+def test_a_form_is_read_within_a_turn(make_client, monkeypatch):
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "RUNNING", 0)
+    monkeypatch.setattr("tox_com_det.http.page.parse_qs", lambda *_, **__: pytest.fail("was read"))
+    response = send(make_client(), "you")
+    assert response.status_code == 503
+    assert "requests wait already" in status_of(response)
+
+
+def test_a_form_larger_than_any_comment_is_refused_unread(client, monkeypatch):
+    monkeypatch.setattr("tox_com_det.http.page.parse_qs", lambda *_, **__: pytest.fail("was read"))
+    body = b"text=" + b"%41" * 90_000
+    response = client.post("/", data=body, content_type="application/x-www-form-urlencoded")
+    assert (response.status_code, response.mimetype) == (413, "text/html")
+    assert status_of(response) == "The body is larger than 241024 bytes"
+
+
+def test_the_longest_comment_of_any_characters_is_no_form_too_large(client):
+    response = send(client, "\U0001f600" * 20_000, key="toxcomdet_" + "x" * 32)
+    assert response.status_code == 200
+
+
+def test_a_server_without_a_burst_tells_its_rate_and_connections(client):
+    given = {"X-Tox-Com-Det-Limits": "requests_per_second=50 burst=0 connections=40"}
+    shown = client.get("/", headers=given).text
+    assert "One address may send 50 requests a second, over 40 connections." in shown
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
