@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flask import g, request
 from werkzeug.exceptions import ClientDisconnected
 
+from tox_com_det.http.request_body import content_length
 from tox_com_det.http.turns import Turns
 from tox_com_det.keys.access import Access, QuotaExceeded
 from tox_com_det.keys.quotas import Quota
@@ -92,11 +93,12 @@ class DirectMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         route = self._routes.get(environ.get("PATH_INFO", ""))
-        length = environ.get("CONTENT_LENGTH") or ""
+        length = content_length(environ)
         if (
             route is None
             or environ["REQUEST_METHOD"] != "POST"
-            or not (length.isascii() and length.isdigit() and int(length) <= self._max_body_bytes)
+            or length is None
+            or length > self._max_body_bytes
             or "HTTP_TRANSFER_ENCODING" in environ
             or "HTTP_CONTENT_ENCODING" in environ
             or not route.takes(environ)
@@ -110,7 +112,7 @@ class DirectMiddleware:
             quota = client.quota
             with self._turns.turn(client.name):
                 # Inside: bodies that wait stay in nginx and not in this process's memory.
-                body = _read(environ, int(length))
+                body = _read(environ, length)
                 answer = self._workers.run(lambda: route.answer(body))
         except Exception as error:
             environ[_FAILED] = (error, quota)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from flask import Request
 
@@ -12,9 +13,17 @@ from tox_com_det.http.errors import ApiError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+# Python reads no number of thousands of digits.
+_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 _CHUNK = 64 * 1024
 # nginx refuses larger bodies long before.
 _MOST_DRAINED = 16 * 1024 * 1024
+
+
+def content_length(environ: Mapping[str, Any]) -> int | None:
+    """The length that a request states; None: none, or no number that a body could have."""
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    return int(length) if _LENGTH.fullmatch(length) else None
 
 
 class BodyMiddleware:
@@ -48,8 +57,7 @@ class _Counted:
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         self._stream = environ["wsgi.input"]
-        length = environ.get("CONTENT_LENGTH") or "0"
-        self._left = int(length) if length.isascii() and length.isdigit() else 0
+        self._left = content_length(environ) or 0
 
     def read(self, size: int = -1) -> bytes:
         data: bytes = self._stream.read(size)

@@ -104,6 +104,14 @@ def test_a_body_that_ends_early_is_400(client: FlaskClient):
 
 
 @pytest.mark.parametrize("path", ["/predict", ANALYZE])
+@pytest.mark.parametrize("length", ["9" * 5000, "x", "-1", "\u0663"])
+def test_a_length_that_is_no_number_of_bytes_is_400(client: FlaskClient, path: str, length: str):
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"{}")}
+    response = client.post(path, content_type="application/json", environ_overrides=environ)
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/predict", ANALYZE])
 def test_a_client_that_goes_away_is_400_and_no_line_of_the_log(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, path: str
 ):
