@@ -22,6 +22,15 @@ NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u2
 _WHERE = re.compile(r" - at `\$(.*)`\Z", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _SHOWN = 200
+# What msgspec says, in the words of this API.
+_KINDS = {
+    "str": "a string",
+    "array": "an array",
+    "object": "an object",
+    "bool": "true or false",
+}
+_EXPECTED = re.compile(r"Expected `(\w+)`(?:, got| of length ([<>])= (\d+)| matching regex)")
+_UNKNOWN = re.compile(r"Object contains (unknown field `.*`)\Z", re.DOTALL)
 
 
 class PredictRequest(Protocol):
@@ -122,7 +131,7 @@ def validated(data: Any, form: type[PredictRequest]) -> PredictRequest:
         return msgspec.convert(data, form)
     except UnicodeEncodeError:
         # Half of a surrogate pair in a field's name, which no field of the form has.
-        message = "the body is not as documented: Object contains unknown field"
+        message = "the body is not as documented: unknown field"
         raise ApiError(422, "invalid_request", message, "") from None
     except msgspec.ValidationError as error:
         words, pointer = _split(str(error))
@@ -137,4 +146,21 @@ def _split(message: str) -> tuple[str, str]:
     match = _WHERE.search(message)
     steps = _STEP.findall(match[1]) if match else []
     pointer = "".join(f"/{name or number}" for name, number in steps)
-    return message[: match.start() if match else None][:_SHOWN], pointer
+    return _in_own_words(message[: match.start() if match else None])[:_SHOWN], pointer
+
+
+def _in_own_words(message: str) -> str:
+    """Which value a field must have; msgspec's own words where they are none of these."""
+    unknown = _UNKNOWN.match(message)
+    expected = _EXPECTED.match(message)
+    if unknown:
+        return unknown[1]
+    if expected is None or expected[1] not in _KINDS:
+        return message
+    kind, side, number = expected.groups()
+    if "got" in expected[0]:
+        return f"must be {_KINDS[kind]}"
+    if side == "<":
+        return f"must have at most {number} {'items' if kind == 'array' else 'characters'}"
+    # A text of blanks is as good as none, and no array needs more than one item.
+    return "must not be empty"
