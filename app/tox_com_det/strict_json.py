@@ -35,11 +35,16 @@ def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _integer(digits: str) -> int:
+def integer(digits: str) -> int:
+    """An integer of JSON; `parse_int` of readers that take what this one refuses.
+
+    Raises:
+        ValueError: it is too long to read.
+    """
     if len(digits) > _MOST_DIGITS:
         raise ValueError(f"a number has {len(digits)} digits, the limit is {_MOST_DIGITS}")
     return int(digits)
 
 
 # Made once: `json.loads` with such functions makes one for every text.
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_int=_integer)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant, parse_int=integer)

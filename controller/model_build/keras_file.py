@@ -29,6 +29,7 @@ from controller.model_build.keras_model import KerasModel
 from controller.model_build.kinds import PICKLE, TEXT, foreign, kind_of
 from controller.model_build.numbered_weights import NumberedWeights, is_numbered
 from controller.model_build.weights import LegacyWeights, Weights
+from tox_com_det.strict_json import integer
 
 
 @contextmanager
@@ -224,9 +225,9 @@ def read_architecture(path: Path) -> dict[str, Any]:
 
 def _object(path: Path, what: str, text: str) -> dict[str, Any]:
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_int=integer)
         if isinstance(data, str):  # json.dump(model.to_json(), file)
-            data = json.loads(data)
+            data = json.loads(data, parse_int=integer)
     except (ValueError, RecursionError) as error:
         raise BuildError(
             f"{path}: {what} is not JSON ({error}): write it with model.to_json() or model.save()"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from controller.model_build.errors import BuildError
+from tox_com_det.strict_json import integer
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def read_reference(path: Path, labels: int) -> Reference:
         BuildError: unreadable, or not in this form with finite scores.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"), parse_int=integer)
         texts, scores, keras = data["texts"], data["scores"], data.get("keras", "unknown")
         numbers = np.array(scores, np.float64)
         if not all(isinstance(text, str) for text in texts):

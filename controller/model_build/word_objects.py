@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controller.model_build.word_entries import VECTORIZATION, Entries, utf8
+from tox_com_det.strict_json import integer
 
 TOKENIZER_SETTINGS = ("num_words", "filters", "lower", "split", "char_level", "oov_token")
 _SIDES = ("padding", "truncating")
@@ -83,7 +84,7 @@ def load_json(raw: bytes) -> Any:
     Raises:
         ValueError: not JSON, or a key that occurs twice.
     """
-    return json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
+    return json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_int=integer)
 
 
 def quick_entries(raw: bytes) -> Entries | None:

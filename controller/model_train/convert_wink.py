@@ -20,6 +20,7 @@ from typing import Any
 
 from controller.model_train.errors import TrainError
 from controller.progress import step_progress
+from tox_com_det.strict_json import integer
 
 __all__ = ["convert", "main"]
 
@@ -69,7 +70,7 @@ def _content(package: Path) -> dict[str, Any]:
         with tarfile.open(package) as archive:
             member = max(archive.getmembers(), key=lambda one: one.size)
             file = archive.extractfile(member)
-            found = json.load(file) if file else None
+            found = json.load(file, parse_int=integer) if file else None
     except OSError as error:
         raise TrainError(f"{package}: {error.strerror or error}: name the .tgz") from None
     except (tarfile.TarError, EOFError, ValueError) as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from toxctl.errors import ToxctlError
+from toxctl.files import load_json
 
 __all__ = ["DEFAULT_PATH", "REPAIR", "Config", "load"]
 
@@ -116,7 +117,7 @@ def load(path: str) -> Config:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+            data = load_json(file)
     except (OSError, ValueError, RecursionError) as error:
         raise ToxctlError(f"{path} cannot be read ({error}): {REPAIR}", "config") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:

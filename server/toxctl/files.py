@@ -21,6 +21,7 @@ __all__ = [
     "free_bytes",
     "is_complete",
     "link_target",
+    "load_json",
     "megabytes",
     "point_link",
     "read_json",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 CHUNK = 1 << 20
+# Python refuses longer integers, in words about a function of its own.
+_MOST_DIGITS = 4300
 
 
 def clock(seconds: float | None = None) -> str:
@@ -45,11 +48,26 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
+def load_json(file: IO[str]) -> Any:
+    """Return the JSON value in an open file.
+
+    Raises:
+        ValueError: not JSON, or a number with too many digits; RecursionError: too deeply nested.
+    """
+    return json.load(file, parse_int=_integer)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits, the limit is {_MOST_DIGITS}")
+    return int(digits)
+
+
 def read_json(path: str) -> Any:
     """Return the JSON value in the file; None if there is no file or no JSON in it."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            return load_json(file)
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -6,11 +6,11 @@ checks the manifest as a whole; here only what is used is checked.
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, NamedTuple
 
 from toxctl.errors import ToxctlError
+from toxctl.files import load_json
 
 __all__ = [
     "Case",
@@ -75,7 +75,7 @@ def expected_of(model: str) -> Expected:
     path = path_of(model)
     try:
         with open(path, encoding="utf-8") as file:
-            manifest = json.load(file)
+            manifest = load_json(file)
         golden = next((manifest[key] for key in GOLDEN_KEYS if key in manifest), None)
         if golden is None:
             raise ValueError("it has no golden_outputs")
@@ -100,7 +100,7 @@ def files_of(model: str) -> dict[str, ManifestFile]:
     path = path_of(model)
     try:
         with open(path, encoding="utf-8") as file:
-            entries = json.load(file)["files"]
+            entries = load_json(file)["files"]
         found = {
             name: ManifestFile(str(entry["sha256"]), int(entry["bytes"]))
             for name, entry in entries.items()

@@ -8,7 +8,6 @@ server itself to be the main process.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 from toxctl import memory
 from toxctl.config import REPAIR, Config
 from toxctl.errors import ToxctlError
+from toxctl.files import load_json
 from toxctl.slots import Slots
 
 __all__ = ["plan", "run_slot"]
@@ -133,7 +133,7 @@ def _read(path: str) -> dict[str, Any]:
     """Return the JSON object in the file of a slot."""
     try:
         with open(path, encoding="utf-8") as file:
-            value = json.load(file)
+            value = load_json(file)
     except FileNotFoundError:
         raise ToxctlError(f"{path} is missing: {ACTIVATE}") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from toxctl.errors import ToxctlError
+from toxctl.files import load_json
 
 __all__ = ["beside", "read"]
 
@@ -29,7 +29,7 @@ def read(path: str, version: int, repair: str) -> dict[str, Any] | None:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+            data = load_json(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

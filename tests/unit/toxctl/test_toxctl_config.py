@@ -104,6 +104,11 @@ def test_file_that_is_missing_or_of_another_form_is_one_line(
     assert (activate.error["kind"], activate.error["back_seconds"]) == ("config", None)
 
 
+def test_a_number_too_long_to_read_is_said_plainly(server: FakeServer) -> None:
+    server.config_path.write_text('{"format": ' + "1" * 5000 + "}")
+    assert "(a number has 5000 digits, the limit is 4300)" in server.run("status").stderr
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("300M", 300 << 20), ("1G", 1 << 30), ("5", 5), (" 2K ", 2048)]
 )

@@ -218,6 +218,17 @@ def test_architecture_that_is_not_a_json_object_is_refused(tmp_path, text):
         pass
 
 
+def test_architecture_with_a_number_too_long_to_read_is_said_plainly(tmp_path):
+    path = tmp_path / "model.json"
+    path.write_text('{"config": ' + "1" * 5000 + "}")
+    (tmp_path / "weights.h5").write_bytes(b"\x89HDF")
+    with (
+        pytest.raises(BuildError, match="a number has 5000 digits, the limit is 4300"),
+        open_model(tmp_path / "weights.h5", path),
+    ):
+        pass
+
+
 def test_weight_in_the_place_of_another_is_refused(make_h5, small_layers, small_weights):
     path = make_h5(small_layers, small_weights)
     with h5py.File(path, "r+") as file:

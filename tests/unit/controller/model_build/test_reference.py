@@ -42,3 +42,9 @@ def test_invalid_reference_shows_the_form(tmp_path, content):
         read_reference(path, 2)
     assert str(error.value).startswith(f"{path}: not a reference (")
     assert "\n" not in str(error.value)
+
+
+def test_a_number_too_long_to_read_is_said_plainly(tmp_path):
+    path = written(tmp_path, '{"texts": ["a"], "scores": [[' + "1" * 5000 + ", 0.5]]}")
+    with pytest.raises(BuildError, match="a number has 5000 digits, the limit is 4300"):
+        read_reference(path, 2)

@@ -72,6 +72,7 @@ def test_tokenizer_to_json_includes_its_settings(tmp_path, times):
         ('{"a": 0}', "index 0 is the padding"),
         ('{"a": -3}', "an index is an integer from 1"),
         ('{"a": 1.5}', "an index is an integer from 1"),
+        ('{"a": ' + "1" * 5000 + "}", "a number has 5000 digits, the limit is 4300"),
         ('{"a": "1"}', "an index is an integer from 1"),
         ('{"a": true}', "an index is an integer from 1"),
         ("{}", "not a word index"),
