@@ -161,6 +161,17 @@ def test_json_is_as_pythons_own():
     assert json_bytes(content, pretty=True).decode() == pretty
 
 
+@pytest.mark.parametrize("pretty", [False, True])
+def test_half_of_a_pair_is_escaped_and_nothing_else(pretty: bool):
+    content = {"a\udfff": ["\ud83d", "\u00fc\U0001f600", '"\\u']}
+    written = json_bytes(content, pretty)
+    assert json.loads(written) == content
+    whole = '"\u00fc\U0001f600"'.encode()
+    assert rb'"\ud83d"' in written
+    assert whole in written
+    assert written.count(b"\n") == (7 if pretty else 0)
+
+
 @pytest.mark.parametrize("name", ["one text", "analyze"])
 def test_a_direct_answer_is_counted_as_flasks(
     make_client: Make, monkeypatch: pytest.MonkeyPatch, name: str
