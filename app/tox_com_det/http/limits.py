@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tox_com_det.perspective.batch import MOST_PARTS, MOST_RESPONSE_BYTES
+from tox_com_det.perspective.messages import MOST_ATTRIBUTES
 from tox_com_det.settings import Settings
 
 # Set by nginx on every request, such as `requests_per_second=50 burst=200`: what it enforces.
@@ -25,6 +27,9 @@ def limits(settings: Settings, environ: Mapping[str, Any]) -> dict[str, int]:
         "characters_per_text": settings.max_chars,
         "body_bytes": settings.max_body_bytes,
         "unknown_words": settings.max_unknown_words,
+        "attributes": MOST_ATTRIBUTES,
+        "batch_requests": MOST_PARTS,
+        "batch_response_bytes": MOST_RESPONSE_BYTES,
         **server_limits(environ),
     }
 

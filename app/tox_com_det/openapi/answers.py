@@ -80,6 +80,9 @@ class Limits(Struct, frozen=True):
     characters_per_text: Count
     body_bytes: Count
     unknown_words: Count
+    attributes: Count
+    batch_requests: Count
+    batch_response_bytes: Count
     requests_per_second: Count | UnsetType = UNSET
     burst: Count | UnsetType = UNSET
     connections: Count | UnsetType = UNSET

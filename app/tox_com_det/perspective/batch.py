@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
@@ -14,6 +14,10 @@ from http import HTTPStatus
 from tox_com_det.perspective.errors import GoogleError
 
 MOST_PARTS = 1000
+# So much nginx takes off this process at once, however slowly the client reads (`uwsgi_buffers`).
+MOST_RESPONSE_BYTES = 4_000_000
+# What `write_batch` writes around a body at most, beside the Content-ID.
+HEAD_BYTES = 256
 _REQUEST_LINE = re.compile(rb"([A-Z]+) +(\S+)(?: +HTTP/1\.[01])?[ \t]*\r?\n")
 
 
@@ -42,12 +46,15 @@ class PartResponse:
     body: bytes
 
 
-def read_batch(content_type: str, body: bytes) -> list[Part]:
+def read_batch(
+    content_type: str, body: bytes, rest: Callable[[], None] = lambda: None
+) -> list[Part]:
     """Split a batch into its requests.
 
     Args:
         content_type: the header, with the boundary.
         body: the raw bytes; lines end with LF or CRLF.
+        rest: called between two of the requests.
 
     Raises:
         GoogleError: 400, not multipart/mixed, without parts, or with too many.
@@ -62,7 +69,11 @@ def read_batch(content_type: str, body: bytes) -> list[Part]:
         raise GoogleError(
             400, f"The batch request has {len(parts)} parts, the limit is {MOST_PARTS}"
         )
-    return [_read_part(_read_headers(part)) for part in parts]
+    found = []
+    for part in parts:
+        rest()
+        found.append(_read_part(_read_headers(part)))
+    return found
 
 
 def _split(body: bytes, boundary: str) -> list[bytes]:
@@ -95,7 +106,7 @@ def _read_headers(part: bytes) -> Message:
 
 
 def _read_part(part: Message) -> Part:
-    content_id = " ".join(str(part.get("Content-ID", "")).split())
+    content_id = _content_id(part)
     if part.get_content_type() != "application/http":
         problem = GoogleError(400, "Failed to parse batch request: a part is not application/http")
         return Part(content_id, problem=problem)
@@ -113,6 +124,12 @@ def _read_part(part: Message) -> Part:
     return Part(content_id, line[1].decode(), line[2].decode("latin-1"), headers, body)
 
 
+def _content_id(part: Message) -> str:
+    """Content-ID in one line, whose bytes beyond ASCII `surrogateescape` turns back."""
+    values = (str(value) for name, value in part.raw_items() if name.lower() == "content-id")
+    return " ".join(next(values, "").split())
+
+
 def write_batch(responses: Iterable[PartResponse]) -> tuple[str, bytes]:
     """The content type and the body of the response to a batch."""
     boundary = f"batch_{uuid.uuid4().hex}"
@@ -126,7 +143,7 @@ def write_batch(responses: Iterable[PartResponse]) -> tuple[str, bytes]:
             "Content-Type: application/json; charset=UTF-8\r\n"
             f"Content-Length: {len(response.body)}\r\n\r\n"
         )
-        lines += [head.encode("utf-8", "replace"), response.body, b"\r\n"]
+        lines += [head.encode("utf-8", "surrogateescape"), response.body, b"\r\n"]
     lines.append(f"--{boundary}--\r\n".encode())
     return f"multipart/mixed; boundary={boundary}", b"".join(lines)
 

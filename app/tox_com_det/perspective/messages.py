@@ -16,10 +16,12 @@ from tox_com_det.perspective.fields import (
     read_string,
 )
 
-# Of one request. Versions make names without end (`TOXICITY@1`, `TOXICITY@2`), and each attribute
-# has the scores of all spans in the response.
+# Of one request. Versions make names without end (`TOXICITY@1`, `TOXICITY@2`).
 MOST_ATTRIBUTES = 100
 MOST_LANGUAGES = 100
+# Of what the response repeats: characters of a language, bytes of clientToken.
+_MOST_LANGUAGE = 64
+MOST_TOKEN_BYTES = 16 * 1024
 _MAX_CONTEXT_BYTES = 1024 * 1024
 _PLAIN = ("", "PLAIN_TEXT", "TEXT_TYPE_UNSPECIFIED")
 _UNSET_SCORE_TYPE = ("", "SCORE_TYPE_UNSPECIFIED")
@@ -90,7 +92,7 @@ def read_analyze(data: Any, max_bytes: int) -> AnalyzeRequest:
         languages=_languages(message),
         by_sentence=read_boolean(message, "spanAnnotations"),
         drop_unsupported=read_boolean(message, "dropUnsupportedAttributes"),
-        client_token=read_string(message, "clientToken"),
+        client_token=_token(message),
     )
 
 
@@ -113,7 +115,7 @@ def read_suggest(data: Any, max_bytes: int) -> SuggestRequest:
         languages=_languages(message),
         do_not_store=read_boolean(message, "doNotStore"),
         community_id=read_string(message, "communityId"),
-        client_token=read_string(message, "clientToken"),
+        client_token=_token(message),
     )
 
 
@@ -166,7 +168,19 @@ def _languages(message: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(languages, list) or not all(isinstance(one, str) for one in languages):
         raise bad_field("languages", "an array of TYPE_STRING")
     _check_number("languages", languages, MOST_LANGUAGES)
+    if any(len(one) > _MOST_LANGUAGE for one in languages):
+        raise bad_field("languages", f"{_MOST_LANGUAGE} characters at most")
     return tuple(filter(None, languages))
+
+
+def _token(message: Mapping[str, Any]) -> str | None:
+    token = read_string(message, "clientToken")
+    size = 0 if token is None else len(token.encode("utf-8", "surrogatepass"))
+    if size > MOST_TOKEN_BYTES:
+        raise invalid(
+            f"Client token was too many bytes. Value ({size}) exceeded limit ({MOST_TOKEN_BYTES})."
+        )
+    return token
 
 
 def _check_number(field: str, items: Sized, most: int) -> None:

@@ -28,13 +28,13 @@ class Format:
         return Format(None, self.pretty).dump(error.body())
 
 
-def is_pretty(query: Mapping[str, str]) -> bool:
+def is_pretty(query: Mapping[str, str], default: str = "true") -> bool:
     """Whether a response is indented; errors are too, when other parameters are wrong."""
-    return query.get("prettyPrint", "true").lower() not in ("false", "0")
+    return query.get("prettyPrint", default).lower() not in ("false", "0")
 
 
-def read_format(query: Mapping[str, str]) -> Format:
-    """The format that a query asks for.
+def read_format(query: Mapping[str, str], pretty: str = "true") -> Format:
+    """The format that a query asks for; `pretty`: of one that does not say whether to indent.
 
     Raises:
         GoogleError: 400, another format than JSON, or not a mask.
@@ -44,7 +44,7 @@ def read_format(query: Mapping[str, str]) -> Format:
     if query.get("callback"):
         raise GoogleError(400, "JSONP is not supported: remove callback and use CORS")
     mask = parse_mask(query["fields"]) if query.get("fields") else None
-    return Format(mask, is_pretty(query))
+    return Format(mask, is_pretty(query, pretty))
 
 
 def query_of(text: str) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, g, request
 
@@ -18,6 +17,7 @@ from tox_com_det.keys.access import Access
 from tox_com_det.keys.presented import google_keys
 from tox_com_det.model.predictor import Predictor
 from tox_com_det.perspective.batch import Part, read_batch, write_batch
+from tox_com_det.perspective.batch_answers import BatchAnswers
 from tox_com_det.perspective.direct import ANALYZE, CONTENT_TYPE, RULE, analyze_route, cors_headers
 from tox_com_det.perspective.discovery import discovery_document
 from tox_com_det.perspective.errors import GoogleError
@@ -101,7 +101,7 @@ class _Views:
             return self._preflight()
         try:
             wanted = read_format(request.args)
-            body = wanted.dump(self._content())
+            body = self._answer(wanted)
         except Exception as error:
             return self.error(as_google_error(error))
         return self._response(200, body)
@@ -116,7 +116,8 @@ class _Views:
             client = self._access.client_of(request.environ, own)
             with self._turns.turn(client.name):
                 body = unpack(read_body(request), _encoding(), self._max_body_bytes)
-                parts = read_batch(request.headers.get("Content-Type", ""), body)
+                content_type = request.headers.get("Content-Type", "")
+                parts = read_batch(content_type, body, self._turns.rest)
             # Google's clients send the key in the parts only.
             everyones = [*own, *(key for part in parts[:1] for key in _keys_of(part))]
             client = self._access.client_of(request.environ, everyones)
@@ -125,23 +126,29 @@ class _Views:
                 admit(self._access, [*own, *_keys_of(part)])
 
             content_type, body = write_batch(
-                self._service.answer_parts(parts, lambda: self._turns.turn(client.name), admit_part)
+                BatchAnswers(
+                    self._service,
+                    parts,
+                    lambda: self._turns.turn(client.name),
+                    self._turns.rest,
+                ).all(admit_part)
             )
         except Exception as error:
             return self.error(as_google_error(error))
         return self._response(200, body, content_type)
 
-    def _content(self) -> dict[str, Any]:
+    def _answer(self, wanted: Format) -> bytes:
         raise_failed()
         path = request.path.lstrip("/")
         if path == "$discovery/rest":
             require_method(request.method, "GET", "HEAD")
-            return discovery_document(request.url_root, self._revision)
+            return wanted.dump(discovery_document(request.url_root, self._revision))
         operation = operation_of(path, request.method)
         client = admit(self._access, _keys())
         with self._turns.turn(client.name):
             # Inside: bodies that wait stay in nginx and not in this process's memory.
-            return self._service.answer(operation, read_body(request), _encoding())
+            answer = self._service.answer(operation, read_body(request), _encoding())
+            return wanted.dump(answer)
 
     def _response(self, status: int, body: bytes, content_type: str = CONTENT_TYPE) -> Response:
         response = Response(body, status, content_type=content_type)

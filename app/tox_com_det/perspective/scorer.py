@@ -13,8 +13,12 @@ from tox_com_det.perspective.messages import AnalyzeRequest, SuggestRequest, Wan
 from tox_com_det.perspective.settings import PerspectiveSettings
 from tox_com_det.perspective.spans import Span, sentences, whole
 
-# Of one comment; with more sentences, neighbours share a span.
+# Of one comment, and of its spans for all attributes, which the response is made of; with more
+# sentences, neighbours share a span. 32 attributes have them all.
 MOST_SPANS = 128
+MOST_SCORES = 4096
+# Of an attribute's name with its version, which is in the response as well.
+_MOST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Analysis:
     def texts(self) -> list[str]:
         """The texts to score, each once."""
         return list(dict.fromkeys([self.request.text, *(span.text for span in self.spans)]))
+
+    @property
+    def scores(self) -> int:
+        """How many scores of spans the response has."""
+        return len(self.spans) * len(self.wanted)
 
 
 class Scorer:
@@ -69,7 +78,8 @@ class Scorer:
                 raise
             wanted = []
         text = request.text
-        spans = sentences(text, MOST_SPANS) if request.by_sentence else [whole(text)]
+        most = min(MOST_SPANS, MOST_SCORES // max(1, len(wanted)))
+        spans = sentences(text, most) if request.by_sentence else [whole(text)]
         return Analysis(request, tuple(wanted), tuple(spans), detected)
 
     def suggested(self, request: SuggestRequest) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -87,7 +97,7 @@ class Scorer:
     def _position(self, wanted: Wanted) -> int:
         name = wanted.name[:SHOWN]
         position = self._attributes.position(wanted.name)
-        if position is None:
+        if position is None or len(wanted.name) > _MOST_NAME:
             raise invalid(f"Unknown requested attribute: {name}")
         if wanted.score_type != "PROBABILITY":
             raise invalid(

@@ -79,6 +79,7 @@ def test_a_request_that_cannot_wait_is_503_busy(make_client, monkeypatch):
 def test_limits_are_in_limits_and_on_the_page(make_client):
     client = make_client(max_texts=7, max_chars=8, max_body_bytes=900, max_unknown_words=10)
     own = {"texts": 7, "characters_per_text": 8, "body_bytes": 900, "unknown_words": 10}
+    own |= {"attributes": 100, "batch_requests": 1000, "batch_response_bytes": 4_000_000}
     assert client.get("/limits").json == own
     page = " ".join(client.get("/").text.split())
     assert "at most 7 texts" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from pathlib import Path
 
 import pytest
 from parsers import environment, nginx
@@ -16,11 +17,13 @@ from tox_com_det.http.access import EXPOSED_HEADERS
 from tox_com_det.http.errors import TITLES
 from tox_com_det.http.limits import SERVER_LIMITS, limits
 from tox_com_det.keys.access import KEYED
+from tox_com_det.perspective.batch import MOST_RESPONSE_BYTES
 from tox_com_det.settings import Settings
 from toxctl.keys import KEY_FORM
 
 APP_ENV = "etc/tox_com_det/app.env.j2"
 MONGOD = "etc/mongod.conf.j2"
+SPECS = Path(__file__).parents[3] / "roles/nginx/meta/argument_specs.yml"
 NGINX_DROP_IN = "etc/systemd/system/nginx.service.d/tox_com_det.conf.j2"
 ROTATION = "etc/systemd/system/tox_com_det-logrotate"
 VARIANTS = ("defaults", "gunicorn")
@@ -231,6 +234,18 @@ def test_bodies_and_responses_are_in_no_file(system: str, variant: str):
         # Chunks have their sizes between them.
         assert (largest, buffer) == ("1m", "2m")
         assert next(server.all(f"{module}_max_temp_file_size")).arguments == ("0",)
+        number, size = next(server.all(f"{module}_buffers")).arguments
+        room = int(number) * int(size.removesuffix("k")) * 1024
+        # Beside the headers.
+        assert room > MOST_RESPONSE_BYTES + 16 * 1024
+        # Two MiB of body, and of response.
+        assert f"{2 + room // 1024**2} MB by default" in " ".join(SPECS.read_text().split())
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_client_that_reads_nothing_is_cut_off(system: str):
+    public, _ = servers(system, "defaults")
+    assert next(public.all("send_timeout")).arguments == ("20s",)
 
 
 @pytest.mark.parametrize(
