@@ -51,8 +51,8 @@ def add_v1(
             charset = request.mimetype_params.get("charset")
             wanted = validated(parse_json(read_body(request), request.mimetype, charset), form)
             texts = [wanted.text] if isinstance(wanted.text, str) else wanted.texts
-            answer = scorer.answer(texts or [], wanted.explain)
-        return Response(msgspec.json.encode(answer), mimetype=MEDIA_TYPE)
+            answer = msgspec.json.encode(scorer.answer(texts or [], wanted.explain))
+        return Response(answer, mimetype=MEDIA_TYPE)
 
 
 class Scorer:
