@@ -48,7 +48,8 @@ case $* in
     *connections*) cp "$F/limit_file" "$F/limit"; exit ;;
     esac
     cp "$F/declared" "$F/running"
-    echo 'jump filter_INPUT_ZONES' > "$F/rules" ;;
+    echo 'jump filter_INPUT_ZONES' > "$F/rules"
+    echo '-P INPUT ACCEPT -A INPUT -j INPUT_ZONES' | tee "$F/rules4" > "$F/rules6" ;;
 *show*) printf 'ActiveState=active\nLoadState=loaded\nUnitFileState=enabled\n' ;;
 esac
 """
@@ -114,7 +115,9 @@ def firewall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Firewall:
     made.program("firewall-cmd", FIREWALL_CMD)
     made.program("firewall-offline-cmd", '#!/bin/sh\ncat "$F/declared"\n')
     made.program("nft", NFT)
-    made.program("iptables", "#!/bin/sh\nexit 1\n")
+    # With nftables there are none.
+    made.program("iptables", '#!/bin/sh\ncat "$F/rules4"\n')
+    made.program("ip6tables", '#!/bin/sh\ncat "$F/rules6"\n')
     # systemd_service asks for the state of the unit; a restart of firewalld loads its rules.
     made.program("systemctl", SYSTEMCTL)
     monkeypatch.setenv("F", str(tmp_path))
@@ -155,6 +158,30 @@ def test_lost_rules_are_loaded_by_a_restart(firewall: Firewall):
     assert (code, changed) == (0, 1), output
     assert firewall.calls() == ["--restart restart firewalld.service"]
     assert firewall.run("compare.yml")[:2] == (0, 0)
+
+
+IPTABLES = "-P INPUT ACCEPT\n-A INPUT -j INPUT_ZONES\n"
+
+
+def with_iptables(firewall: Firewall, ipv6: str) -> None:
+    """As on CentOS 7: each family has rules of its own."""
+    firewall.write("rules", "")
+    firewall.write("rules4", IPTABLES)
+    firewall.write("rules6", ipv6)
+
+
+def test_lost_rules_of_ipv6_alone_are_loaded_by_a_restart(firewall: Firewall):
+    with_iptables(firewall, "-P INPUT ACCEPT\n")
+    code, changed, output = firewall.run("compare.yml")
+    assert (code, changed) == (0, 1), output
+    assert firewall.calls() == ["--restart restart firewalld.service"]
+
+
+def test_the_rules_of_ipv4_are_enough_where_the_kernel_has_no_ipv6(firewall: Firewall):
+    with_iptables(firewall, "ip6tables: can't initialize ip6tables table `filter'\n")
+    code, changed, output = firewall.run("compare.yml")
+    assert (code, changed) == (0, 0), output
+    assert firewall.calls() == []
 
 
 def test_a_lost_limit_of_connections_is_loaded_again(firewall: Firewall):
