@@ -154,3 +154,13 @@ def test_no_secret_of_backups_is_in_a_file_that_others_read():
         text = str(parsed(template, "debian12", "backups"))
         assert "a password" not in text
         assert "a key" not in text
+
+
+@pytest.mark.parametrize("unit", [MONGOD_LIMITS, SECANTUSDB])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_database_restarts_whatever_ended_it(system: str, unit: str):
+    """As nginx and the slots: without Restart= it stays dead until somebody starts it."""
+    given = directives(unit, system)
+    assert given["Restart"] == "always"
+    # systemd gives up after 5 starts in 10 s; each of them takes a moment as well.
+    assert int(given["RestartSec"]) * 5 >= 10
