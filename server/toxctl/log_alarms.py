@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 
 from toxctl import files, systemd, timers
@@ -20,6 +21,8 @@ ROTATED = (
     ("/var/log/nginx", "/etc/logrotate.d/nginx", 2),
     ("/var/log/mongodb", "/etc/logrotate.d/mongod", 1),
 )
+# The rule of the files into which rsyslog copies the journal. Their directory has others as well.
+SYSLOG = "/etc/logrotate-syslog.conf"
 UNBOUNDED = 256 * MIB  # where no rule limits the size
 CURRENT = re.compile(r"\.log(\.(\d+)(\.gz)?)?$")
 JOURNALS = ("/var/log/journal", "/run/log/journal")
@@ -31,7 +34,7 @@ def warnings() -> list[str]:
     found = _rotation()
     for directory, rule, logs in ROTATED:
         found += _directory(directory, rule, logs, bool(found))
-    return found + _journal()
+    return found + _syslog(bool(found)) + _journal()
 
 
 def _read(path: str) -> str:
@@ -58,11 +61,8 @@ def _directory(directory: str, rule: str, logs: int, known: bool) -> list[str]:
     Args:
         known: whether a warning names the rotation's next command already.
     """
-    content = _read(rule)
-    size = re.search(r"^\s*size (\d+)([kMG]?)$", content, re.MULTILINE)
-    keep = re.search(r"^\s*rotate (\d+)$", content, re.MULTILINE)
-    kept = int(keep[1]) if keep else 0
-    limit = _bytes(size[1], size[2]) * (kept + 2) * logs if size else UNBOUNDED
+    _, limit, kept = _rule(rule)
+    limit = limit * logs or UNBOUNDED
     ruled = other = 0
     for path, status in files.files_below(directory):
         current = CURRENT.search(path)
@@ -77,6 +77,34 @@ def _directory(directory: str, rule: str, logs: int, known: bool) -> list[str]:
         old = _more(f"what no rule removes in {directory}", other, limit)
         return [f"{old}on the server `{command}` removes what is older than a week"]
     return []
+
+
+def _rule(path: str) -> tuple[str, int, int]:
+    """Return a rule's text, the bytes that it leaves of one log, and how many old ones stay."""
+    text = _read(path)
+    size = re.search(r"^\s*size (\d+)([kMG]?)$", text, re.MULTILINE)
+    keep = re.search(r"^\s*rotate (\d+)$", text, re.MULTILINE)
+    kept = int(keep[1]) if keep else 0
+    return text, _bytes(size[1], size[2]) * (kept + 2) if size else 0, kept
+
+
+def _syslog(known: bool) -> list[str]:
+    """Compare each log that the rule of rsyslog's files names with what the rule leaves of it.
+
+    Args:
+        known: whether a warning names the rotation's next command already.
+    """
+    text, limit, kept = _rule(SYSLOG)
+    limit = limit or UNBOUNDED
+    found = []
+    for log in re.findall(r"/\S+(?=.*\{$)", text, re.MULTILINE):
+        size = 0
+        for name in (log, *(f"{log}.{n}{end}" for n in range(1, kept + 1) for end in ("", ".gz"))):
+            with contextlib.suppress(OSError):
+                size += os.lstat(name).st_size
+        if size > limit and not known:
+            found.append(_more(log, size, limit) + ROTATE)
+    return found
 
 
 def _journal() -> list[str]:

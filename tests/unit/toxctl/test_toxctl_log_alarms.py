@@ -26,12 +26,16 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         template = "nginx" if name == "nginx" else "mongod"
         rule.write_text(rendered(f"etc/logrotate.d/{template}.j2", "debian12"))
         rotated.append((str(tmp_path / name), str(rule), count))
+    (tmp_path / "log").mkdir()
+    syslog = rendered("etc/logrotate-syslog.conf.j2", "debian12")
+    (tmp_path / "syslog.rule").write_text(syslog.replace("/var/log/", f"{tmp_path}/log/"))
     journald = tmp_path / "journald.conf"
     journald.write_text(rendered("etc/systemd/journald.conf.d/tox_com_det.conf.j2", "debian12"))
     (tmp_path / "journal").mkdir()
     for timer in (log_alarms.TIMER, verification.TIMER):
         (tmp_path / timer).touch()
     monkeypatch.setattr(log_alarms, "ROTATED", tuple(rotated))
+    monkeypatch.setattr(log_alarms, "SYSLOG", str(tmp_path / "syslog.rule"))
     monkeypatch.setattr(log_alarms, "JOURNALS", (str(tmp_path / "journal"),))
     monkeypatch.setattr(log_alarms, "JOURNAL_LIMITS", str(journald))
     monkeypatch.setattr(timers, "UNITS", str(tmp_path))
@@ -60,6 +64,8 @@ def test_what_the_rule_leaves_is_no_warning(logs: Path) -> None:
         fill(logs / "nginx" / f"{name}.log", 20)
         for number in range(1, 6):
             fill(logs / "nginx" / f"{name}.log.{number}", 20)
+        fill(logs / "log" / "auth.log.1", 20)
+    fill(logs / "log" / "lastlog", 400)  # no file of rsyslog's
     fill(logs / "journal" / "system.journal", 200)
     assert log_alarms.warnings() == []
 
@@ -70,6 +76,19 @@ def test_a_log_that_was_not_rotated_names_the_rotation(logs: Path, name: str) ->
     (warning,) = log_alarms.warnings()
     assert warning.startswith(str((logs / name).parent))
     assert warning.endswith(ROTATE)
+
+
+@pytest.mark.parametrize("name", ["messages", "secure", "auth.log", "kern.log.2.gz", "syslog.1"])
+def test_a_file_of_rsyslog_that_was_not_rotated_names_the_rotation(logs: Path, name: str) -> None:
+    """Strangers at sshd fill secure and auth.log."""
+    fill(logs / "log" / name, 141)
+    (warning,) = log_alarms.warnings()
+    log = name.partition(".2")[0].removesuffix(".1")
+    assert warning.startswith(f"{logs}/log/{log} has ")
+    assert warning.endswith(ROTATE)
+    rule = logs / "syslog.rule"
+    rule.write_text(rule.read_text().replace("size 20M", "size 200M"))
+    assert log_alarms.warnings() == []
 
 
 def test_the_limit_is_that_of_the_rule(logs: Path) -> None:
