@@ -186,6 +186,7 @@ FORMATS: dict[str, Format] = {
     "nginx_request_burst_with_key": whole(0, 1_000_000),
     "nginx_connections_per_client_with_key": whole(1, 65535),
     "nginx_large_requests": whole(1, 65535),
+    "nginx_large_requests_per_client": whole(1, 65535),
     "nginx_read_timeout": NGINX_TIME,
     "nginx_header_timeout": NGINX_TIME,
     # Twice as many files and 1,024 are opened; the kernel's limit is 1,048,576.

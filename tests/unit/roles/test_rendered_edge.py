@@ -341,7 +341,7 @@ def test_what_takes_much_memory_is_bounded_in_number():
         assert not any(rule.search(values) for rule in rules), values
     public, _ = servers("debian12", "defaults")
     limits = {one.arguments[0]: one.arguments[1] for one in public.all("limit_conn")}
-    assert (limits["large_requests"], limits["large_requests_of_client"]) == ("32", "8")
+    assert (limits["large_requests"], limits["large_requests_of_client"]) == ("32", "4")
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
