@@ -63,7 +63,8 @@ class AppHost:
                 if not is_check:
                     given = {name.lower(): value for name, value in self.headers.items()}
                     host.requests.append((self.command, self.path, given))
-                self.send_response(503 if is_check and not host.ready else 200)
+                refused = 429 if self.path == "/refused" else 200
+                self.send_response(503 if is_check and not host.ready else refused)
                 body = host.name.encode()
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -245,6 +245,15 @@ def test_the_log_has_no_query_string_and_no_key(start):
         assert word not in balancer.logged()
 
 
+@pytest.mark.parametrize("percent", [0, 100])
+def test_of_what_an_app_host_refuses_a_share_is_logged(start, percent: int):
+    balancer = start(nginx_log_refused_percent=percent)
+    assert {balancer.request("GET", "/refused")[0] for _ in range(5)} == {429}
+    balancer.request("GET", "/end")
+    until(lambda: '"GET /end" 200 ' in balancer.logged())
+    assert balancer.logged().count('"GET /refused" 429 ') == (5 if percent else 0)
+
+
 def test_the_metrics_are_those_of_the_app_hosts(start):
     balancer = start()
     balancer.port = balancer.metrics_port

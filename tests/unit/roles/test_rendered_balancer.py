@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from live_haproxy import CONFIG
 from parsers.haproxy import haproxy
-from rendered_files import directives, parsed, rendered
+from rendered_files import NGINX, directives, parsed, rendered
 from rendering import SYSTEMS, TREE, Variant, evaluate, owners, render, variables
 
 from toxctl import balancer
@@ -66,6 +66,56 @@ def test_ciphers_are_those_of_nginx():
         for name in ("balancer", "nginx")
     )
     assert ours == theirs
+
+
+def timeouts(version: str, **inventory: object) -> dict[str, str]:
+    """Return the time limits with that HAProxy."""
+    build = {"stdout": f"HAProxy version {version} 2026/10/17 - https://haproxy.org/\nStatus: a\n"}
+    values = {"balancer_app_hosts": [{"name": "app1", "address": "192.0.2.11"}], **inventory}
+    values["__balancer_build"] = build
+    text = render(CONFIG, owners()[CONFIG], "debian12", Variant("timeouts", values))
+    return dict(haproxy(text)["defaults"].all("timeout"))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_header_has_to_arrive_as_fast_as_nginx_asks_for(system: str):
+    limits = dict(parsed(CONFIG, system, "balancer")["defaults"].all("timeout"))
+    (nginxs,) = next(parsed(NGINX, system).all("client_header_timeout")).arguments
+    assert limits["http-request"] == nginxs == "5s"
+
+
+@pytest.mark.parametrize(
+    ("version", "handshake"),
+    [("2.4.22-f8e3218", "10s"), ("2.6.12-1+deb12u4", "10s"), ("2.8.5", "10s"), ("2.9.0", "5s"),
+     ("3.0.11-1+deb13u2", "5s"), ("3.12-dev1", "5s")],
+)  # fmt: skip
+def test_a_tls_handshake_ends_soon(version: str, handshake: str):
+    """A silent connection is held for `timeout client`, unless there is a limit of its own."""
+    limits = timeouts(version, tls_mode="files")
+    assert limits.get("client-hs", limits["client"]) == handshake
+    # Before 2.9 HAProxy refuses its name, and with it the file.
+    assert ("client-hs" in limits) == (handshake == "5s")
+    assert limits["client"] == ("35s" if handshake == "5s" else "10s")
+    # Without TLS there is no handshake, and 408 for a silent client comes from `http-request`.
+    assert "client-hs" not in timeouts(version)
+    assert timeouts(version)["client"] == "35s"
+
+
+@pytest.mark.parametrize("percent", [None, 0, 25])
+def test_refused_requests_are_sampled_as_nginx_does(percent: int | None):
+    given = {} if percent is None else {"nginx_log_refused_percent": percent}
+    rules = haproxy(in_group(**given))["public"].all("http-response", "set-log-level")
+    share = str(1 if percent is None else percent)
+    words = ["silent", "if", "{", "status", "429", "}", "{", "rand(100)", "ge", share, "}"]
+    assert rules == [words]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_haproxy_restarts_whatever_ended_it(system: str):
+    drop_in = directives(DROP_IN, system)
+    assert drop_in["Restart"] == "always"
+    # systemd gives up after 5 starts in 10 s.
+    assert int(drop_in["RestartSec"]) * 5 > 10
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

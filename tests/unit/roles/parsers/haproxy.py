@@ -26,8 +26,8 @@ KEYWORDS = {
 }  # fmt: skip
 # Keywords whose second word tells what they set; the others without one occur once.
 REPEATED = {
-    "acl", "bind", "http-after-response", "http-check", "http-error", "http-request", "option",
-    "server", "stats", "timeout",
+    "acl", "bind", "http-after-response", "http-check", "http-error", "http-request",
+    "http-response", "option", "server", "stats", "timeout",
 }  # fmt: skip
 
 
