@@ -135,7 +135,7 @@ def laptop(request: pytest.FixtureRequest, inventory: Path) -> Iterator[Laptop]:
 
 @pytest.fixture
 def proxy(server: FaultyServer) -> Iterator[CutProxy]:
-    made = CutProxy(server.instance.ssh_port)
+    made = CutProxy(server.instance.ssh_port, server.receives)
     yield made
     made.close()
 

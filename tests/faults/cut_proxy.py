@@ -6,9 +6,9 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 CHUNK = 16 * 1024
-ARRIVE_SECONDS = 0.5  # a reset discards what is still in a buffer on its way
 
 
 class CutProxy:
@@ -17,12 +17,14 @@ class CutProxy:
     Attributes:
         port: where it listens on loopback.
         sent: bytes from client to server, over all connections.
-        cut_after: every connection is reset once `sent` reaches it; None: never.
+        cut_after: every connection is reset once `sent` reaches it; None: never. A reset discards
+            what is still in a buffer on its way, so `arrive` is called first.
         rate: bytes per second from client to server; None: no limit.
     """
 
-    def __init__(self, target: int) -> None:
-        self.target = target
+    def __init__(self, target: int, arrive: Callable[[int], object] = lambda sent: None) -> None:
+        """`target`: the port of sshd; `arrive`: waits until so many bytes are on the server."""
+        self.target, self.arrive = target, arrive
         self.sent = 0
         self.cut_after: int | None = None
         self.rate: float | None = None
@@ -76,8 +78,10 @@ class CutProxy:
                     target.sendall(chunk[: max(left, 0)])
                     self.sent += max(left, 0)
                     self.cut_after = None
-                    time.sleep(ARRIVE_SECONDS)
-                    self.cut()
+                    try:
+                        self.arrive(self.sent)
+                    finally:
+                        self.cut()
                     return
                 target.sendall(chunk)
                 self.sent += len(chunk) if counted else 0

@@ -29,6 +29,8 @@ STATE = ROOT / ".nanode" / "faults"
 STEP_SECONDS = 0.05
 # Ends a hang, is no promise: on a busy machine everything takes longer.
 HANG_SECONDS = 600.0
+# What may be missing of an upload that is cut: one write of SFTP, and protocol overhead.
+ON_ITS_WAY = 512 << 10
 SMALL_DISK = "/run/small-disk"
 
 
@@ -141,6 +143,10 @@ class FaultyServer:
             text=True,
         )
         return Strike(process)
+
+    def receives(self, sent: int) -> None:
+        """Wait until what was sent of an upload has been written, however slow sshd is."""
+        self.when("uploaded", str(sent - ON_ITS_WAY + 1)).struck()
 
     # ------------------------------------------------------------ the container
 

@@ -9,7 +9,7 @@ import pytest
 from bundles import Bundles, flip, read
 from conftest import Fault, Scene
 from cut_proxy import CutProxy
-from faulty_server import FaultyServer
+from faulty_server import ON_ITS_WAY, FaultyServer
 
 FLIP = (
     "import sys; path, after = sys.argv[1], sys.argv[2].encode(); "
@@ -17,11 +17,8 @@ FLIP = (
     "data[data.index(after) + len(after) if after else len(data) // 2] ^= 1; "
     "open(path, 'wb').write(data)"
 )
-# Slow enough that what the proxy has forwarded is on the server when it cuts.
 RATE = 20e6
 SLACK = 2 << 20
-# What may be lost of what the proxy has forwarded: one write of SFTP, and protocol overhead.
-ON_ITS_WAY = 512 << 10
 IN_MANIFEST = {"hash": b'"sha256": "', "golden": b'"scores": [\n     0.'}
 
 
