@@ -176,19 +176,23 @@ class FaultyServer:
         stop, begin = (f"systemctl stop {service}", f"systemctl start {service}") if service else (
             "true", "true",
         )  # fmt: skip
-        self.inside(
-            f'{stop}; mkdir -p {hidden}; used=$(du -sk "$1" | cut -f1); '
-            f"mount -t tmpfs -o size=$((used + $2 / 1024))k,mode=0711 tmpfs {hidden}; "
-            f'cp -a "$1/." {hidden}/; chown --reference="$1" {hidden}; '
-            f'chmod --reference="$1" {hidden}; mount --bind {hidden} "$1"; {begin}',
-            path,
-            str(spare),
-        )
         try:
+            self.inside(
+                f'{stop}; mkdir -p {hidden}; used=$(du -sk "$1" | cut -f1); '
+                f"mount -t tmpfs -o size=$((used + $2 / 1024))k,mode=0711 tmpfs {hidden}; "
+                f'cp -a "$1/." {hidden}/; chown --reference="$1" {hidden}; '
+                f'chmod --reference="$1" {hidden}; mount --bind {hidden} "$1"; {begin}',
+                path,
+                str(spare),
+            )
             yield
         finally:
+            # Also what a setup that failed has mounted.
             self.inside(
-                f'{stop}; umount -l "$1"; umount -l {hidden}; rmdir {hidden}; {begin}', path
+                f'{stop}; for one in "$1" {hidden}; do '
+                'if mountpoint -q "$one"; then umount -l "$one"; fi; done; '
+                f"rm -df {hidden}; {begin}",
+                path,
             )
 
     def fill_small_disk(self, left: int) -> None:

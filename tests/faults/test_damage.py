@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from bundles import Bundles
 from conftest import Fault
@@ -13,13 +16,30 @@ APP_FILES = {
     "a file of the app": "tox_com_det/http/page.py",
     "a file of its environment": "venv/lib/python3*/site-packages/werkzeug/utils.py",
 }
+# Outside of the release, whose files are all compared.
+UNDAMAGED = "/run/undamaged"
 
 
-def damage(server: FaultyServer, kind: str, file: str) -> str:
-    """Append to a file of the live release; return the release's directory."""
+@contextmanager
+def damaged(server: FaultyServer, kind: str, file: str) -> Iterator[str]:
+    """Append to a file of the live release; the release's directory.
+
+    If the test fails, the release is whole again: later tests would find it live, and not healthy.
+    """
     release = str(server.state()["confirmed"][kind])
-    server.inside('echo "#" >> "$(ls -d "$1"/$2)"', release, file)
-    return release
+    path = server.inside('ls -d "$1"/$2', release, file).strip()
+    server.inside('cp --preserve "$1" "$2"', path, UNDAMAGED)
+    try:
+        server.inside('echo "#" >> "$1"', path)
+        yield release
+    finally:
+        # A release that was replaced is gone by now.
+        server.inside(
+            'if [ -e "$1" ]; then cp --preserve "$2" "$1"; fi; rm -f "$2"; '
+            "systemctl reset-failed tox_com_det-verify.service || true",
+            path,
+            UNDAMAGED,
+        )
 
 
 def is_gone(server: FaultyServer, release: str) -> bool:
@@ -30,10 +50,10 @@ def is_gone(server: FaultyServer, release: str) -> bool:
 def test_damaged_app_is_installed_beside_itself(
     fault: Fault, server: FaultyServer, what: str
 ) -> None:
-    with fault(
-        f"{what} is damaged", f"one byte more in {APP_FILES[what]} of the live app"
-    ) as scene:
-        release = damage(server, "app", APP_FILES[what])
+    with (
+        fault(f"{what} is damaged", f"one byte more in {APP_FILES[what]} of the live app") as scene,
+        damaged(server, "app", APP_FILES[what]) as release,
+    ):
         file = APP_FILES[what].rsplit("/", 1)[-1]
         done = scene.fails(*VERIFY, words="run `fab deploy-app`")
         assert f"{file} differs" in done.error
@@ -50,8 +70,10 @@ def test_damaged_app_is_installed_beside_itself(
 def test_damaged_model_is_deployed_beside_itself(
     fault: Fault, server: FaultyServer, bundles: Bundles, file: str
 ) -> None:
-    with fault(f"{file} is damaged", f"one byte more in {file} of the live model") as scene:
-        release = damage(server, "model", file)
+    with (
+        fault(f"{file} is damaged", f"one byte more in {file} of the live model") as scene,
+        damaged(server, "model", file) as release,
+    ):
         done = scene.fails(*VERIFY, words="run `fab deploy-model`")
         assert f"{file} differs" in done.error
         unit = server.run("systemctl", "start", "tox_com_det-verify.service")

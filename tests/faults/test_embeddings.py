@@ -88,7 +88,7 @@ def test_database_that_is_killed_during_a_restore(
         "WiredTiger); then the same command again",
     ) as scene:
         attempt = scene.laptop.start("fab", *restore(bundle))
-        attempt.wait_for(RESTORING, 120)
+        attempt.wait_for(RESTORING)
         server.inside(f"systemctl kill --signal KILL --kill-who main {server.database}")
         scene.check_failure(attempt.wait(), "does not answer")
         assert not has_collection(server, bundle)
@@ -111,7 +111,7 @@ def test_disk_that_fills_up_during_a_restore(
     ) as scene:
         with server.small_disk(server.storage, 700 << 20, server.database):
             attempt = scene.laptop.start("fab", *restore(bundle))
-            attempt.wait_for(RESTORING, 120)
+            attempt.wait_for(RESTORING)
             server.fill_small_disk(left)
             scene.check_failure(attempt.wait(), "fab prune")
         wait(server.is_ready, "the service with its database back")

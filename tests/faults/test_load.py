@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -75,6 +76,7 @@ def running(load: UnderLoad, requests: int = 30) -> Iterator[None]:
 
 
 def test_right_answers_are_counted_and_half_of_the_connections_are_kept_alive(load):
+    begun = time.time()
     with running(load, 60):
         pass
     seen = load.stop()
@@ -82,7 +84,7 @@ def test_right_answers_are_counted_and_half_of_the_connections_are_kept_alive(lo
     kinds = [one["kind"] for one in seen.requests]
     assert {"keep", "new", "slow"} == set(kinds)
     assert abs(kinds.count("keep") - kinds.count("new")) < len(kinds) / 4
-    assert 0 < seen.longest < 30
+    assert 0 < seen.longest < time.time() - begun
     assert len(seen.answered_by("right")) == len(seen.requests)
 
 
@@ -109,6 +111,7 @@ def test_wrong_answer_is_noticed(load, service):
 
 
 def test_failure_is_noticed_with_its_duration(load, service):
+    begun = time.time()
     with running(load):
         service.answer = (503, {})
         wait(lambda: load.so_far().failed, "a failure")
@@ -116,7 +119,7 @@ def test_failure_is_noticed_with_its_duration(load, service):
     wait(lambda: load.so_far().requests[-1]["status"] == 200, "good answers")
     seen = load.stop()
     assert seen.failed
-    assert 0 < seen.downtime < 120
+    assert 0 < seen.downtime < time.time() - begun
     assert seen.wrong == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from bundles import Bundles, read
 from checkouts import copied
 from conftest import WORK, Fault, Scene
-from faulty_server import FaultyServer, wait
+from faulty_server import HANG_SECONDS, FaultyServer, wait
 
 QUICK_REQUESTS, REQUESTS = 2_000, 10_000
 RATE = 60.0
@@ -26,7 +26,7 @@ def repeat(scene: Scene, bundle: Path) -> None:
 
 def until(scene: Scene, requests: int) -> None:
     """Wait until the load has sent so many requests."""
-    most = 4 * requests / RATE + 60  # a busy machine sends fewer
+    most = HANG_SECONDS + 4 * requests / RATE  # a busy machine sends fewer
     wait(lambda: len(scene.load.so_far().requests) >= requests, "the load", most)
 
 
