@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from conftest import HANG_SECONDS
-from test_edge import live_unit, serves
+from test_edge import hanging, live_unit, queued, serves
 from waiting import until
 
 ANALYZE = "/v1alpha1/comments:analyze"
@@ -322,8 +322,7 @@ def _break_the_service(host, server, sender, database, unit) -> None:
         assert 500 in sender.every_kind(words.true_key, 30_000)
     until(lambda: serves(http, url))
     # Their bodies wait in nginx; some clients go away, the others are answered slowly.
-    assert host.run("systemctl kill --signal STOP %s", unit).rc == 0
-    try:
+    with hanging(host, unit):
         waiting = [
             threading.Thread(
                 target=sender.post, args=(path, body, key, seconds), kwargs={"Content-Type": kind}
@@ -339,14 +338,13 @@ def _break_the_service(host, server, sender, database, unit) -> None:
             one.start()
         during = [line for _ in range(2) for line in in_temporary_files(host, words).splitlines()]
         assert [line for line in during if not line.endswith(words.control)] == []
-    finally:
-        assert host.run("systemctl kill --signal CONT %s", unit).rc == 0
     for one in waiting:
         one.join()
     # A slot that dies under its requests.
-    assert host.run("systemctl kill --signal STOP %s", unit).rc == 0
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, hanging(host, unit):
+        before = queued(host, server, unit)
         dying = pool.submit(sender.every_kind, words.google_key)
+        until(lambda: dying.done() or queued(host, server, unit) > before)
         assert host.run("systemctl kill --signal KILL %s", unit).rc == 0
         assert dying.result() <= {0, 200, 400, 429, 503}
     until(lambda: serves(http, url))

@@ -21,16 +21,23 @@ STORE = "SLOT_PERSPECTIVE_STORE_SUGGESTIONS"
 @pytest.fixture
 def storing(host) -> Iterator[None]:
     """The live slot stores suggestions; afterwards it is as before, and none is left."""
+    kept = "/root/app.env.kept"
     with host.sudo():
-        host.check_output(f"cp -a {APP_ENV} /root/app.env.kept")
-        host.check_output(f"sed -i 's/^{STORE}=0$/{STORE}=1/' {APP_ENV}")
-        assert host.check_output(f"grep -c {STORE}=1 {APP_ENV}") == "1"
-        host.check_output("toxctl activate --force")
-    yield
-    with host.sudo():
-        host.check_output(f"mv /root/app.env.kept {APP_ENV}")
-        host.check_output("toxctl activate --force")
-        host.check_output("toxctl suggestions --clear")
+        host.check_output(f"cp -a {APP_ENV} {kept}")
+    try:
+        with host.sudo():
+            host.check_output(f"sed -i 's/^{STORE}=0$/{STORE}=1/' {APP_ENV}")
+            assert host.check_output(f"grep -c {STORE}=1 {APP_ENV}") == "1"
+            host.check_output("toxctl activate --force")
+        yield
+    finally:
+        with host.sudo():
+            host.check_output(f"mv {kept} {APP_ENV}")
+            # Each whatever becomes of the other.
+            done = [
+                host.run(f"toxctl {verb}") for verb in ("activate --force", "suggestions --clear")
+            ]
+        assert [one.rc for one in done] == [0, 0], done
 
 
 def suggest(http: requests.Session, url: str, text: str, **more: Any) -> requests.Response:
