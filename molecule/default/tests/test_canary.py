@@ -58,13 +58,17 @@ def words(host) -> Iterator[Secrets]:
     name = f"canary-{secrets.token_hex(4)}"
     with host.sudo():
         had_keys = host.file("/etc/tox_com_det/keys.json").exists
-        added = host.check_output(f"toxctl --json keys --add {name} --rate 20")
-    words.true_key = json.loads(added.splitlines()[-1])["result"]["key"]
-    yield words
-    with host.sudo():
-        host.check_output(f"toxctl keys --revoke {name}")
-        if not had_keys:
-            host.check_output("rm /etc/tox_com_det/keys.json")
+    try:
+        with host.sudo():
+            added = host.check_output(f"toxctl --json keys --add {name} --rate 20")
+        words.true_key = json.loads(added.splitlines()[-1])["result"]["key"]
+        yield words
+    finally:
+        with host.sudo():
+            revoked = host.run(f"toxctl keys --revoke {name}")
+            if not had_keys:
+                host.run("rm -f /etc/tox_com_det/keys.json")
+    assert revoked.rc == 0, revoked.stdout + revoked.stderr
 
 
 class Sender:
@@ -225,14 +229,16 @@ def failing(host, server, unit: str) -> Iterator[None]:
 def planted(host, words: Secrets) -> Iterator[list[str]]:
     """Files with the control, on a disk and in memory, and a line of the journal."""
     files = ["/var/tmp/control", "/dev/shm/control"]  # noqa: S108 (of this test alone)
-    with host.sudo():
-        for path in files:
-            host.check_output(f"printf '%s%s' {words.halves()} > {path}")
-        host.check_output(f"printf '%s%s' {words.halves()} | systemd-cat -t control")
-        host.check_output("journalctl --sync || true")
-    yield files
-    with host.sudo():
-        host.check_output(f"rm -f {' '.join(files)}")
+    try:
+        with host.sudo():
+            for path in files:
+                host.check_output(f"printf '%s%s' {words.halves()} > {path}")
+            host.check_output(f"printf '%s%s' {words.halves()} | systemd-cat -t control")
+            host.check_output("journalctl --sync || true")
+        yield files
+    finally:
+        with host.sudo():
+            host.check_output(f"rm -f {' '.join(files)}")
 
 
 @pytest.mark.usefixtures("slow_refill")

@@ -78,7 +78,7 @@ def test_nginx_opens_its_logs_again_after_a_rotation(host, http, url):
         inode = host.check_output("stat --format %%i %s", log)
         try:
             host.check_output("mv %s %s.kept && kill -USR1 $(cat /run/nginx.pid)", log, log)
-            assert host.run(f"timeout 60 sh -c 'until [ -e {log} ]; do sleep 0.2; done'").succeeded
+            until(lambda: host.file(log).exists)
             assert host.check_output("stat --format %%i %s", log) != inode
         finally:
             host.check_output("mv %s.kept %s && kill -USR1 $(cat /run/nginx.pid)", log, log)
@@ -99,8 +99,8 @@ def test_an_operators_session_sees_the_servers_own_files_and_mounts(host):
         own = host.check_output("readlink /proc/self/ns/mnt")
         assert own == host.check_output("readlink /proc/1/ns/mnt")
         host.check_output(
-            "d=$(mktemp -d) && mount -t tmpfs none $d && grep -q $d /proc/1/mounts"
-            " && umount $d && rmdir $d"
+            "d=$(mktemp -d) && mount -t tmpfs none $d && { grep -q $d /proc/1/mounts; seen=$?;"
+            " umount $d && rmdir $d && exit $seen; }"
         )
         # What the installation of a package does.
         host.check_output("f=$(mktemp) && chmod 4755 $f && chown 1:1 $f && rm $f")
@@ -122,17 +122,18 @@ def install_a_package_with_dpkg(host):
         f"Package: {name}\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n"
     )
     with host.sudo():
-        host.check_output(
-            f"d=$(mktemp -d) && mkdir -p $d/p/DEBIAN $d/p/usr/lib"
-            f" && printf '{control}' > $d/p/DEBIAN/control"
-            f" && touch $d/p/usr/lib/{name} && chmod 4755 $d/p/usr/lib/{name}"
-            " && dpkg-deb --build $d/p $d/p.deb && dpkg --install $d/p.deb && rm -r $d"
-        )
+        directory = host.check_output("mktemp -d")
         try:
+            host.check_output(
+                f"d={directory} && mkdir -p $d/p/DEBIAN $d/p/usr/lib"
+                f" && printf '{control}' > $d/p/DEBIAN/control"
+                f" && touch $d/p/usr/lib/{name} && chmod 4755 $d/p/usr/lib/{name}"
+                " && dpkg-deb --build $d/p $d/p.deb && dpkg --install $d/p.deb"
+            )
             probe = host.file(f"/usr/lib/{name}")
             assert (probe.mode, probe.user) == (0o4755, "root")
         finally:
-            host.check_output(f"dpkg --purge {name}")
+            host.check_output(f"rm -r {directory}; dpkg --purge {name}")
 
 
 def install_a_package_again_with_rpm(host):

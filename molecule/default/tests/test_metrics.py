@@ -55,9 +55,11 @@ def promtool(host):
     if not host.exists("apt-get"):
         pytest.skip("promtool comes from Debian's package here")
     directory = host.check_output("mktemp -d")
-    host.check_output(UNPACK.format(directory=directory))
-    yield f"{directory}/usr/bin/promtool"
-    host.check_output("rm -r %s", directory)
+    try:
+        host.check_output(UNPACK.format(directory=directory))
+        yield f"{directory}/usr/bin/promtool"
+    finally:
+        host.check_output("rm -r %s", directory)
 
 
 def test_promtool_accepts_metrics_rules_and_configuration(host, promtool):

@@ -174,9 +174,11 @@ def unowned_rules(host) -> Iterator[None]:
         yield
         return
     with host.sudo():
-        host.check_output(f"sed --in-place=.test s/^{owner}/NftablesTableOwner=no/ {FIREWALLD}")
-        host.check_output("systemctl restart firewalld.service")
+        host.check_output(f"cp -a {FIREWALLD} {FIREWALLD}.test")
     try:
+        with host.sudo():
+            host.check_output(f"sed --in-place s/^{owner}/NftablesTableOwner=no/ {FIREWALLD}")
+            host.check_output("systemctl restart firewalld.service")
         yield
     finally:
         with host.sudo():
