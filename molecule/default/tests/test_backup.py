@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import Client
+from conftest import HANG_SECONDS, Client
 from test_edge import laptop
 from waiting import until
 
 UNIT = "tox_com_det-backup.service"
 PASSWORD = "/etc/tox_com_det/backup/password"  # noqa: S105 (a path)
+KEYS = "/etc/tox_com_det/keys.json"
+DUMPED = "/srv/tox_com_det/backup/dump/contents.json"
+ASIDE = "/root/aside"
 PAUSE = 0.2  # seconds between two requests, below every limit of nginx
 TEXT = "you are great, thank you"
 # Drops the word vectors as a lost disk would: the app's own Python, as nothing else has a driver.
@@ -127,19 +130,24 @@ def test_a_drill_proves_that_the_newest_backup_can_be_restored(host):
 @pytest.mark.usefixtures("made")
 def test_a_killed_backup_counts_for_nothing(host):
     before = backups()
-    with host.sudo():
-        # In one shell: between two commands over SSH the whole backup may be over.
-        host.check_output(
-            f"systemctl start --no-block {UNIT};"
-            " until [ -e /srv/tox_com_det/backup/dump/contents.json ]; do sleep 0.02; done;"
-            f" systemctl kill --signal=KILL {UNIT}"
-        )
-        until(lambda: host.check_output(f"systemctl show {UNIT} -p ActiveState").endswith("failed"))
-    assert backups() == before
-    assert f"warning: {UNIT} failed" in fab("status")
-    fab("backup")
-    assert len(backups()) == len(before) + 1
-    assert f"warning: {UNIT}" not in fab("status")
+    try:
+        with host.sudo():
+            # In one shell: between two commands over SSH the whole backup may be over.
+            host.check_output(
+                f"systemctl start --no-block {UNIT};"
+                f" timeout {HANG_SECONDS} sh -c 'until [ -e {DUMPED} ]; do sleep 0.02; done';"
+                f" systemctl kill --signal=KILL {UNIT}"
+            )
+            state = f"systemctl show {UNIT} -p ActiveState"
+            until(lambda: host.check_output(state).endswith("failed"))
+        assert backups() == before
+        assert f"warning: {UNIT} failed" in fab("status")
+        fab("backup")
+        assert len(backups()) == len(before) + 1
+        assert f"warning: {UNIT}" not in fab("status")
+    finally:
+        with host.sudo():
+            host.run(f"systemctl reset-failed {UNIT}")
 
 
 @pytest.mark.usefixtures("made")
@@ -158,28 +166,64 @@ def test_a_wrong_password_is_said_when_the_server_is_provisioned(host):
     assert "is not opened by the password" in answer["error"]
 
 
-def test_a_server_that_lost_everything_is_restored(host, server, http, url):
+@pytest.fixture
+def key(host) -> Iterator[str]:
+    """The name of a key, which is gone afterwards."""
+    name = f"kept{time.time_ns()}"
+    with host.sudo():
+        had_keys = host.file(KEYS).exists
+    try:
+        with host.sudo():
+            host.check_output(f"toxctl keys --add {name}")
+        yield name
+    finally:
+        with host.sudo():
+            host.run(f"toxctl keys --revoke {name}")
+            if not had_keys:
+                host.run(f"rm -f {KEYS}")
+
+
+@contextmanager
+def lost(host, server: dict[str, Any]) -> Iterator[None]:
+    """Models, word vectors, keys and what was live are gone; they come back if the body fails."""
+    paths = [f"{server['models_dir']}/*", f"{server['slots_dir']}/*", server["live_link"]]
+    paths += [f"{server['state_dir']}/confirmed.json", KEYS]
+    # Without the slash: the same below / and below the directory that keeps them.
+    places = " ".join(path.removeprefix("/") for path in paths)
+    remove = f"cd / && rm -rf {places}"
+    with host.sudo():
+        host.check_output(f"rm -rf {ASIDE}; mkdir -m 700 {ASIDE}")
+        host.check_output(f"cd / && cp -a --parents {places} {ASIDE}")
+    try:
+        with host.sudo():
+            environment = "set -a; . /etc/tox_com_det/app.env; set +a"
+            host.check_output("systemctl stop 'tox_com_det@*'")
+            host.check_output(f'{environment}; {server["app_link"]}/venv/bin/python -c "{DROP}"')
+            host.check_output(remove)
+        yield
+    except BaseException:
+        with host.sudo():
+            back = f'for one in {places}; do cp -a "$one" "/$one"; done'
+            host.run(f"{remove}; cd {ASIDE} && {back}")
+        laptop("fab", "restore-embeddings")
+        with host.sudo():
+            host.run("toxctl activate --force")
+        raise
+    finally:
+        with host.sudo():
+            host.run(f"rm -rf {ASIDE}")
+
+
+def test_a_server_that_lost_everything_is_restored(host, server, http, url, key):
     """Models, word vectors, keys and what was live are gone; the scores are equal afterwards."""
-    expected, name = scores(http, url), f"kept{time.time_ns()}"
-    with host.sudo():
-        host.check_output(f"toxctl keys --add {name}")
+    expected = scores(http, url)
     fab("backup")
-    models = server["models_dir"]
-    with host.sudo():
-        environment = "set -a; . /etc/tox_com_det/app.env; set +a"
-        host.check_output("systemctl stop 'tox_com_det@*'")
-        host.check_output(f'{environment}; {server["app_link"]}/venv/bin/python -c "{DROP}"')
-        host.check_output(
-            f"rm -rf {models}/* {server['slots_dir']}/* {server['live_link']}"
-            f" {server['state_dir']}/confirmed.json /etc/tox_com_det/keys.json"
+    with lost(host, server):
+        assert http.post(f"{url}/predict", json={"text": TEXT}).status_code in (502, 503)
+        said = fab("restore")
+        assert re.search(
+            r"1 model, 1 collection of word vectors, \d+ suggestions?, [1-9]\d* keys?", said
         )
-    assert http.post(f"{url}/predict", json={"text": TEXT}).status_code in (502, 503)
-    said = fab("restore")
-    assert re.search(
-        r"1 model, 1 collection of word vectors, \d+ suggestions?, [1-9]\d* keys?", said
-    )
-    assert scores(http, url) == expected
-    assert name in fab("list-keys")
-    with host.sudo():
-        host.check_output(f"toxctl keys --revoke {name}")
-    assert laptop("fab", "test-model").returncode == 0
+        assert scores(http, url) == expected
+        assert key in fab("list-keys")
+        assert laptop("fab", "test-model").returncode == 0
