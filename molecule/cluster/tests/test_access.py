@@ -59,9 +59,9 @@ def test_the_doctor_looks_at_each_host(server, balancer):
     assert not {check for checks in before.values() for check, _ in checks} & {
         "balancer", "units", "service", "firewall",
     }  # fmt: skip
-    server("app2").check_output("systemctl stop nginx.service")
-    server("lb1").check_output("systemctl stop secantusdb.service")
     try:
+        server("app2").check_output("systemctl stop nginx.service")
+        server("lb1").check_output("systemctl stop secantusdb.service")
         wait_until(lambda: not any(one["serves"] for one in balancer().values()))
         found = {name: lines - before[name] for name, lines in findings().items()}
     finally:
