@@ -71,18 +71,22 @@ def root() -> Root:
 @pytest.fixture
 def held(root: Root) -> Iterator[Callable[[str], AbstractContextManager[None]]]:
     """Hold a lock of apt until the end of the context, at the latest until the end of the test."""
-    root.write(HOLDER, SCRIPT, "0755")
     release = f"systemctl stop {UNIT} 2>/dev/null; true"
 
     @contextmanager
     def holding(lock: str) -> Iterator[None]:
         root.run(release)
-        root.run(root.hold(lock, 600))
-        yield
-        root.run(release)
+        try:
+            root.run(root.hold(lock, 600))
+            yield
+        finally:
+            root.run(release)
 
-    yield holding
-    root.run(f"{release}; rm -f {HOLDER}")
+    try:
+        root.write(HOLDER, SCRIPT, "0755")
+        yield holding
+    finally:
+        root.run(f"{release}; rm -f {HOLDER}")
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from conftest import SCENARIO, refresh, run, start
+from conftest import SCENARIO, UNIT, refresh, run, start
 
 FRONTEND = "/var/lib/dpkg/lock-frontend"
 LISTS = "/var/lib/apt/lists/lock"
@@ -45,31 +45,38 @@ def test_a_lock_that_is_held_too_long_ends_in_one_line_with_the_next_command(hel
 def test_a_lock_that_is_taken_later_is_waited_for_longer_than_a_minute(root, held):
     """Longer than apt's module waits by itself."""
     root.run(REMOVE)
-    code, said = run(
-        "ansible-playbook",
-        *("playbooks/secure.yml", "--tags", "base", "--extra-vars"),
-        json.dumps({"base_extra_packages": ["hello"]}),
-        ANSIBLE_CALLBACK_PLUGINS=f"plugins/callback:{SCENARIO.parent}/bootstrap/callback_plugins",
-        ANSIBLE_CALLBACKS_ENABLED="after_task",
-        AFTER_TASK="package_lists : Record that the package lists are current",
-        AFTER_TASK_COMMAND=json.dumps(root.command(root.hold(FRONTEND, 90))),
-    )
-    assert code == 0, said
-    assert root.run("dpkg-query --show --showformat '${Status}' hello") == "install ok installed"
-    root.run(REMOVE)
+    try:
+        code, said = run(
+            "ansible-playbook",
+            *("playbooks/secure.yml", "--tags", "base", "--extra-vars"),
+            json.dumps({"base_extra_packages": ["hello"]}),
+            ANSIBLE_CALLBACK_PLUGINS=(
+                f"plugins/callback:{SCENARIO.parent}/bootstrap/callback_plugins"
+            ),
+            ANSIBLE_CALLBACKS_ENABLED="after_task",
+            AFTER_TASK="package_lists : Record that the package lists are current",
+            AFTER_TASK_COMMAND=json.dumps(root.command(root.hold(FRONTEND, 90))),
+        )
+        assert code == 0, said
+        asked = "dpkg-query --show --showformat '${Status}' hello"
+        assert root.run(asked) == "install ok installed"
+    finally:
+        root.run(f"systemctl stop {UNIT} 2>/dev/null; {REMOVE}")
 
 
 @pytest.fixture
 def foreign_list(root):
     """A list as an image of a provider may have it, without the key of its repository."""
-    root.run(": > /etc/apt/keyrings/none.gpg && touch -d '3 days ago' /var/lib/apt/lists")
-    # A suite of the image's own mirror, so that apt reaches it and its signature is there.
-    mirror = root.run("apt-get indextargets --format '$(REPO_URI)' | head -n 1").strip()
-    codename = root.run(". /etc/os-release && echo $VERSION_CODENAME").strip()
-    suite = f"{mirror} {codename}-backports main"
-    root.write(FOREIGN, f"deb [signed-by=/etc/apt/keyrings/none.gpg] {suite}\n")
-    yield
-    root.run(f"rm -f {FOREIGN} {FOREIGN}.disabled /etc/apt/keyrings/none.gpg")
+    try:
+        root.run(": > /etc/apt/keyrings/none.gpg && touch -d '3 days ago' /var/lib/apt/lists")
+        # A suite of the image's own mirror, so that apt reaches it and its signature is there.
+        mirror = root.run("apt-get indextargets --format '$(REPO_URI)' | head -n 1").strip()
+        codename = root.run(". /etc/os-release && echo $VERSION_CODENAME").strip()
+        suite = f"{mirror} {codename}-backports main"
+        root.write(FOREIGN, f"deb [signed-by=/etc/apt/keyrings/none.gpg] {suite}\n")
+        yield
+    finally:
+        root.run(f"rm -f {FOREIGN} {FOREIGN}.disabled /etc/apt/keyrings/none.gpg")
 
 
 def test_a_foreign_repository_without_its_key_is_named_and_the_command_mends_it(root, foreign_list):

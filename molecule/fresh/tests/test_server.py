@@ -46,18 +46,18 @@ def test_a_clock_that_is_hours_slow_is_noticed_before_anything_else_fails(slow_c
 def test_a_slow_prompt_of_sudo_is_waited_for(root, tmp_path):
     """As where sudo looks up the server's own name and no name server answers."""
     pam = root.run("cat /etc/pam.d/sudo")
-    root.run(
-        "useradd --create-home slow && mkdir -m 700 ~slow/.ssh && "
-        "cp /root/.ssh/authorized_keys ~slow/.ssh/ && chown -R slow: ~slow/.ssh"
-    )
-    root.run("chpasswd", "slow:the password\n")
-    root.write("/etc/sudoers.d/slow", "slow ALL=(ALL) ALL\n", "0440")
-    root.write("/etc/pam.d/sudo", f"auth optional pam_exec.so /bin/sleep 15\n{pam}")
     secret = tmp_path / "secret.json"
     secret.write_text(
         json.dumps({"ansible_user": "slow", "ansible_become_password": "the password"})
     )
     try:
+        root.run(
+            "useradd --create-home slow && mkdir -m 700 ~slow/.ssh && "
+            "cp /root/.ssh/authorized_keys ~slow/.ssh/ && chown -R slow: ~slow/.ssh"
+        )
+        root.run("chpasswd", "slow:the password\n")
+        root.write("/etc/sudoers.d/slow", "slow ALL=(ALL) ALL\n", "0440")
+        root.write("/etc/pam.d/sudo", f"auth optional pam_exec.so /bin/sleep 15\n{pam}")
         code, said = run(
             *("ansible", "tox_com_det", "--become", "-e", f"@{secret}"),
             *("-m", "ansible.builtin.command", "-a", "id -u"),
