@@ -11,7 +11,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from ansiblelint.app import get_app
@@ -150,9 +149,9 @@ def rules() -> Iterator[RulesCollection]:
     # which cannot use what they imported.
     for name in [name for name in sys.modules if name.split(".")[0] == "ansible_collections"]:
         del sys.modules[name]
-    before = Path.cwd()
-    os.chdir(PROJECT)
-    with mock.patch.dict(os.environ, {"PATH": beside_python}):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(PROJECT)
+        patch.setenv("PATH", beside_python)
         options = get_config(["--offline", "-c", str(PROJECT / ".ansible-lint")])
         yield RulesCollection(
             app=get_app(offline=True),
@@ -160,7 +159,6 @@ def rules() -> Iterator[RulesCollection]:
             options=options,
             profile_name=options.profile,
         )
-    os.chdir(before)
 
 
 @pytest.fixture

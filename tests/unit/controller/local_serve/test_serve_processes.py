@@ -104,13 +104,20 @@ def test_missing_program_is_a_one_line_error(tmp_path):
         group.start("the app", ["/no/such"], tmp_path / "app.log", os.environ)
 
 
-def test_signal_unwinds_and_children_receive_their_own(tmp_path):
+def test_signal_unwinds_and_children_receive_their_own(tmp_path, monkeypatch):
+    watching = threading.Event()
+
+    def stop() -> None:
+        watching.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+
     before = signal.signal(signal.SIGTERM, raise_stopped)
     try:
         with Group() as group:
             # Signals are not blocked in the child: SIGTERM stops it, SIGKILL is not needed.
             child = group.start("one", python(STAY), tmp_path / "one.log", os.environ)
-            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            monkeypatch.setattr(group, "check", watching.set)
+            threading.Thread(target=stop, daemon=True).start()
             with pytest.raises(Stopped) as end:
                 group.watch()
     finally:
