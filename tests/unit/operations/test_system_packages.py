@@ -29,9 +29,9 @@ MISSING = {
 }
 # Programs in /usr/sbin, which is not on every user's PATH, and not on that of every sudo.
 SBIN = {
-    *("chpasswd", "getenforce", "groupadd", "ip", "iptables", "logrotate", "nft", "nginx"),
-    *("restorecon", "semodule", "semanage", "setenforce", "setsebool", "sshd", "swapoff"),
-    *("swapon", "sysctl", "useradd", "usermod", "visudo"),
+    *("auditctl", "augenrules", "chpasswd", "getenforce", "groupadd", "haproxy", "ip", "iptables"),
+    *("logrotate", "nft", "nginx", "restorecon", "runuser", "semodule", "semanage", "setenforce"),
+    *("setsebool", "sshd", "swapoff", "swapon", "sysctl", "useradd", "usermod", "visudo"),
 }
 
 
