@@ -110,9 +110,10 @@ def test_a_backup_goes_on_when_the_server_of_s3_is_back(
 ) -> None:
     known = laptop.backups()
     going = cut(laptop, storage)
-    assert going.poll() is None
+    went_on = going.poll() is None
     start(storage)
     out, _ = going.communicate()
+    assert went_on, out
     assert going.returncode == 0, out
     assert laptop.backups() == [laptop.backups()[0], *known]
     assert "can be restored" in laptop.fab("restore-drill")
@@ -124,10 +125,12 @@ def test_a_half_backup_is_never_taken_for_good(
     known = laptop.backups()
     going = cut(laptop, storage)
     # restic would try again for a while; the server is rebooted meanwhile.
-    server.run(f"systemctl kill --signal=KILL {UNIT}")
-    out, _ = going.communicate()
+    try:
+        server.run(f"systemctl kill --signal=KILL {UNIT}")
+        out, _ = going.communicate()
+    finally:
+        start(storage)
     assert going.returncode != 0, out
-    start(storage)
     assert laptop.backups() == known
     laptop.fab("backup")
     assert laptop.backups() == [laptop.backups()[0], *known]
