@@ -35,7 +35,7 @@ OF_SYSTEM = {
 
 def installed(system: str) -> dict[str, list[str]]:
     """Return what the roles install on a system, by task."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for role in TREE.roles:
         for task in role.tasks:
             name = f"{role.name}: {task.name}"
@@ -46,7 +46,7 @@ def installed(system: str) -> dict[str, list[str]]:
             # What a package that is there already provides is known on the server alone.
             asked = str(task.arguments["name"]).replace("_packages_to_install", "_packages")
             packages = evaluate(asked, variables(role, system, VARIANTS[0]))
-            found[name] = [packages] if isinstance(packages, str) else packages
+            found[name] = packages if isinstance(packages, list) else [str(packages)]
     return found
 
 
