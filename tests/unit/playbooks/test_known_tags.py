@@ -35,5 +35,5 @@ def test_an_unknown_tag_is_one_line_with_the_known_ones(options):
 @pytest.mark.parametrize("tags", ["nginx", "toxctl,miniconda", "all", "never,preflight"])
 def test_tags_of_plays_dependencies_and_ansible_itself_are_known(tags):
     done = play("--tags", tags)
-    assert done.returncode == 0
+    assert "PLAY [Deploy the service]" in done.stdout
     assert "no task has" not in done.stderr
