@@ -17,8 +17,10 @@ __all__ = ["completed", "register", "typed"]
 
 # Which server and which bundle: every command that takes them needs them.
 SHARED = ("inventory", "limit", "bundle")
-PLAYBOOK = "ansible-playbook site.yml"
-COMMAND = re.compile(r"(?P<before>\b(?:re)?run )?`(?P<words>fab [^`]+|ansible-playbook site\.yml)`")
+PLAYBOOK = "ansible-playbook "
+# Their host may be another one than that which was typed, so they take no --limit.
+OF_THE_DATABASE = re.compile("--tags mongodb")
+COMMAND = re.compile(r"(?P<before>\b(?:re)?run )?`(?P<words>(?:fab|ansible-playbook) [^`]+)`")
 
 
 @dataclass
@@ -62,8 +64,9 @@ def completed(message: str) -> str:
 
 def _complete(found: re.Match[str]) -> str:
     before, words = found["before"] or "", found["words"]
-    if words == PLAYBOOK:
-        kept = {name: _typed.given[name] for name in ("inventory", "limit") if name in _typed.given}
+    if words.startswith(PLAYBOOK):
+        takes = ["inventory"] if OF_THE_DATABASE.search(words) else ["inventory", "limit"]
+        kept = {name: _typed.given[name] for name in takes if name in _typed.given}
         return f"{before}`{' '.join([words, *_options_text(kept, words)])}`"
     parts = []
     for word in words.split(" "):

@@ -24,6 +24,7 @@ from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.tasks.status import count, why_silent
+from controller.deploy.typed import completed
 
 __all__ = ["doctor", "laptop_findings"]
 
@@ -67,6 +68,7 @@ def would_diagnose(server: Server | Machine) -> None:
 
 def show(name: str, found: Sequence[Finding], as_json: bool) -> None:
     """Print what is wrong with a host; DeferredError if something is."""
+    found = [Finding(one.check, completed(one.what), completed(one.do)) for one in found]
     if as_json:
         listed = [one._asdict() for one in found]
         print(json.dumps({"server": name, "findings": listed}), flush=True)

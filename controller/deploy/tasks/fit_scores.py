@@ -10,6 +10,7 @@ from controller.deploy.cli import DRY_RUN
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import BUNDLE, ROOT, user_path
 from controller.deploy.tasks.scored import SCORES, SERVICE, input_file, open_service
+from controller.deploy.typed import completed
 from controller.progress import print_table
 from controller.scores.table import read_scores
 from tox_com_det.model.manifest import ManifestError
@@ -152,4 +153,5 @@ def _write(bundle: Bundle, maps: Mapping[str, ScoreMap]) -> None:
     except ManifestError as error:
         raise DeployError(f"the maps are not written ({error}): run `fab build-model`") from None
     done = f"score maps of {', '.join(maps)}" if maps else "score maps removed"
-    print(f"{bundle.directory}: {done}: model {manifest.model_version}, next: `fab deploy-model`")
+    line = f"{bundle.directory}: {done}: model {manifest.model_version}, next: `fab deploy-model`"
+    print(completed(line))

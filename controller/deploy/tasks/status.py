@@ -15,6 +15,7 @@ from controller.deploy.releases import describe
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.session import describe_holder, is_silent
+from controller.deploy.typed import completed
 from controller.progress import megabytes, table
 
 __all__ = ["balancer_status", "count", "status", "utc"]
@@ -48,14 +49,15 @@ def status(server: Server, verify: bool = False, *, dry_run: bool = False) -> No
         if "report" not in error.answer:
             raise
         report, damage = error.answer["report"], str(error)
-    print("\n".join(status_lines(report)))
+    print(completed("\n".join(status_lines(report))))
     print("\n".join(history_lines(history.result()["attempts"])))
     try:
         answer = predict.ask(server.url, predict.EXAMPLES[0], server.pin)
     except predict.KeyRefused:
-        print("service: answers, and requires a key (fab test-model --key-file FILE)")
+        how = completed("`fab test-model --key-file FILE`")
+        print(f"service: answers, and requires a key ({how})")
     except DeployError as error:
-        print(f"service: {error}")
+        print(completed(f"service: {error}"))
         raise DeferredError(f"{server.name} does not serve: {why_silent(report)}") from None
     else:
         print(f"service: answers with model {answer.model}")
@@ -178,12 +180,12 @@ def release_lines(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"settings of the build: {entry['settings']}"
     previous = (confirmed or {}).get("previous")
     if previous:
-        yield f"previous: {describe(previous)} (fab rollback)"
+        yield f"previous: {describe(previous)} (`fab rollback`)"
     models, apps, uploads = report["models"], report["apps"], report["uploads"]
     size = sum(entry["bytes"] for entry in [*models, *apps])
     yield (
         f"installed: {count(len(models), 'model')}, {count(len(apps), 'app')}, "
-        f"{megabytes(size)} (fab releases); {count(uploads['files'], 'upload')}, "
+        f"{megabytes(size)} (`fab releases`); {count(uploads['files'], 'upload')}, "
         f"{megabytes(uploads['bytes'])}"
     )
 

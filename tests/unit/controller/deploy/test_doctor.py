@@ -18,6 +18,7 @@ from controller.deploy.lifetimes import LIFETIMES, lifetime
 from controller.deploy.paths import ROOT
 from controller.deploy.server import Server
 from controller.deploy.tasks import doctor
+from controller.deploy.typed import typed
 
 TODAY = date(2026, 11, 26)
 NOW = 1_800_000_000.0
@@ -201,6 +202,17 @@ def test_findings_are_two_lines_each_and_fail_the_task(
     assert lines[1] == "  units: x.service failed"
     assert lines[2].startswith("    type: `sudo journalctl -u x.service")
     assert len(lines) == 5
+
+
+def test_commands_keep_the_inventory_that_was_typed(
+    server: Server, remote: LocalRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(remote, health={"firewall": None})
+    for as_json in (False, True):
+        with typed("doctor", {"inventory": "x"}), pytest.raises(DeferredError):
+            doctor.doctor(server, as_json=as_json)
+        out = capsys.readouterr().out
+        assert "`ansible-playbook site.yml --tags firewalld --inventory x`" in out
 
 
 def test_json_is_one_object(

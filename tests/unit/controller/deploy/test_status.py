@@ -14,6 +14,7 @@ from controller.deploy.errors import DeferredError, DeployError
 from controller.deploy.remote import Done
 from controller.deploy.server import Server
 from controller.deploy.tasks import check_model, logs, releases, status
+from controller.deploy.typed import typed
 
 NEW = "/srv/tox_com_det/models/new"
 BEFORE = {"app": good.APP, "model": good.OLD, "at": "2026-01-01T00:00:00Z"}
@@ -69,6 +70,17 @@ def test_service_that_requires_a_key_serves(
 
 
 @pytest.mark.usefixtures("answering")
+def test_commands_in_warnings_keep_the_inventory_that_was_typed(
+    server: Server, remote: LocalRemote, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warning = "the log is large: run `ansible-playbook site.yml --tags log_rotation`"
+    remote.answers["status"] = result(remote.status(**REPORT, warnings=[warning]))
+    with typed("status", {"inventory": "x"}):
+        status.status(server)
+    assert f"warning: {warning[:-1]} --inventory x`\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("answering")
 def test_status_shows_what_is_live_and_installed_and_the_last_deploys(
     server: Server, remote: LocalRemote, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,8 +94,8 @@ def test_status_shows_what_is_live_and_installed_and_the_last_deploys(
         "* blue   active/running, enabled, model new, app 1.0-aaa, 90.0 MB, ready\n",
         "  green  inactive/dead, disabled, model old, app 1.0-aaa\n",
         "confirmed: model new with app 1.0-aaa since 2026-01-02 03:04 UTC\n",
-        "previous: model old with app 1.0-aaa (fab rollback)\n",
-        "installed: 3 models, 1 app, 4.0 kB (fab releases); 1 upload, 5.0 MB\n",
+        "previous: model old with app 1.0-aaa (`fab rollback`)\n",
+        "installed: 3 models, 1 app, 4.0 kB (`fab releases`); 1 upload, 5.0 MB\n",
         "memory: 1024.0 MB available of 2048.0 MB\n",
         "disk: 10000.0 MB free\n",
         "lock: free\n",

@@ -48,6 +48,33 @@ def _every_task() -> None:
             "run `ansible-playbook site.yml` to upgrade it",
             f"run `ansible-playbook site.yml {WHERE}` to upgrade it",
         ),
+        (
+            "deploy-model",
+            MINE,
+            "run `ansible-playbook site.yml --tags flask_app`, then rerun the command",
+            f"run `ansible-playbook site.yml --tags flask_app {WHERE}`, then rerun "
+            f"`fab deploy-model --bundle 'my bundle' {WHERE}`",
+        ),
+        (
+            "doctor",
+            {"inventory": "x"},
+            "`ansible-playbook playbooks/upgrade_os.yml -e os_upgrade_reboot=auto`",
+            "`ansible-playbook playbooks/upgrade_os.yml -e os_upgrade_reboot=auto --inventory x`",
+        ),
+        (
+            "status",
+            MINE,
+            "run `ansible-playbook site.yml --limit balancer`",
+            "run `ansible-playbook site.yml --limit balancer --inventory inventory/mine`",
+        ),
+        # A database may be on another host than the service.
+        (
+            "deploy-model",
+            MINE,
+            "start the database with `ansible-playbook site.yml --tags mongodb`",
+            "start the database with "
+            "`ansible-playbook site.yml --tags mongodb --inventory inventory/mine`",
+        ),
         ("prune", {"keep": 3}, "run `fab prune --yes`", "run `fab prune --keep 3 --yes`"),
         ("prune", {"yes": True}, "rerun `fab prune`", "rerun `fab prune --yes`"),
         # Another release than the one that was typed.

@@ -95,7 +95,7 @@ def test_models_are_deployed_repeated_and_rolled_back(
     status(server)
     out = capsys.readouterr().out
     assert f"confirmed: model {newer} with app 1.0 since " in out
-    assert f"previous: model {bundle.version} with app 1.0 (fab rollback)" in out
+    assert f"previous: model {bundle.version} with app 1.0 (`fab rollback`)" in out
     assert "lock: free" in out
     assert "rollback" in out
     releases(server)
