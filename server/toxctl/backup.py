@@ -111,7 +111,7 @@ def as_service(config: Config, *arguments: str) -> dict[str, Any]:
     """
     app = app_for_modules(config)
     if not os.path.isfile(os.path.join(app, "tox_com_det", "store", "backup.py")):
-        raise ToxctlError("the live app is too old for backups: run `fab deploy-app`")
+        raise ToxctlError(f"the app is too old for backups: {usable.newer_app(config)}")
     environment = programs.service_environment(config, app, perspective=True)
     command = programs.module(config, app, "backup", *arguments)
     code, lines, complaints = restic.followed(command, environment)
@@ -166,7 +166,10 @@ def _save(config: Config, backup: BackupConfig, repository: Repository) -> dict[
     found = repository.snapshots(backup.name)
     own = next((one for one in found if one.first.startswith(new)), None)
     if own is None:
-        raise ToxctlError(f"the backup {new[:8]} is not in {backup.repository} any more", "damaged")
+        raise ToxctlError(
+            f"the backup {new[:8]} is not in {backup.repository} any more: run `fab backup`",
+            "damaged",
+        )
     _forget_unfinished(backup, repository)
     return {
         "snapshot": own.id[:8],

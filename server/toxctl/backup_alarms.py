@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from toxctl import backup_state, systemd, timers
+from typing import Any
+
+from toxctl import advice, backup_state, systemd, timers
 from toxctl.backup import UNIT
 from toxctl.backup_config import REPAIR
 from toxctl.config import Config
@@ -25,8 +27,9 @@ def warnings(config: Config) -> list[str]:
     words = []
     failed, drill, last = found["failed"], found["drill_failed"], found["last"]
     if failed:
-        step = "" if "`" in failed["error"] else ": run `fab backup`"
-        words.append(f"the backup of {failed['at']} failed: {failed['error']}{step}")
+        why = _why(failed, "run `fab backup`")
+        step = "" if "`" in why else ": run `fab backup`"
+        words.append(f"the backup of {failed['at']} failed: {why}{step}")
     elif systemd.unit_state(UNIT).active == "failed":  # killed before it could write down why
         words.append(f"{UNIT} failed: see `journalctl -u {UNIT}`, then run `fab backup`")
     if found["late"]:
@@ -41,8 +44,14 @@ def warnings(config: Config) -> list[str]:
             "newest one: check the clock with `timedatectl`; docs/backup.md says how to remove it"
         )
     if drill:
-        words.append(
-            f"the restore drill of {drill['at']} failed: {drill['error']}; run `fab restore-drill`"
-        )
+        why = _why(drill, "run `fab restore-drill`")
+        step = "" if "`fab restore-drill`" in why else "; run `fab restore-drill`"
+        words.append(f"the restore drill of {drill['at']} failed: {why}{step}")
     words += [f"{one} is not active: {REPAIR}" for one in TIMERS if timers.stopped(one)]
     return words
+
+
+def _why(failed: dict[str, Any], again: str) -> str:
+    """Return what a run failed for, with the command that repairs it if there is one."""
+    error = ToxctlError(failed["error"], str(failed.get("kind") or "other"))
+    return str(advice.with_step(error, again))

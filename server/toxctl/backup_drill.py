@@ -25,6 +25,7 @@ from toxctl.manifest import collection_of, path_of
 __all__ = ["drill"]
 
 SUFFIX = "_drill"
+AGAIN = "make another backup with `fab backup`, then rerun `fab restore-drill`"
 
 
 def drill(config: Config, backup: BackupConfig, which: str | None = None) -> dict[str, Any]:
@@ -71,7 +72,11 @@ def _compare_models(models: list[str]) -> None:
         if finding.state == integrity.DAMAGED:
             what = integrity.words(finding.problems)
             name = os.path.basename(path)
-            raise ToxctlError(f"the restored model {name} is damaged ({what})", "damaged")
+            raise ToxctlError(
+                f"the restored model {name} is damaged ({what}): `fab status --verify` says whether "
+                f"the server's own is; {AGAIN}",
+                "damaged",
+            )
         events.say(f"model {os.path.basename(path)}: its files are as they were recorded")
 
 
@@ -82,7 +87,8 @@ def _database(config: Config, found: Files, models: list[str]) -> Mapping[str, A
     for name, expected in found.contents["collections"].items():
         if restored.get(name) != expected:
             raise ToxctlError(
-                f"{name} was restored as {restored.get(name)}, it was dumped as {expected}",
+                f"{name} was restored as {restored.get(name)}, it was dumped as {expected}: "
+                f"{AGAIN}",
                 "damaged",
             )
         events.say(f"{name}: {expected['count']} documents, count and checksum are equal")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from toxctl import advice
 from toxctl.backup_config import beside, load
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
@@ -64,7 +65,7 @@ def exclusive(config: Config, failed: str) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            kind = error.kind if isinstance(error, ToxctlError) else "other"
+            kind = advice.cause_of(error) if isinstance(error, ToxctlError | OSError) else "other"
             words = str(error) or type(error).__name__
             with contextlib.suppress(OSError):
                 update(config, **{failed: {"at": clock(), "error": words, "kind": kind}})

@@ -78,7 +78,7 @@ class Haproxy:
         except OSError as error:
             raise ToxctlError(
                 f"HAProxy does not answer at {self.path} ({error.strerror or error}): run "
-                "`systemctl restart haproxy` on the balancer, or `ansible-playbook site.yml "
+                "`sudo systemctl restart haproxy` on the balancer, or `ansible-playbook site.yml "
                 "--tags balancer`",
                 "balancer",
             ) from None

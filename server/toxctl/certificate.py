@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from toxctl import acme, certificate_store, events, facts, files, selfsigned, tls_config
@@ -89,13 +91,13 @@ def place(config: TlsConfig, request: Any) -> dict[str, Any]:
     certificate, key = given.get("certificate"), given.get("key")
     if not (isinstance(certificate, str) and isinstance(key, str) and certificate and key):
         raise ToxctlError('standard input is not {"certificate": PEM, "key": PEM}', "usage")
-    with certificate_store.locked(config):
+    with certificate_store.locked(config), _advised(COPY):
         return _placed(config, certificate, key, "files")
 
 
 def placeholder(config: TlsConfig) -> dict[str, Any]:
     """Give nginx a self-signed certificate if it has none, so that it can answer challenges."""
-    with certificate_store.locked(config):
+    with certificate_store.locked(config), _advised(tls_config.REPAIR):
         found = certificate_store.live(config)
         if found is not None:
             _record(config, found)
@@ -117,7 +119,7 @@ def renew(config: TlsConfig, force: bool = False, new_account: bool = False) -> 
     """
     if config.mode == "files":
         raise ToxctlError(f"this server's certificate comes from your files: {COPY}", "files")
-    with certificate_store.locked(config):
+    with certificate_store.locked(config), _advised(f"{RENEW} again"):
         if config.mode == "selfsigned":
             return _renew_selfsigned(config, force)
         if new_account and acme.forget_account(config):
@@ -130,6 +132,17 @@ def renew(config: TlsConfig, force: bool = False, new_account: bool = False) -> 
             message = f"{error}; {_still_served(config)}: {step}"
             raise ToxctlError(message, error.kind, error.details, **error.more) from None
         return _placed(config, certificate, key, "acme")
+
+
+@contextlib.contextmanager
+def _advised(step: str) -> Iterator[None]:
+    """Add the next command to what is wrong with a certificate, its key or openssl."""
+    try:
+        yield
+    except ToxctlError as error:
+        if error.kind != "certificate" or "`" in str(error):
+            raise
+        raise ToxctlError(f"{error}: {step}", error.kind, error.details, **error.more) from None
 
 
 def _renew_selfsigned(config: TlsConfig, force: bool) -> dict[str, Any]:

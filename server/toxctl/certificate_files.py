@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from toxctl.errors import ToxctlError
-from toxctl.tls_config import normal
+from toxctl.tls_config import REPAIR, normal
 
 __all__ = ["Certificate", "check_key", "check_pair", "openssl", "read"]
 
@@ -65,9 +65,9 @@ def openssl(arguments: Sequence[str], stdin: str | None = None) -> str:
             check=False,
         )
     except FileNotFoundError:
-        raise ToxctlError("openssl is not installed: install the package openssl") from None
+        raise ToxctlError(f"openssl is not installed: {REPAIR}") from None
     except subprocess.TimeoutExpired:
-        message = f"openssl {arguments[0]} did not end within {OPENSSL_SECONDS:g} s"
+        message = f"openssl {arguments[0]} did not end within {OPENSSL_SECONDS:g} s: rerun the command"
         raise ToxctlError(message) from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

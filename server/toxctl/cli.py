@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from toxctl import backup_verbs, balancer_verbs, config, events, health_verb
+from toxctl import advice, backup_verbs, balancer_verbs, config, events, health_verb
 from toxctl.errors import Interrupted, ToxctlError
 from toxctl.verbs import CERTIFICATE, VERBS, certificate_verb
 from toxctl.version import __version__
@@ -209,11 +209,11 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             value, text = VERBS[options.verb](config.load(options.config), options)
     except ToxctlError as error:
-        problem = error
+        problem = advice.with_step(error)
     except (Interrupted, KeyboardInterrupt) as error:
         problem = ToxctlError(str(error) or "interrupted by SIGINT", "interrupted")
     except OSError as error:
-        problem = ToxctlError(str(error))
+        problem = advice.of_system(error)
     else:
         events.result(value, text)
         return 0

@@ -98,7 +98,7 @@ def unlock(config: Config, by: str) -> dict[str, Any] | None:
     if is_held(config.lock_file):
         raise ToxctlError(
             "an activation is running: wait until it has ended (a minute at most), "
-            "or undo it with `toxctl stop`",
+            "or undo it with `sudo toxctl stop` on the server",
             "activating",
         )
     path, audit = config.deploy_lock_file, Audit(config)
@@ -110,7 +110,7 @@ def unlock(config: Config, by: str) -> dict[str, Any] | None:
         holder = holder_of(path)
         pid = holder.get("pid")
         if not isinstance(pid, int):
-            raise ToxctlError(f"{path} does not say who holds it: see `fuser {path}`")
+            raise ToxctlError(f"{path} does not say who holds it: see `sudo fuser -v {path}` on the server")
         write_file(path + ".by", by[:200] + "\n")
         try:
             if _end_process(pid, file):
@@ -120,7 +120,10 @@ def unlock(config: Config, by: str) -> dict[str, Any] | None:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(path + ".by")
-    raise ToxctlError(f"process {pid} still holds {path} although it was killed")
+    raise ToxctlError(
+        f"process {pid} still holds {path} although it was killed: rerun `fab unlock`; if that "
+        "ends in the same words, `sudo reboot` on the server ends it"
+    )
 
 
 def _end_process(pid: int, file: IO[str]) -> bool:

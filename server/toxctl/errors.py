@@ -45,8 +45,8 @@ class NginxDown(NotReady):
 
     def __init__(self, url: str) -> None:
         super().__init__(
-            f"{url} does not answer: connection refused, nginx is not running: run "
-            "`systemctl start nginx` on the server, or `ansible-playbook site.yml --tags nginx`",
+            f"{url} does not answer: connection refused, nginx is not running: run `sudo "
+            "systemctl start nginx` on the server, or `ansible-playbook site.yml --tags nginx`",
             "nginx",
         )
 

@@ -21,6 +21,7 @@ __all__ = ["destination", "place", "plan"]
 # No leading dot: .complete would mark a release as complete.
 NAME = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._+-]*")
 CHUNK = 1 << 20
+OTHER_VERSION = "the laptop's checkout is of another version: run `ansible-playbook site.yml`"
 
 
 class Destination(NamedTuple):
@@ -48,9 +49,9 @@ def destination(config: Config, to: Any) -> Destination:
         case ["dumps", collection, database, file]:
             top, parts = config.dumps_dir, [collection, database, file]
         case _:
-            raise ToxctlError(f"{to!r} is not a place for an upload", "usage")
+            raise ToxctlError(f"{to!r} is not a place for an upload: {OTHER_VERSION}", "usage")
     if not all(NAME.fullmatch(part) for part in parts):
-        raise ToxctlError(f"{to!r} is not a place for an upload", "usage")
+        raise ToxctlError(f"{to!r} is not a place for an upload: {OTHER_VERSION}", "usage")
     return Destination(top, os.path.join(top, *parts))
 
 
@@ -58,7 +59,8 @@ def _entries(request: Any) -> list[Mapping[str, Any]]:
     """Return the files of a request; ToxctlError if it has another form."""
     entries = request.get("files") if isinstance(request, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ToxctlError('the request must be {"files": [{...}, ...]}', "usage")
+        message = f'the request must be {{"files": [{{...}}, ...]}}: {OTHER_VERSION}'
+        raise ToxctlError(message, "usage")
     return entries
 
 
@@ -169,7 +171,7 @@ def _place_one(config: Config, part: str, sha256: str, target: Destination) -> N
     new = os.path.join(directory, ".placing")
     with incoming.open_part(config, part) as source:
         if source is None:
-            raise ToxctlError(f"{part} is missing: upload it again")
+            raise ToxctlError(f"{part} is missing: rerun the command, which uploads it again")
         size, free = os.fstat(source.fileno()).st_size, files.free_bytes(target.top)
         if free < size:
             raise ToxctlError(

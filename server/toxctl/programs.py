@@ -50,10 +50,10 @@ def run(
             stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError:
-        raise ToxctlError(f"{command[0]} is not installed") from None
+        raise ToxctlError(f"{command[0]} is not installed: run `ansible-playbook site.yml`") from None
     except subprocess.TimeoutExpired:
         words = " ".join(command)[:200]
-        raise ToxctlError(f"{words} did not end within {seconds:g} s") from None
+        raise ToxctlError(f"{words} did not end within {seconds:g} s: see `fab doctor`") from None
 
 
 def stream(

@@ -43,7 +43,7 @@ class Protection:
         elif os.path.lexists(slots.confirmed_file):
             self.unknown = self.unknown or (
                 f"{slots.confirmed_file} cannot be read, so the previous release is not known: run "
-                "`toxctl activate`, which writes it again"
+                "`sudo toxctl activate` on the server, which writes it again"
             )
         if os.path.lexists(config.app_link):
             self.in_use.setdefault(os.path.realpath(config.app_link), "current-app names it")
@@ -65,10 +65,11 @@ class Protection:
             self._add(self.in_use, named, f"slot {slot} runs it")
             self._add(self.in_use, running, f"slot {slot} runs it")
             if not named and not running:
-                command = "toxctl recover" if slots.confirmed() else "fab deploy-model"
+                recover = "`sudo toxctl recover` on the server"
+                command = recover if slots.confirmed() else "`fab deploy-model`"
                 self.unknown = (
                     f"slot {slot} runs a release that {slots.file(slot)} does not name: run "
-                    f"`{command}`"
+                    f"{command}"
                 )
         else:
             self._add(self.kept, named, f"slot {slot} is set to run it")
@@ -99,7 +100,7 @@ class Protection:
         """
         why = self.why(path)
         if why:
-            step = "" if "`" in why else ": see `toxctl status`"
+            step = "" if "`" in why else ": see `fab status`"
             raise ToxctlError(f"{path} {refused}, because {why}{step}", "protected")
 
 

@@ -21,7 +21,7 @@ from toxctl.slots import Slots
 
 __all__ = ["plan", "run_slot"]
 
-ACTIVATE = "run `toxctl activate` (`fab deploy-model`)"
+ACTIVATE = "run `fab deploy-model`, or `sudo toxctl activate` on the server"
 # Server: its programs, its configuration beside server.json, the options that name that, the number
 # of connections that may wait, and the number of workers.
 SERVERS = {

@@ -118,6 +118,6 @@ def _ask(config: Config, *arguments: str) -> dict[str, Any]:
 def _call(config: Config, *arguments: str) -> tuple[list[str], dict[str, str]]:
     app = app_for_modules(config)
     if not os.path.isdir(os.path.join(app, "tox_com_det", MODULE)):
-        raise ToxctlError("the live app is too old to store suggestions: run `fab deploy-app`")
+        raise ToxctlError(f"the app is too old to store suggestions: {usable.newer_app(config)}")
     command = programs.module(config, app, MODULE, *arguments)
     return command, programs.service_environment(config, app, perspective=True)

@@ -76,7 +76,7 @@ def activate(slots: Slots, release: Release, pace: Pace, force: bool = False) ->
         _follow(slots, release)
         settle(slots, slot, attempt.switched)
     except (ToxctlError, OSError) as error:  # what is confirmed is live all the same
-        events.say(f"{error}: `toxctl recover`, or the next deploy, repairs that")
+        events.say(f"{error}: `sudo toxctl recover` on the server, or a deploy, repairs that")
     events.say(f"{slot}: model {expected.model} is live")
     return _result(True, slot, release, expected, confirmed)
 
@@ -209,7 +209,7 @@ class _Switch:
         if self.back_answered or self._answers_again(self.before):
             return f"slot {self.before} stays live", True
         unit = self.slots.unit(self.before)
-        step = f"run `systemctl restart {unit}` on the server"
+        step = f"run `sudo systemctl restart {unit}` on the server"
         return f"slot {self.before} is live but does not answer ({step})", False
 
     def _answers_again(self, slot: str) -> bool:

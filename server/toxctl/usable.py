@@ -9,7 +9,7 @@ from toxctl import damage, files, integrity, manifest
 from toxctl.config import REPAIR, Config
 from toxctl.errors import ToxctlError
 
-__all__ = ["kind_of", "repair", "require", "require_complete"]
+__all__ = ["kind_of", "newer_app", "repair", "require", "require_complete"]
 
 WORDS = {"app": "app release", "model": "model"}
 
@@ -40,6 +40,11 @@ def _deploy(confirmed: dict[str, Any], kind: str) -> str:
         return "run `fab deploy-model`"
     # Without a model fab cannot verify an app; site.yml installs it then.
     return "run `fab deploy-app`" if confirmed else REPAIR
+
+
+def newer_app(config: Config) -> str:
+    """Return the command that installs a newer app."""
+    return _deploy(_confirmed(config), "app")
 
 
 def require_complete(config: Config, kind: str, path: str) -> None:

@@ -93,8 +93,8 @@ def test_nginx_that_is_down_is_named_and_started(
     bundle = bundles.fresh("no-nginx")
     with fault("nginx is stopped", "systemctl stop nginx", may_fail=lambda _: True) as scene:
         server.inside("systemctl stop nginx")
-        done = scene.fails(*scene.deploy(bundle), words="run `systemctl start nginx`")
+        done = scene.fails(*scene.deploy(bundle), words="run `sudo systemctl start nginx`")
         assert "stayed live" not in done.error
-        scene.fails("status", words="run `systemctl start nginx`")
+        scene.fails("status", words="run `sudo systemctl start nginx`")
         server.inside("systemctl start nginx")
         scene.deploys(bundle)

@@ -175,7 +175,7 @@ def test_what_cannot_be_tidied_up_does_not_undo_what_is_confirmed(serving: FakeS
     (serving.root / "current-app").mkdir()  # so that no link can take its place
     done = serving.activate("--model", str(two), "--app", str(app))
     assert done.returncode == 0, done.stderr
-    assert "or the next deploy, repairs that" in done.stdout
+    assert "or a deploy, repairs that" in done.stdout
     confirmed = serving.confirmed()
     assert confirmed is not None
     assert (serving.live_model(), confirmed["model"]) == ("two", str(two))
@@ -186,7 +186,7 @@ def test_old_slot_that_cannot_be_stopped_does_not_undo_what_is_confirmed(
 ) -> None:
     serving.switch("fail", "disable tox_com_det@blue")
     done = serving.activate("--model", str(serving.model("two").path), json=True)
-    assert "`toxctl recover`, or the next deploy, repairs that" in done.stdout
+    assert "`sudo toxctl recover` on the server, or a deploy, repairs that" in done.stdout
     assert done.result["slot"] == "green"
     serving.unswitch("fail")
     assert serving.run("recover").returncode == 0

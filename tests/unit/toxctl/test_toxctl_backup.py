@@ -13,7 +13,8 @@ import fake_restic
 import pytest
 from fake_server import FakeServer
 
-from toxctl import backup_alarms, backup_config, backup_state, config, restic
+from toxctl import backup, backup_alarms, backup_config, backup_state, config, restic
+from toxctl.errors import ToxctlError
 
 DIGEST = {"count": 2, "bytes": 20, "checksum": "ab"}
 NAMES = ("word_embeddings.words_of_one", "perspective.suggestions")
@@ -309,7 +310,11 @@ def test_a_database_that_is_down_is_said(made: FakeServer) -> None:
         "backup", 'echo \'{"error": "MongoDB at h:1 does not answer", "kind": "database"}\''
     )
     error = made.json("backup", "run").error
-    assert (error["kind"], error["error"]) == ("database", "MongoDB at h:1 does not answer")
+    start = "start the database with `ansible-playbook site.yml --tags mongodb`, then"
+    assert error["kind"] == "database"
+    assert error["error"] == f"MongoDB at h:1 does not answer: {start} rerun the command"
+    (warning,) = backup_alarms_of(made)
+    assert warning.endswith(f"failed: MongoDB at h:1 does not answer: {start} run `fab backup`")
 
 
 def test_two_at_once_are_refused(made: FakeServer) -> None:
@@ -466,14 +471,31 @@ def test_a_drill_whose_documents_differ_fails_and_is_a_warning(made: FakeServer)
     error = made.json("backup", "drill").error
     assert error["kind"] == "damaged"
     assert NAMES[1] in error["error"]
+    assert error["error"].endswith("`fab backup`, then rerun `fab restore-drill`")
     assert said(made)[-1] == "dropped"
-    assert any("the restore drill of" in one for one in backup_alarms_of(made))
+    (warning,) = (one for one in backup_alarms_of(made) if "the restore drill of" in one)
+    assert warning.count("`fab restore-drill`") == 1
 
 
 def test_a_drill_with_a_damaged_model_fails(made: FakeServer) -> None:
     (head,) = (made.root / "repository").glob("**/models/one/head.onnx")
     head.write_text("damaged")
-    assert "head.onnx differs" in made.json("backup", "drill").error["error"]
+    words = made.json("backup", "drill").error["error"]
+    assert "head.onnx differs" in words
+    assert words.endswith("`fab backup`, then rerun `fab restore-drill`")
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_an_app_without_backups_names_the_command_that_installs_a_newer_one(
+    made: FakeServer, confirmed: bool
+) -> None:
+    """Without a live model `fab deploy-app` cannot verify an app."""
+    (made.root / "current-app/tox_com_det/store/backup.py").unlink()
+    if not confirmed:
+        (made.root / "state/confirmed.json").unlink()
+    step = "fab deploy-app" if confirmed else "ansible-playbook site.yml --tags flask_app"
+    with pytest.raises(ToxctlError, match=f"the app is too old for backups: run `{step}`$"):
+        backup.as_service(config.load(str(made.config_path)), "--dump", "/x")
 
 
 def test_start_runs_the_unit_and_reports_what_it_recorded(made: FakeServer) -> None:

@@ -79,6 +79,7 @@ def test_a_wrong_pair_is_refused_and_the_old_one_stays(tls: TlsServer, case: str
     with pytest.raises(ToxctlError, match=words) as caught:
         place(tls, certificate_pem, key)
     assert caught.value.kind == "certificate"
+    assert str(caught.value).endswith("then run `ansible-playbook site.yml --tags tls`")
     assert str(tls.root) not in str(caught.value)
     assert tls.served() == old[0]
     assert len(list(Path(tls.config.directory).iterdir())) == 2  # itself and the link

@@ -139,9 +139,9 @@ def test_damaged_upload_is_removed_and_not_placed(serving: FakeServer) -> None:
 def test_missing_upload_is_reported(serving: FakeServer) -> None:
     source = serving.root / "incoming" / LOGIN / "ab.part"
     request = {"files": [entry(source, b"", "models/v1/head.onnx")]}
-    assert "is missing: upload it again" in serving.json("place", stdin=request).error["error"]
+    assert "is missing: rerun the command" in serving.json("place", stdin=request).error["error"]
     source.parent.mkdir()
-    assert "is missing: upload it again" in serving.json("place", stdin=request).error["error"]
+    assert "is missing: rerun the command" in serving.json("place", stdin=request).error["error"]
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory"])

@@ -154,7 +154,7 @@ def test_nothing_is_removed_while_it_is_not_known_what_a_slot_runs(serving: Fake
     (serving.root / "slots/blue.json").write_text("{")
     error = serving.json("discard", "--model", "half").error
     assert "slot blue runs a release that" in error["error"]
-    assert "run `toxctl recover`" in error["error"]
+    assert "run `sudo toxctl recover` on the server" in error["error"]
     assert half.exists()
     assert serving.json("recover").result == {"changed": True}
     assert serving.json("discard", "--model", "half").result == {"removed": True}
@@ -165,7 +165,7 @@ def test_nothing_is_removed_while_the_previous_release_is_not_known(used: FakeSe
     (used.root / "state/confirmed.json").write_text("{")
     error = used.json("discard", "--model", "half").error
     assert "confirmed.json cannot be read" in error["error"]
-    assert "run `toxctl activate`" in error["error"]
+    assert "run `sudo toxctl activate` on the server" in error["error"]
     assert half.exists()
     assert used.activate(watch="0").returncode == 0
     assert used.json("discard", "--model", "half").result == {"removed": True}

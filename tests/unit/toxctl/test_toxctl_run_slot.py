@@ -146,7 +146,7 @@ def test_unknown_server_is_refused_in_one_line(
     ("name", "words"),
     [
         ("red", "there is no slot red, only blue, green"),
-        ("green", "green.json is missing: run `toxctl activate`"),
+        ("green", "green.json is missing: run `fab deploy-model`"),
     ],
 )
 def test_slot_without_a_release_says_so_in_one_line(
@@ -163,7 +163,7 @@ def test_slot_without_a_release_says_so_in_one_line(
     [
         ("{", "blue.json cannot be read"),
         ("[]", "holds no JSON object"),
-        ("{}", "blue.json has no app: run `toxctl activate`"),
+        ("{}", "blue.json has no app: run `fab deploy-model`"),
         ('{"app": "/", "model": "/nowhere"}', "/nowhere (model in"),
     ],
 )

@@ -119,7 +119,7 @@ def test_laptop_gone_during_the_switch_keeps_the_lock_until_the_switch_has_ended
             assert found["id"] == "a1"
             done = serving.json("unlock", "--by", "bert@other")
             assert done.error["kind"] == "activating"
-            assert "`toxctl stop`" in done.error["error"]
+            assert "undo it with `sudo toxctl stop` on the server" in done.error["error"]
             two.ready = None
             activation.communicate()
         assert one.process.wait(timeout=300) == 0

@@ -90,7 +90,8 @@ def test_as_text_an_export_is_a_csv_file(
     ("lines", "code", "words", "kind"),
     [
         ([*exported()[:2], {"error": "MongoDB at h: no", "kind": "database"}], 1,
-         "MongoDB at h: no", "database"),
+         "MongoDB at h: no: start the database with `ansible-playbook site.yml --tags mongodb`, "
+         "then rerun the command", "database"),
         (exported()[:2], 0, "the export ended with exit code 0", "other"),
         (exported()[:2], 9, "the export ended with exit code 9", "other"),
     ],
@@ -112,7 +113,7 @@ def test_clear_says_how_many(serving: FakeServer) -> None:
 def test_an_app_without_suggestions_names_the_next_command(serving: FakeServer) -> None:
     shutil.rmtree(serving.root / "apps/1.0/tox_com_det/suggestions")
     error = serving.json("suggestions").error
-    assert error["error"] == "the live app is too old to store suggestions: run `fab deploy-app`"
+    assert error["error"] == "the app is too old to store suggestions: run `fab deploy-app`"
 
 
 def test_without_a_live_model_there_are_no_columns(server: FakeServer) -> None:

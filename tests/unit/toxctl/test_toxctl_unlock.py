@@ -54,7 +54,7 @@ def test_lock_without_a_holders_name_is_not_taken(
     with session(serving):
         (serving.root / "deploy-lock").write_text("")
         done = serving.json("unlock", "--by", "bert@other")
-        assert "does not say who holds it" in done.error["error"]
+        assert "does not say who holds it: see `sudo fuser -v" in done.error["error"]
 
 
 def test_process_that_cannot_be_ended_is_reported(
@@ -65,4 +65,5 @@ def test_process_that_cannot_be_ended_is_reported(
     with session(serving) as one:
         done = serving.json("unlock", "--by", "bert@other")
         assert f"process {one.process.pid} still holds" in done.error["error"]
+        assert "rerun `fab unlock`" in done.error["error"]
     assert not (serving.root / "deploy-lock.by").exists()
