@@ -16,11 +16,11 @@ from controller.deploy.server import Server
 from controller.deploy.word_vectors import LEAVE
 from controller.progress import megabytes
 
-__all__ = ["STAYS_LIVE", "app_and_model", "describe", "refusal", "switch", "verify"]
+__all__ = ["app_and_model", "describe", "refusal", "stays_live", "switch", "verify"]
 
 NAMED = ("damaged", "protected", "nginx")  # kinds whose message ends with the next command
 ADVICE = re.compile(r": (re)?run `fab [^`]+`( again)?$")
-STAYS_LIVE = "the previous release stays live"
+NOTHING = "nothing is live, as before"
 
 
 def release_options(model: str | None, app: str | None) -> list[str]:
@@ -32,6 +32,12 @@ def release_options(model: str | None, app: str | None) -> list[str]:
 def app_and_model(release: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return app and model of a release for the audit log."""
     return {key: (release or {}).get(key) for key in ("app", "model")}
+
+
+def stays_live(release: Mapping[str, Any] | None) -> str:
+    """Return what stays as it was, by what is confirmed; its app and model may be None."""
+    is_live = any(app_and_model(release).values())
+    return "the previous release stays live" if is_live else NOTHING
 
 
 def verify(now: Attempt, model: str, app: str | None = None, complete: bool = False) -> None:
@@ -75,7 +81,8 @@ def activate(now: Attempt, model: str | None = None, app: str | None = None) -> 
         result = call.result(on_phase)
     except ToxctlError as error:
         reason = failures[0] if failures else error
-        raise DeployError(f"{reason}; {rolled_back(error.answer)}", error.details) from None
+        left = rolled_back(error.answer, now.notes.get("from"))
+        raise DeployError(f"{reason}; {left}", error.details) from None
     now.server.switched = bool(result["changed"])
     now.note(to=app_and_model(result))
     if not failures and result["changed"]:
@@ -98,13 +105,18 @@ def stop(server: Server) -> None:
         server.say(f"warning: the activation could not be stopped ({error})")
 
 
-def rolled_back(answer: Mapping[str, Any]) -> str:
-    """Return what a failed activation left, and how fast the rollback was."""
-    if answer.get("serving") is False:
-        return "no request is answered at the moment"
+def rolled_back(answer: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
+    """Return what a failed activation left, and how fast the rollback was.
+
+    `before`: app and model that were live.
+    """
     seconds = answer.get("back_seconds")
     if isinstance(seconds, int | float):
         return f"rolled back to the previous release after {seconds:.1f} s"
+    if not any(app_and_model(before).values()):
+        return NOTHING
+    if answer.get("serving") is False:
+        return "no request is answered at the moment"
     return "the previous release stayed live"
 
 

@@ -73,8 +73,8 @@ def _compare_models(models: list[str]) -> None:
             what = integrity.words(finding.problems)
             name = os.path.basename(path)
             raise ToxctlError(
-                f"the restored model {name} is damaged ({what}): `fab status --verify` says whether "
-                f"the server's own is; {AGAIN}",
+                f"the restored model {name} is damaged ({what}): `fab status --verify` says "
+                f"whether the server's own is; {AGAIN}",
                 "damaged",
             )
         events.say(f"model {os.path.basename(path)}: its files are as they were recorded")

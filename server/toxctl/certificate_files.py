@@ -67,8 +67,8 @@ def openssl(arguments: Sequence[str], stdin: str | None = None) -> str:
     except FileNotFoundError:
         raise ToxctlError(f"openssl is not installed: {REPAIR}") from None
     except subprocess.TimeoutExpired:
-        message = f"openssl {arguments[0]} did not end within {OPENSSL_SECONDS:g} s: rerun the command"
-        raise ToxctlError(message) from None
+        words = f"openssl {arguments[0]} did not end within {OPENSSL_SECONDS:g} s"
+        raise ToxctlError(f"{words}: rerun the command") from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise ToxctlError(f"openssl {arguments[0]} failed: {lines[0]}", "certificate")

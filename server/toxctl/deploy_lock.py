@@ -110,7 +110,8 @@ def unlock(config: Config, by: str) -> dict[str, Any] | None:
         holder = holder_of(path)
         pid = holder.get("pid")
         if not isinstance(pid, int):
-            raise ToxctlError(f"{path} does not say who holds it: see `sudo fuser -v {path}` on the server")
+            see = f"see `sudo fuser -v {path}` on the server"
+            raise ToxctlError(f"{path} does not say who holds it: {see}")
         write_file(path + ".by", by[:200] + "\n")
         try:
             if _end_process(pid, file):

@@ -50,7 +50,8 @@ def run(
             stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError:
-        raise ToxctlError(f"{command[0]} is not installed: run `ansible-playbook site.yml`") from None
+        step = "run `ansible-playbook site.yml`"
+        raise ToxctlError(f"{command[0]} is not installed: {step}") from None
     except subprocess.TimeoutExpired:
         words = " ".join(command)[:200]
         raise ToxctlError(f"{words} did not end within {seconds:g} s: see `fab doctor`") from None

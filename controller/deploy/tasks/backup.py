@@ -13,6 +13,7 @@ from controller.deploy import commands, gate
 from controller.deploy.attempt import attempt
 from controller.deploy.dry_run import would_ask
 from controller.deploy.errors import DeployError
+from controller.deploy.next_steps import ENVIRONMENT
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.tasks.status import count, utc
@@ -26,7 +27,10 @@ TASK = "restore"
 AFTERMATH = {
     "upload": "the server reads the backup to its end and switches nothing",
 }
-NEXT_STEPS = {"": "the server keeps what was restored, `fab backups` lists other backups"}
+NEXT_STEPS = {
+    **ENVIRONMENT,
+    "": "the server keeps what was restored, `fab backups` lists other backups",
+}
 
 
 def backup(server: Server, *, dry_run: bool = False) -> None:
@@ -108,7 +112,8 @@ def restore(
         try:
             gate.verify(now, model)
         except ToxctlError as error:
-            raise gate.refusal(name, server, error, gate.STAYS_LIVE, NEXT_STEPS) from None
+            left = gate.stays_live(server.status["confirmed"])
+            raise gate.refusal(name, server, error, left, NEXT_STEPS) from None
         now.enter("activate")
         return gate.switch(now, name, model)
 

@@ -12,6 +12,7 @@ from controller.deploy import app_release, gate
 from controller.deploy.attempt import Attempt, attempt, hooks_of
 from controller.deploy.dry_run import begin_dry_run, would_clean, would_run_hooks
 from controller.deploy.errors import DeployError
+from controller.deploy.next_steps import ENVIRONMENT
 from controller.deploy.paths import APP_PACKAGE, APP_REQUIREMENTS
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
@@ -28,6 +29,7 @@ AFTERMATH = {
     "switches nothing",
 }
 NEXT_STEPS = {
+    **ENVIRONMENT,
     "collection": "run `fab restore-embeddings`",
     # The live app has read it: this checkout's is older than the live model's bundle.
     "manifest": "use the checkout that built the live model, or build a model with this one and "
@@ -108,8 +110,8 @@ def deploy_app(server: Server, *, dry_run: bool = False) -> bool:
                 path = bring(now, plan)
                 gate.verify(now, plan.model, path)
             except ToxctlError as error:
-                what = f"app {version}"
-                raise gate.refusal(what, server, error, gate.STAYS_LIVE, NEXT_STEPS) from None
+                what, left = f"app {version}", gate.stays_live(plan.confirmed)
+                raise gate.refusal(what, server, error, left, NEXT_STEPS) from None
             now.enter("activate")
         return gate.switch(now, f"app {version}", plan.model, path)
 

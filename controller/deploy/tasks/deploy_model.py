@@ -12,10 +12,12 @@ from controller.deploy.attempt import Attempt, attempt, hooks_of
 from controller.deploy.bundle import Bundle, sha256_of
 from controller.deploy.dry_run import begin_dry_run, would_clean, would_run_hooks
 from controller.deploy.errors import DeployError
+from controller.deploy.next_steps import ENVIRONMENT
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.transfer import place
 from controller.deploy.uploads import UploadPlan, check_space, plan_uploads
+from toxctl.config import REPAIR
 
 __all__ = ["deploy_model"]
 
@@ -23,11 +25,11 @@ TASK = "deploy-model"
 EXTRA = (2, 3)  # further directories of a model, where the others are damaged
 RERUN = "see `fab status`, then rerun `fab deploy-model`"
 # Failures that are not the release's fault: its files stay for the next run.
-NOT_ITS_FAULT = ("collection", "database", "damaged", "other")
+NOT_ITS_FAULT = ("collection", "database", "disk", "systemd", "damaged", "other")
 NEXT_STEPS = {
+    **ENVIRONMENT,
     "collection": "run `fab restore-embeddings`",
     "memory": "see `fab status` for what uses the memory",
-    "database": RERUN,
     "other": RERUN,
     # The laptop has read it: the server's app is older than the manifest.
     "manifest": "run `fab deploy-app`, whose app reads it, then rerun `fab deploy-model`",
@@ -39,6 +41,8 @@ NEXT_STEPS = {
     "hash": "rerun `fab deploy-model`",  # the files were whole when they left this laptop
     "": "build it again with `fab build-model`",
 }
+# Without a live model, with which `fab deploy-app` could verify an app.
+FIRST = {kind: step.replace("run `fab deploy-app`", REPAIR) for kind, step in NEXT_STEPS.items()}
 
 
 @dataclass(frozen=True)
@@ -142,14 +146,15 @@ def bring(now: Attempt, plan: Plan) -> None:
 
 def refusal(server: Server, plan: Plan, path: str, error: ToxctlError) -> DeployError:
     """Return the line for a release that failed its verification, and remove it."""
-    left = gate.STAYS_LIVE
+    left = gate.stays_live(plan.confirmed)
     if error.kind not in NOT_ITS_FAULT and not plan.complete and not plan.protected:
         try:
             server.toxctl("discard", "--model", path).result()
             left = f"it was removed from the server, {left}"
         except ToxctlError as second:
             left = f"it could not be removed from the server ({second}), {left}"
-    return gate.refusal(f"model {plan.name}", server, error, left, NEXT_STEPS)
+    steps = NEXT_STEPS if plan.confirmed else FIRST
+    return gate.refusal(f"model {plan.name}", server, error, left, steps)
 
 
 def report_plan(server: Server, bundle: Bundle) -> None:

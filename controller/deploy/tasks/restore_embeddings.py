@@ -8,6 +8,7 @@ from controller.deploy.attempt import Attempt, attempt, hooks_of
 from controller.deploy.bundle import Bundle
 from controller.deploy.dry_run import begin_dry_run, would_run_hooks
 from controller.deploy.errors import DeployError
+from controller.deploy.next_steps import ENVIRONMENT
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 from controller.deploy.transfer import place
@@ -33,7 +34,7 @@ def problem_with(server: Server, bundle: Bundle) -> str:
     manifest = json.loads(bundle.model_files[0].read_text(encoding="utf-8"))
     found = server.toxctl("restore", "--check", stdin=manifest).result()
     if found.get("kind") == "database":
-        raise DeployError(f"{server.name}: {found['problem']}; fix it, then rerun `fab {TASK}`")
+        raise DeployError(f"{server.name}: {found['problem']}: {ENVIRONMENT['database']}")
     return "" if found["restored"] else str(found["problem"])
 
 
@@ -102,11 +103,13 @@ def restore(now: Attempt, bundle: Bundle, verify: bool) -> None:
     try:
         server.toxctl("restore", "--collection", collection, *["--verify"] * verify).result()
     except ToxctlError as error:
-        raise DeployError(
+        step = ENVIRONMENT.get(error.kind, f"fix it, then rerun `fab {TASK}`")
+        words = (
             f"{collection} could not be restored on {server.name} ({error}); the live release "
-            f"goes on with the words that are there: fix it, then rerun `fab {TASK}`",
-            error.details,
-        ) from None
+            "goes on with the words that are there"
+        )
+        words += "" if step in words else f": {step}"  # toxctl may have named it
+        raise DeployError(words, error.details) from None
 
 
 def discard_dump(server: Server, collection: str) -> None:

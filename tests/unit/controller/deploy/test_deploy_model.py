@@ -165,7 +165,10 @@ def test_same_model_with_another_manifest_gets_a_release_of_its_own(
         ("hash", True, "it was removed from the server.*: rerun `fab deploy-model`$"),
         ("memory", True, "see `fab status` for what uses the memory"),
         ("collection", False, "run `fab restore-embeddings`$"),
-        ("database", False, "see `fab status`, then rerun `fab deploy-model`"),
+        ("database", False, "start the database with `ansible-playbook site.yml --tags mongodb`"),
+        ("disk", False, "make room with `fab prune`, then rerun the command"),
+        ("systemd", False, "run `ansible-playbook site.yml --tags flask_app`, then rerun"),
+        ("other", False, "see `fab status`, then rerun `fab deploy-model`"),
     ],
 )
 def test_release_that_fails_its_verification_is_never_activated_and_a_bad_one_is_removed(
@@ -182,6 +185,32 @@ def test_release_that_fails_its_verification_is_never_activated_and_a_bad_one_is
     assert remote.session.end is not None
     assert remote.session.end["result"] == "failed"
     assert "it is unusable" in remote.session.end["reason"]
+
+
+@pytest.mark.parametrize("kind", ["manifest", "head"])
+def test_first_deploy_with_an_older_app_leads_to_a_command_that_needs_no_live_model(
+    remote: LocalRemote, bundle: Bundle, kind: str
+) -> None:
+    """`fab deploy-app` would lead back here."""
+    went_well(remote, str(model_dir(remote, bundle)))
+    remote.answers["verify"] = error("unknown key", kind)
+    with pytest.raises(DeployError) as caught:
+        deploy_model(Server(remote), bundle)
+    words = str(caught.value)
+    assert "run `ansible-playbook site.yml --tags flask_app`, whose app" in words
+    assert "fab deploy-app" not in words
+    assert "; it was removed from the server, nothing is live, as before: run" in words
+
+
+@pytest.mark.parametrize("answer", [{}, {"serving": False}])
+def test_first_switch_that_fails_does_not_speak_of_a_release_before(
+    remote: LocalRemote, bundle: Bundle, answer: dict[str, bool]
+) -> None:
+    went_well(remote, str(model_dir(remote, bundle)))
+    remote.answers["verify"] = lambda: verified(remote)
+    remote.answers["activate"] = lines({"error": "not activated: no", **answer}, code=1)
+    with pytest.raises(DeployError, match=r"not activated: no; nothing is live, as before$"):
+        deploy_model(Server(remote), bundle)
 
 
 def test_bad_release_that_cannot_be_removed_is_reported_with_both_reasons(

@@ -12,6 +12,7 @@ from controller.deploy.errors import DeployError
 from controller.deploy.remote import Done
 from controller.deploy.server import Server
 from controller.deploy.tasks.restore_embeddings import restore_embeddings
+from toxctl.advice import STEPS
 
 MISSING = {"restored": False, "problem": "c is not restored", "kind": "collection"}
 RESTORED = {"restored": True, "problem": "", "kind": None}
@@ -97,7 +98,7 @@ def test_failed_restore_keeps_the_dump_for_the_next_run(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     remote.answers["--collection"] = error("the disk is full", "disk")
-    words = "the disk is full.*goes on with the words that are there: fix it, then rerun `fab rest"
+    words = "the disk is full.*with the words that are there: make room with `fab prune`, then rerun"
     with pytest.raises(DeployError, match=words):
         restore_embeddings(server, bundle)
     sent = remote.sent
@@ -111,10 +112,25 @@ def test_no_dump_is_sent_if_the_database_is_down(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     remote.answers["--check"] = result(AWAY)
-    with pytest.raises(DeployError, match=r"does not answer.*rerun `fab restore-embeddings`"):
+    with pytest.raises(DeployError, match=r"does not answer.*: start the database with `ansible"):
         restore_embeddings(server, bundle)
     assert remote.sent == 0
     assert dumps(remote) == []
+
+
+def test_a_next_step_that_toxctl_names_is_not_repeated(
+    server: Server, remote: LocalRemote, bundle: Bundle
+) -> None:
+    remote.answers["--collection"] = error("MongoDB does not answer", "database")
+    with pytest.raises(DeployError, match="affected: start the database with `ansible-playbook"):
+        restore_embeddings(server, bundle)
+    remote.answers["--collection"] = error(f"no answer: {STEPS['database']}", "database")
+    with pytest.raises(DeployError) as caught:
+        restore_embeddings(server, bundle)
+    assert str(caught.value).count("ansible-playbook") == 1
+    remote.answers["--collection"] = error("bad dump", "other")
+    with pytest.raises(DeployError, match="affected: fix it, then rerun `fab restore-embeddings`"):
+        restore_embeddings(server, bundle)
 
 
 def test_space_for_dump_and_collection_is_required(

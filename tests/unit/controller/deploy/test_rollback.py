@@ -90,7 +90,10 @@ def test_old_release_that_no_longer_passes_is_not_activated(
     server: Server, remote: LocalRemote
 ) -> None:
     remote.answers["verify"] = error("no such collection", "collection")
-    with pytest.raises(DeployError, match="restore its word vectors with `fab restore-embedd"):
+    with pytest.raises(DeployError, match="with `fab restore-embeddings --bundle DIRECTORY`, the"):
+        rollback(server)
+    remote.answers["verify"] = error("MongoDB does not answer", "database")
+    with pytest.raises(DeployError, match="stays live: start the database with `ansible-playbook"):
         rollback(server)
     remote.answers["verify"] = error("bad head", "head")
     words = r"\(bad head\); model new with app 2.0-bbb stays live: `fab releases` lists the others"
