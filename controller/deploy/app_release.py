@@ -58,12 +58,12 @@ def version_of(package: Path, lock: Path, system: Target) -> str:
     """
     init = package / "version.py"
     if not init.is_file():
-        raise DeployError(f"the app's package {package} is missing: is the checkout complete?")
+        raise DeployError(f"the checkout has no app package {package}: see `git status`")
     if not lock.is_file():
-        raise DeployError(f"there is no lock {lock}: run `make lock`, or choose another --target")
+        raise DeployError(f"there is no lock {lock}: see `git status`, or run `make lock`")
     match = VERSION_LINE.search(init.read_text(encoding="utf-8"))
     if not match:
-        raise DeployError(f'{init} has no line __version__ = "..."')
+        raise DeployError(f'{init} has no line __version__ = "...": see `git diff`')
     digest = hashlib.sha256()
     for path in package_files(package):
         content = path.read_bytes()

@@ -14,7 +14,7 @@ from toxctl.golden import alike
 __all__ = ["Bundle", "deployable_bundle", "load_bundle", "sha256_of"]
 
 MANIFEST_FILE = "manifest.json"
-REBUILD = "run `fab build-model`"
+REBUILD = "run `fab build-model`, with --h5 for a model of your own"
 _SHOWN_SCORES = 6
 
 

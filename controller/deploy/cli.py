@@ -47,6 +47,7 @@ COMMON = [
 ROLLING = inspect.Parameter("all_or_none", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
 MOST = 1_000_000_000  # of an option that is a number
 LONGEST = 1200  # characters of a message
+RENTED = ("create-server", "destroy-server")
 
 
 class Number(Argument):
@@ -121,7 +122,7 @@ def laptop_task(body: Callable[..., object], name: str | None = None, /, **optio
         if isinstance(context, Connection):
             fail("hosts come from the Ansible inventory: use --inventory or --limit, not -H")
         with typed(title, given(signature, arguments, keywords)):
-            end_well(functools.partial(body, *arguments, **keywords), title)
+            end_well(functools.partial(body, *arguments, **keywords), title, signature)
 
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.signature(body)
@@ -141,8 +142,11 @@ def given(
     }
 
 
-def end_well(body: Callable[[], object], title: str) -> None:
-    """Run a task's body; whatever ends it is one line and exit code 1."""
+def end_well(body: Callable[[], object], title: str, signature: inspect.Signature) -> None:
+    """Run a task's body; whatever ends it is one line and exit code 1.
+
+    `signature`: of the task, which tells whether it may have changed a server.
+    """
     try:
         with ended_by_signals():
             body()
@@ -159,7 +163,14 @@ def end_well(body: Callable[[], object], title: str) -> None:
         fail(f"{where}{error.strerror or error}: fix it, then rerun `fab {title}`")
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        fail(f"interrupted: see `fab status`, then rerun `fab {title}`")
+        fail(f"interrupted: {see(title, signature)}rerun `fab {title}`")
+
+
+def see(title: str, signature: inspect.Signature) -> str:
+    """Return where to look after an interruption; "" if the task has changed no server."""
+    if title in RENTED:
+        return "see `fab servers`, then "
+    return "see `fab status`, then " if "limit" in signature.parameters else ""
 
 
 def server_task(

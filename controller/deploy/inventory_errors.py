@@ -43,7 +43,11 @@ def no_hosts(where: str, limit: str | None, code: int, stderr: str) -> DeployErr
     if code and words and not _NOTHING_MATCHED.search(words):
         return _unreadable(where, words, stderr)
     if limit is not None:
-        return DeployError(f"no host of group {GROUP} in {where} matches --limit {limit}")
+        graph = shlex.join(["ansible-inventory", "-i", where, "--graph"])
+        return DeployError(
+            f"no host of group {GROUP} in {where} matches --limit {limit}: see `{graph}`, then "
+            "choose another --limit"
+        )
     return DeployError(
         f"{where} has no host in group {GROUP}: run `make up` for a local server, "
         "or choose another inventory with --inventory"

@@ -49,7 +49,10 @@ def run_pip(command: list[str]) -> None:
     """Run pip; DeployError with its error line if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (built here, no shell)
     if done.returncode:
-        raise DeployError(f"pip download failed: {pip_reason(done.stderr)}", done.stderr.strip())
+        reason = pip_reason(done.stderr)
+        if "rerun" not in reason:
+            reason += ": check the package index that pip asks, then rerun the command"
+        raise DeployError(f"pip download failed: {reason}", done.stderr.strip())
 
 
 def pip_reason(stderr: str) -> str:

@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"serve: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"serve: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        words = f"serve: {where}{error.strerror or error}: fix it, then rerun `make serve`"
+        print(words, file=sys.stderr)
         return 1
     except Stopped as stop:
         name = signal.Signals(stop.number).name

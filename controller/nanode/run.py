@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 
@@ -54,5 +55,5 @@ def must(command: Sequence[str], failure: str, stdin: str = "") -> str:
     """
     done = run(command, stdin)
     if done.returncode:
-        raise NanodeError(f"{failure}: {last_line(done)}: try '{' '.join(command)}'")
+        raise NanodeError(f"{failure}: {last_line(done)}: try `{shlex.join(command)}`")
     return done.stdout

@@ -16,7 +16,16 @@ def logs(server: Server, lines: int = 50, follow: bool = False, *, dry_run: bool
     if dry_run:
         would_ask(server, "logs", words)
         return
-    done = server.remote.show(words)
+    try:
+        done = server.remote.show(words)
+    except KeyboardInterrupt as signal:
+        if not follow or signal.args:  # SIGTERM or SIGHUP (`controller.deploy.cli.interrupt`)
+            raise
+        print()
+        raise SystemExit(0) from None
     if done.code:
-        reason = (done.stderr.strip() or f"exit code {done.code}").splitlines()[-1]
-        raise DeployError(f"the journal of {server.name} cannot be read: {reason}")
+        reason = (done.stderr.strip() or f"exit code {done.code}").splitlines()[-1].rstrip(".")
+        raise DeployError(
+            f"the journal of {server.name} cannot be read: {reason}: see `fab doctor`, then rerun "
+            "the command"
+        )

@@ -11,6 +11,7 @@ from controller.deploy.inventory import read_hosts
 from controller.deploy.paths import BUILD, absolute
 from controller.deploy.predict import read_key
 from controller.deploy.server import opened
+from controller.model_build.errors import file_problem
 from controller.scores.service import Service
 
 __all__ = ["SCORES", "SERVICE", "input_file", "open_service", "share"]
@@ -33,8 +34,8 @@ def input_file(given: str, task: str) -> Path:
     path = absolute(given)
     if given.startswith("-") and not path.exists():
         raise DeployError(f"there is no option {given}: see `fab --help {task}`")
-    if not path.is_file():
-        raise DeployError(f"{path}: no such file: see `fab --help {task}`")
+    if problem := file_problem(path):
+        raise DeployError(f"{path} {problem}: see `fab --help {task}`")
     return path
 
 

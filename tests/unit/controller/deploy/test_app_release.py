@@ -160,8 +160,23 @@ def test_failed_download_leaves_nothing_that_looks_complete(checkout: Path, pip:
 
 def test_missing_lock_is_named(checkout: Path, pip: FakePip) -> None:
     (checkout / "requirements" / "debian12.txt").unlink()
-    with pytest.raises(DeployError, match=r"no lock .*debian12.txt: run `make lock`"):
+    with pytest.raises(
+        DeployError, match=r"no lock .*debian12.txt: see `git status`, or run `make lock`$"
+    ):
         build(checkout, pip)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "step"),
+    [
+        ("ERROR: no matching distribution", "check the package index that pip asks, then rerun"),
+        ("NewConnectionError", "check the network, then rerun"),
+    ],
+)
+def test_pip_that_fails_is_a_line_with_the_next_command(stderr: str, step: str) -> None:
+    pip = [sys.executable, "-c", f"import sys; sys.exit({stderr!r})"]
+    with pytest.raises(DeployError, match=f"pip download failed: .*: {step} the command$"):
+        wheels.run_pip(pip)
 
 
 def test_pip_is_asked_for_wheels_of_the_target_with_hashes_only(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def test_complete_bundle_is_accepted(bundle: Path) -> None:
 
 
 def test_missing_bundle_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match=r"there is no bundle in .*: run `fab build-model`"):
+    with pytest.raises(
+        DeployError, match=r"there is no bundle in .*: run `fab build-model`, with --h5 for a model"
+    ):
         load_bundle(tmp_path)
 
 

@@ -233,17 +233,24 @@ def test_bundle_option_is_relative_to_the_current_directory(built_bundle: Path) 
     assert "no host in group tox_com_det" in done.stderr
 
 
-def test_interrupt_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    def slow_task() -> None:
-        """Take long."""
+def test_interrupt_is_one_line_that_says_where_to_look(capsys: pytest.CaptureFixture[str]) -> None:
+    def here() -> None:
+        """Take long, on this computer."""
         raise KeyboardInterrupt
 
-    with pytest.raises(SystemExit) as caught:
-        laptop_task(slow_task)(Context())
-    assert caught.value.code == 1
-    assert capsys.readouterr().err == (
-        "\nerror: interrupted: see `fab status`, then rerun `fab slow-task`\n"
-    )
+    def there(limit: str = "") -> None:
+        """Take long, on a server."""
+        raise KeyboardInterrupt
+
+    for task, words in (
+        (laptop_task(here), "rerun `fab here`"),
+        (laptop_task(there), "see `fab status`, then rerun `fab there`"),
+        (laptop_task(here, "create-server"), "see `fab servers`, then rerun `fab create-server`"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            task(Context())
+        assert caught.value.code == 1
+        assert capsys.readouterr().err == f"\nerror: interrupted: {words}\n"
 
 
 def test_sigterm_ends_a_task_as_an_interrupt_does(capsys: pytest.CaptureFixture[str]) -> None:
@@ -255,7 +262,7 @@ def test_sigterm_ends_a_task_as_an_interrupt_does(capsys: pytest.CaptureFixture[
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit):
         laptop_task(slow_task)(Context())
-    assert "interrupted: see `fab status`" in capsys.readouterr().err
+    assert "interrupted: rerun `fab slow-task`" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -160,7 +160,11 @@ def test_relative_path_is_looked_up_in_the_current_directory(
     ("text", "limit", "words"),
     [
         ("[web]\na ansible_host=192.0.2.1\n", None, "no host in group tox_com_det.*make up"),
-        ("[tox_com_det]\na ansible_host=192.0.2.1\n", "b", "matches --limit b"),
+        (
+            "[tox_com_det]\na ansible_host=192.0.2.1\n",
+            "b",
+            "matches --limit b: see `ansible-inventory -i ",
+        ),
         ("[tox_com_det]\na ansible_host=''\n", None, "host a .* has no address"),
         ("[tox_com_det]\na ansible_port=nope\n", None, "value .nope"),
         ("[tox_com_det]\na ansible_user='{{ nobody_set_it }}'\n", None, "nobody_set_it"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -205,8 +206,28 @@ def test_logs_are_read_by_journalctl_and_its_failure_is_reported(
     logs.logs(server, 7)
     assert remote.shown == [["journalctl", "-u", "tox_com_det@*.service", "-n", "7", "--no-pager"]]
     remote.answers["journalctl"] = Done("", "No journal files were found.\n", 1)
-    with pytest.raises(DeployError, match="journal of nanode cannot be read: No journal files"):
+    with pytest.raises(
+        DeployError, match="cannot be read: No journal files were found: see `fab do"
+    ):
         logs.logs(server)
+
+
+def test_following_logs_ends_well_with_ctrl_c_alone(server: Server, remote: LocalRemote) -> None:
+    def until(*signal: str) -> Callable[[], Done]:
+        def interrupted() -> Done:
+            raise KeyboardInterrupt(*signal)
+
+        return interrupted
+
+    remote.answers["journalctl"] = until()
+    with pytest.raises(SystemExit) as caught:
+        logs.logs(server, follow=True)
+    assert caught.value.code == 0
+    with pytest.raises(KeyboardInterrupt):
+        logs.logs(server)
+    remote.answers["journalctl"] = until("SIGTERM")
+    with pytest.raises(KeyboardInterrupt):
+        logs.logs(server, follow=True)
 
 
 @pytest.mark.usefixtures("answering")

@@ -148,7 +148,7 @@ def test_failed_command_is_one_line_with_the_command_to_try(
     (tmp_path / "bin/podman").write_text(
         '#!/bin/sh\n[ "$1" = run ] && echo "no such image" >&2\nexit 1\n'
     )
-    with pytest.raises(NanodeError, match="does not start: no such image: try 'podman run ") as one:
+    with pytest.raises(NanodeError, match="does not start: no such image: try `podman run ") as one:
         create(files)
     assert "\n" not in str(one.value)
 

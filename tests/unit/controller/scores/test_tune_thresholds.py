@@ -151,13 +151,20 @@ def test_a_labelled_comment_may_be_long(tmp_path: Path):
     assert found == {long: {"toxic": True}, "are": {"toxic": False}}
 
 
+def test_what_is_no_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to("gone.csv")
+    for path, words in ((tmp_path, "is a directory"), (tmp_path / "link.csv", "is a link to gone")):
+        with pytest.raises(DeployError, match=words):
+            tune_thresholds(str(path), "http://127.0.0.1:9")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"flag_rate": "2"}, "--flag-rate is 2"),
         ({"precision": "nan"}, "--precision is nan"),
         ({"out": "x.txt"}, r"--out is .*x\.txt"),
-        ({}, "no such file"),
+        ({}, "does not exist: see `fab --help tune-thresholds`"),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path: Path, options: dict[str, str], words: str):
