@@ -18,6 +18,7 @@ from tox_com_det.store.disk_space import DiskSpace
 from tox_com_det.store.errors import RestoreError
 from tox_com_det.store.progress import Progress
 from toxctl import events, restore
+from toxctl.advice import STEPS
 
 MANIFEST = {"embedding": {"collection": "words_0123"}}
 LINES = """echo 'checking   100 %  7 of 7 words  1.0 MB/s'
@@ -99,7 +100,8 @@ def test_failed_restore_ends_with_the_apps_own_line(
         "restore", f'echo started; printf "%s\\n" details "restore: {problem}" >&2; exit 1'
     )
     error = serving.json("restore", "--collection", "words_0123").error
-    assert (error["error"], error["kind"]) == (problem, kind)
+    step = f": {STEPS[kind]}" if kind in ("database", "disk") else ""
+    assert (error["error"], error["kind"]) == (problem + step, kind)
     assert error["details"].startswith("details\n")
 
 
