@@ -102,7 +102,9 @@ def test_sudo_that_would_ask_names_the_variable(server: SshServer) -> None:
         run(remote, "ls")
 
 
-@pytest.mark.parametrize("words", ["you must have a tty to run sudo", "Dazu wird ein TTY gebraucht"])
+@pytest.mark.parametrize(
+    "words", ["you must have a tty to run sudo", "Dazu wird ein TTY gebraucht"]
+)
 def test_sudo_that_wants_a_terminal_names_its_setting(server: SshServer, words: str) -> None:
     server.answer = lambda command, typed: ("", f"sudo: sorry, {words}\n", 1)
     command = "run `ssh -t -p [0-9]+ .*deploy@127.0.0.1 sudo visudo`"

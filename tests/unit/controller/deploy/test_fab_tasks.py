@@ -116,7 +116,7 @@ def test_list_names_the_tasks_from_any_directory_below() -> None:
 def test_failure_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     done = fab("deploy-model", "--bundle", str(tmp_path))
     assert done.returncode == 1
-    command = f"`fab build-model --out {tmp_path}`"
+    command = f"`fab build-model --out {tmp_path}`, with --h5 for a model of your own"
     assert done.stderr == f"error: there is no bundle in {tmp_path}: run {command}\n"
 
 

@@ -98,7 +98,7 @@ def test_failed_restore_keeps_the_dump_for_the_next_run(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     remote.answers["--collection"] = error("the disk is full", "disk")
-    words = "the disk is full.*with the words that are there: make room with `fab prune`, then rerun"
+    words = "the disk is full.*words that are there: make room with `fab prune`, then rerun"
     with pytest.raises(DeployError, match=words):
         restore_embeddings(server, bundle)
     sent = remote.sent
@@ -122,7 +122,7 @@ def test_a_next_step_that_toxctl_names_is_not_repeated(
     server: Server, remote: LocalRemote, bundle: Bundle
 ) -> None:
     remote.answers["--collection"] = error("MongoDB does not answer", "database")
-    with pytest.raises(DeployError, match="affected: start the database with `ansible-playbook"):
+    with pytest.raises(DeployError, match="there: start the database with `ansible-playbook"):
         restore_embeddings(server, bundle)
     remote.answers["--collection"] = error(f"no answer: {STEPS['database']}", "database")
     with pytest.raises(DeployError) as caught:
