@@ -129,7 +129,7 @@ def test_a_next_step_that_toxctl_names_is_not_repeated(
         restore_embeddings(server, bundle)
     assert str(caught.value).count("ansible-playbook") == 1
     remote.answers["--collection"] = error("bad dump", "other")
-    with pytest.raises(DeployError, match="affected: fix it, then rerun `fab restore-embeddings`"):
+    with pytest.raises(DeployError, match="there: fix it, then rerun `fab restore-embeddings`"):
         restore_embeddings(server, bundle)
 
 
