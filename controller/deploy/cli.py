@@ -66,14 +66,33 @@ class Number(Argument):
         super().set_value(value, cast)
 
 
+class Text(Argument):
+    """An option that takes a text, which is not empty.
+
+    An empty one is most often a variable of the shell that is not set; the task would take its
+    default then: all hosts, or the checkout's bundle. No option has a meaning for it.
+    """
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        if not str(value).strip():
+            option = str(self.name).replace("_", "-")
+            raise ParseError(
+                f"error: --{option} is empty: give it a value, or leave it out: see "
+                "`fab --help TASK`"
+            )
+        super().set_value(value, cast)
+
+
+KINDS: dict[type, type[Argument]] = {int: Number, str: Text}
+
+
 class OptionTask(Task):  # type: ignore[type-arg]  # of any body
-    """A task whose numbers are checked when the command line is read."""
+    """A task whose numbers and texts are checked when the command line is read."""
 
     def get_arguments(self, *arguments: Any, **keywords: Any) -> list[Argument]:
         found = super().get_arguments(*arguments, **keywords)
         for argument in found:
-            if argument.kind is int:
-                argument.__class__ = Number
+            argument.__class__ = KINDS.get(argument.kind, Argument)
         return list(found)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from controller.deploy.errors import DeployError
 from controller.deploy.inventory_errors import GROUP, no_hosts, vault_error
+from controller.deploy.limits import refuse_limit_to_nothing
 from controller.deploy.paths import ROOT, absolute
 from controller.deploy.ssh_config import SshConfig, ask_ssh
 from controller.deploy.ssh_options import ssh_options
@@ -117,9 +118,12 @@ def read_hosts(inventory: str | None = None, limit: str | None = None) -> list[H
 
     `inventory`: path or comma-separated list as for ansible-playbook; None: ANSIBLE_INVENTORY or
     ansible.cfg's default. `limit`: an Ansible pattern. Raises DeployError: no such inventory, not
-    readable, no vault password, no host, a host without an address, an unknown variable.
+    readable, no vault password, no host, a host without an address, an unknown variable, a limit
+    that names nothing.
     """
     source = inventory_source(inventory)
+    if limit is not None:
+        refuse_limit_to_nothing(limit)
     done = subprocess.run(  # noqa: S603 (built here, no shell)
         ansible_command(source, limit),
         env=environment(os.environ),

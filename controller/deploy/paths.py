@@ -28,15 +28,17 @@ APP_REQUIREMENTS = ROOT / "app" / "requirements"
 
 
 def user_path(given: str | None, default: Path) -> Path:
-    """Return a path as given, relative to the user's directory, or the default."""
-    return absolute(given) if given else default
+    """Return a path as given, relative to the user's directory; the default if none is given."""
+    return default if given is None else absolute(given)
 
 
 def absolute(given: str) -> Path:
     """Return a path as given, relative to the user's directory.
 
-    Raises DeployError: `~name` of a user that does not exist.
+    Raises DeployError: it is empty, or `~name` of a user that does not exist.
     """
+    if not given.strip():  # would be the current directory
+        raise DeployError("the path is empty: name one, then rerun the command")
     try:
         return Path(given).expanduser().absolute()
     except RuntimeError:

@@ -66,7 +66,7 @@ class Program(Fab):  # type: ignore[misc]  # Fabric has no type information
         """Raise ParseError for core options that would not do what they say."""
         if self.args.dry.value:
             raise ParseError("--dry would not keep a task from changes: give it --dry-run")
-        if self.args.hosts.value:
+        if self.args.hosts.value is not None:  # also an empty one, which is no host
             raise ParseError(
                 "hosts come from the Ansible inventory: use --inventory or --limit, not -H"
             )
@@ -141,9 +141,7 @@ def words(message: str, tasks: Sequence[str]) -> str:
         near = difflib.get_close_matches(token, tasks, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"there is no task {shown(token)}{hint}: see `fab --list`"
-    if found := re.match(
-        r"Flag <Argument: ([\w-]+)(?: \(([\w-]+)\))?.*> (needed|doesn't)", message
-    ):
+    if found := re.match(r"Flag <\w+: ([\w-]+)(?: \(([\w-]+)\))?.*> (needed|doesn't)", message):
         option = (found[2] or found[1]).replace("_", "-")
         has = "has no value" if found[3] == "needed" else "takes no value"
         return f"--{option} {has}: see `fab --help TASK`"

@@ -189,7 +189,7 @@ def test_option_of_the_builders_that_is_wrong_is_one_line(tmp_path: Path) -> Non
         ("deploy-model", "--bundle", "x" * 300, "there is no bundle in"),
         ("test-model", "--key-file", "~no_such_user/x", "there is no user 'no_such_user'"),
         ("status", "--inventory", "~no_such_user/x", "there is no user 'no_such_user'"),
-        ("status", "--inventory", "", "--inventory is empty: name one, such as"),
+        ("status", "--inventory", "", "--inventory is empty: give it a value, or leave it out"),
     ):
         done = fab("-r", str(ROOT), task, option, value, cwd=tmp_path)
         assert done.returncode == 1
