@@ -138,4 +138,5 @@ def _snapshot(given: str | None) -> list[str]:
 
 
 def _of(name: str | None) -> list[str]:
-    return ["--of", name] if name else []
+    # One word: a name that begins with a dash would be an option of toxctl.
+    return [] if name is None else [f"--of={name}"]

@@ -156,7 +156,8 @@ def chosen_key(key: str | None) -> str:
 
 def revoke_key(server: Server, key: str, *, dry_run: bool = False) -> None:
     """Revoke a key by its identifier or name."""
-    words = ("keys", "--revoke", key)
+    # One word: a name that begins with a dash would be an option of toxctl.
+    words = ("keys", f"--revoke={key}")
     if dry_run:
         would_ask(server, "revoke-key", commands.toxctl(*words))
         return

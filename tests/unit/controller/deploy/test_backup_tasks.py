@@ -11,6 +11,7 @@ from local_remote import GONE, LocalRemote, error, lines, result, went_well
 from controller.deploy.errors import DeployError
 from controller.deploy.server import Server
 from controller.deploy.tasks import backup
+from toxctl.cli import parser
 
 MADE = {"snapshot": "abcd1234", "at": "2026-01-02T03:04:05Z"}
 NEW = "/srv/tox_com_det/models/new"
@@ -56,7 +57,19 @@ def test_backups_are_listed_also_those_of_another_server(
     out = capsys.readouterr().out
     assert "1 backup of old in /r" in out
     assert "abcd1234  2026-01-02 03:04 UTC" in out
-    assert remote.called("backup") == [["backup", "list", "--of", "old"]]
+    assert remote.called("backup") == [["backup", "list", "--of=old"]]
+
+
+def test_a_name_that_begins_with_a_dash_is_no_option_of_toxctl(
+    server: Server, remote: LocalRemote
+) -> None:
+    remote.answers["list"] = result({"name": "-x", "repository": "/r", "backups": []})
+    backup.backups(server, of="-x")
+    remote.answers["restore"] = error("there is no complete backup of -x", "usage")
+    with pytest.raises(DeployError, match="there is no complete backup of -x"):
+        backup.restore(server, of="-x")
+    for words in remote.called("backup"):
+        assert parser().parse_args(["--json", *words]).of == "-x"
 
 
 def test_a_drill_says_what_is_equal_and_how_long_it_took(
