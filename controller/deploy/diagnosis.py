@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 from controller.deploy.lifetimes import lifetime
 from controller.deploy.session import is_silent
 from controller.progress import megabytes
+from controller.values.problems import problems_of
 
 __all__ = ["Finding", "advised", "diagnose", "diagnose_machine", "out_of_support"]
 
@@ -41,7 +42,7 @@ class Finding(NamedTuple):
 
 
 def diagnose(
-    report: Report, now: float, today: date, firewall: Mapping[str, Sequence[str]]
+    report: Report, now: float, today: date, firewall: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Yield what is wrong with a server.
 
@@ -49,8 +50,7 @@ def diagnose(
         report: of `toxctl status --health`.
         now: the laptop's time when the server read its own, in seconds since 1970.
         today: the day that versions are judged by.
-        firewall: `services` and `ports` of the inventory, and the port of `web`, a list with one or
-            none.
+        firewall: of the inventory, as `Host.firewall` has it; the port of TLS is the server's own.
     """
     tls = report["config"].get("https_port")
     yield from _service(report)
@@ -59,15 +59,14 @@ def diagnose(
 
 
 def diagnose_machine(
-    report: Report, now: float, today: date, firewall: Mapping[str, Sequence[str]]
+    report: Report, now: float, today: date, firewall: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Yield what is wrong with a machine, whatever runs there.
 
     Args:
         report: of `toxctl health`, or of `toxctl status --health`.
         now, today: as `diagnose` takes them.
-        firewall: `services` and `ports` of the inventory, and the ports of `web` and `tls`, each a
-            list with one or none.
+        firewall: of the inventory, as `Host.firewall` has it.
     """
     health = report["health"]
     yield from _units(health)
@@ -172,13 +171,22 @@ def _reboot(health: Report) -> Iterator[Finding]:
         yield Finding("reboot", f"updates need a reboot: {names}", do)
 
 
-def _firewall(health: Report, wanted: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+def _firewall(health: Report, wanted: Mapping[str, Any]) -> Iterator[Finding]:
     found = health["firewall"]
     if found is None:
         yield Finding("firewall", "firewalld does not answer, so no rule is certain", FIREWALL)
         return
+    wrong = [
+        *problems_of("firewalld_services", wanted.get("services", [])),
+        *problems_of("firewalld_extra_ports", wanted.get("ports", [])),
+    ]
+    if wrong:
+        for where, what in wrong:
+            yield Finding("firewall", f"{where} {what}", f"correct the inventory, then {FIREWALL}")
+        return
     ssh = {f"{port}/tcp" for port in health["ssh_ports"]}
-    services, ports = set(wanted.get("services", [])), {*wanted.get("ports", []), *ssh}
+    services = set(wanted.get("services", [])) - set(wanted.get("closed", []))
+    ports = {*wanted.get("ports", []), *ssh}
     allowed = set(ports)
     for name, usual, service in (("web", "80", "http"), ("tls", "443", "https")):
         for port in wanted.get(name, []):

@@ -50,10 +50,10 @@ ASKED = {
     "extra_args": "ansible_ssh_extra_args | default('')",
     "hooks_dir": "deploy_hooks_dir | default('')",
     # What the firewall lets in (role firewalld), for `fab doctor`.
-    "firewall": "{'services': firewalld_services | default(['http', 'https']) "
-    "| reject('in', ['http', 'https'] if 'app' in group_names "
+    "firewall": "{'services': firewalld_services | default(['http', 'https']), "
+    "'closed': ['http', 'https'] if 'app' in group_names "
     f"and groups['balancer'] | default([]) | intersect(groups['{GROUP}']) "
-    "or group_names | intersect(['app', 'database', 'balancer']) == ['database'] else []) | list, "
+    "or group_names | intersect(['app', 'database', 'balancer']) == ['database'] else [], "
     "'ports': firewalld_extra_ports | default([]), "
     "'web': [(balancer_listen_port if 'balancer' in group_names else nginx_listen_port) "
     f"| default(80) | string] if {PUBLIC} else [], "
@@ -86,7 +86,8 @@ class Host:
     it is not the address. `proxy`: the command whose input and output are the connection.
     `host_key_alias`: the name in known_hosts, where it is not the address. `ssh_words`: the
     inventory's options for ssh, as words.
-    `firewall`: the `services`, `ports` and ports of `web` and `tls` that the inventory opens.
+    `firewall`: the `services` and `ports` of the inventory as they are written there, which of the
+    services are `closed` on this host, and the ports of `web` and `tls` that it opens.
     `parts`: of a cluster, the groups `app`, `database`, `balancer` it is in; a host without a
     cluster is all but the last. `balancers`, `app_hosts`: names of the cluster's.
     """
@@ -106,7 +107,7 @@ class Host:
     proxy: str | None = None
     host_key_alias: str = ""
     ssh_words: tuple[str, ...] = ()
-    firewall: Mapping[str, list[str]] = field(default_factory=dict)
+    firewall: Mapping[str, Any] = field(default_factory=dict)
     in_cluster: bool = False
     parts: tuple[str, ...] = ("app", "database")
     balancers: tuple[str, ...] = ()
@@ -247,7 +248,7 @@ def host_of(name: str, answer: Mapping[str, Any], where: str) -> tuple[int, Host
     owner = f"host {name} in {where}"
     known = ssh_options(text).get("userknownhostsfile", "")
     known_hosts = tuple(local_path(path.replace("%%", "%"), owner) for path in shlex.split(known))
-    key_file, hooks_dir = values["key_file"], str(values["hooks_dir"] or "")
+    key_file, hooks_dir = (str(values[one] or "") for one in ("key_file", "hooks_dir"))
     host = Host(
         name=name,
         address=ssh.address,

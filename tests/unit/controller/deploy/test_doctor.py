@@ -126,6 +126,28 @@ def test_another_port_of_the_web_server_is_let_in_by_the_inventory() -> None:
     assert findings(firewall={**WANTED, "web": ["80"]}) == []
 
 
+def test_services_that_are_closed_on_a_host_are_not_let_in() -> None:
+    (found,) = findings(firewall={**WANTED, "closed": ["http", "https"]})
+    assert "lets in http, https, not in the inventory" in found.what
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("ports", [8443], "firewalld_extra_ports[0] is 8443: it must be a port or a range with"),
+        ("ports", 5, "firewalld_extra_ports is 5: it must be a list"),
+        ("ports", "8443/tcp", "firewalld_extra_ports is '8443/tcp': it must be a list"),
+        ("ports", None, "firewalld_extra_ports is empty: it must be a list"),
+        ("services", [{}], "firewalld_services[0] is {}: it must be a service of firewalld"),
+        ("services", "http", "firewalld_services is 'http': it must be a list"),
+    ],
+)
+def test_a_wrong_value_of_the_inventory_is_named(key: str, value: Any, what: str) -> None:
+    (found,) = findings(firewall={**WANTED, key: value})
+    assert found.what.startswith(what)
+    assert found.do == "correct the inventory, then `ansible-playbook site.yml --tags firewalld`"
+
+
 def test_the_port_of_tls_may_be_a_service() -> None:
     assert findings(config={"https_port": 443}) == []
 

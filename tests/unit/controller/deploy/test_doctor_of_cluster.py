@@ -156,14 +156,14 @@ def test_the_inventory_says_what_each_part_lets_in(tmp_path: Path) -> None:
         "balancer_listen_port: 8000}, children: {"
         "app: {hosts: {app1: }}, database: {hosts: {db1: }}, balancer: {hosts: {lb1: }}}}"
     )
-    services = {
-        host.name: host.firewall["services"] for host in read_hosts(str(tmp_path / "hosts.yml"))
+    closed = {
+        host.name: host.firewall["closed"] for host in read_hosts(str(tmp_path / "hosts.yml"))
     }
-    assert services == {"app1": [], "db1": [], "lb1": ["http", "https"]}
+    assert closed == {"app1": ["http", "https"], "db1": ["http", "https"], "lb1": []}
     (tmp_path / "one.yml").write_text("tox_com_det: {hosts: {a: {tls_mode: off}, b: }}")
     for host in read_hosts(str(tmp_path / "one.yml")):
-        expected = {"services": ["http", "https"], "ports": [], "web": ["80"], "tls": []}
-        assert host.firewall == expected
+        expected = {"services": ["http", "https"], "closed": [], "ports": []}
+        assert host.firewall == {**expected, "web": ["80"], "tls": []}
     web_and_tls = {
         host.name: (host.firewall["web"], host.firewall["tls"])
         for host in read_hosts(str(tmp_path / "hosts.yml"))

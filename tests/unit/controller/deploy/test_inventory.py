@@ -69,6 +69,18 @@ other:
     assert [host.name for host in read_hosts(str(tmp_path), "first")] == ["first"]
 
 
+def test_values_of_other_types_are_as_they_are_written(tmp_path: Path) -> None:
+    """Ansible gives ssh the text of a number; `fab doctor` says what is wrong with a port."""
+    inventory = write(
+        tmp_path / "hosts.yml",
+        "tox_com_det: {hosts: {a: {ansible_host: 192.0.2.1, ansible_ssh_private_key_file: 1,\n"
+        "  firewalld_extra_ports: 8443/tcp, firewalld_services: 5}}}\n",
+    )
+    (host,) = read_hosts(inventory)
+    assert host.key_file == ROOT / "1"
+    assert (host.firewall["ports"], host.firewall["services"]) == ("8443/tcp", 5)
+
+
 def test_hooks_directory_is_relative_to_the_checkout(tmp_path: Path) -> None:
     hosts = "[tox_com_det]\na deploy_hooks_dir=hooks\nb deploy_hooks_dir=/srv/hooks\nc\n"
     found = [host.hooks_dir for host in read_hosts(write(tmp_path / "hosts", hosts))]
