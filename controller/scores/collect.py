@@ -10,6 +10,7 @@ from controller.deploy.errors import DeployError
 from controller.progress import step_progress
 from controller.scores.google import Perspective, Refused, Unavailable
 from controller.scores.pairs import Pairs
+from controller.scores.retries import MOST_FAILURES, pause, print_line
 
 __all__ = ["ATTRIBUTES", "Collected", "collect"]
 
@@ -21,8 +22,6 @@ ATTRIBUTES = (
     "PROFANITY",
     "THREAT",
 )
-_MOST_FAILURES = 8
-_LONGEST_WAIT = 60.0
 
 
 @dataclass
@@ -59,9 +58,7 @@ def collect(
             kept.
     """
     result = Collected()
-    with step_progress(
-        "collecting scores", len(texts), lambda line: print(line, flush=True)
-    ) as step:
+    with step_progress("collecting scores", len(texts), print_line) as step:
         for number, text in enumerate(texts, 1):
             wanted = pairs.missing(text, attributes)
             if not wanted:
@@ -89,15 +86,13 @@ def _patiently(
     sleep: Callable[[float], None],
 ) -> dict[str, float]:
     """Ask again, after longer and longer pauses."""
-    for failures in range(_MOST_FAILURES):
+    for failures in range(MOST_FAILURES):
         try:
             return perspective.scores(text, attributes, language)
         except Unavailable as problem:
             last = problem
-            pause = 2.0**failures if problem.wait is None else problem.wait
-            if failures < _MOST_FAILURES - 1:
-                sleep(min(pause, _LONGEST_WAIT))
+            pause(failures, problem.wait, str(problem), print_line, sleep)
     raise DeployError(
-        f"{last} {_MOST_FAILURES} times in a row: rerun `fab collect-scores` later, it continues "
+        f"{last} {MOST_FAILURES} times in a row: rerun `fab collect-scores` later, it continues "
         "where it stopped"
     )

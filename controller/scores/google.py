@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controller.deploy.errors import DeployError
+from controller.scores.retries import asked_pause
 
 # Imported where it is used: it takes 8 MB, which a build of a model has no use for.
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ class Perspective:
                 self._url, json=body, timeout=_SECONDS, allow_redirects=False
             )
         except requests.RequestException as error:
+            if isinstance(error, ValueError):  # an address, or that of a proxy
+                raise DeployError(
+                    f"{self._address} cannot be asked ({error}): check --address"
+                ) from None
             raise Unavailable(f"{self._address} does not answer ({type(error).__name__})") from None
         try:
             answer = response.json()
@@ -110,8 +115,9 @@ class Perspective:
         details = error.get("details") if isinstance(error, dict) else None
         kinds = [one.get("errorType") for one in details or () if isinstance(one, dict)]
         if status == 429 or status >= 500:
-            wait = response.headers.get("Retry-After", "")
-            return Unavailable(f"HTTP {status}", float(wait) if wait.isdigit() else None)
+            return Unavailable(
+                f"HTTP {status}", asked_pause(response.headers.get("Retry-After", ""))
+            )
         if status == 400 and any(kind in _OF_A_TEXT for kind in kinds):
             return Refused(next(kind for kind in kinds if kind in _OF_A_TEXT))
         words = message.splitlines()[0][:200] if message else f"HTTP {status}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.deploy.errors import DeployError
 from controller.deploy.predict import open_session
+from controller.scores.retries import MOST_FAILURES, asked_pause, pause, print_line
 
 # Imported where it is used: it takes 8 MB, which a build of a model has no use for.
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Refused", "Service"]
 
 _SECONDS = 60.0
-_MOST_FAILURES = 8
-_LONGEST_WAIT = 60.0
 _LIMITS = {"texts": 32, "characters_per_text": 20000, "body_bytes": 1048576}
 Scores = Mapping[str, float]
 
@@ -40,6 +39,7 @@ class Service:
         sleep: Callable[[float], None] = time.sleep,
         key: str | None = None,
         pin: str | None = None,
+        say: Callable[[str], None] = print_line,
     ) -> None:
         """Ask nothing yet.
 
@@ -48,10 +48,12 @@ class Service:
             sleep: waits for a number of seconds.
             key: an API key, for a service that requires one.
             pin: SHA-256 in hex of a certificate that no public authority vouches for.
+            say: gets a line before each wait.
         """
         self.model = ""
         self._url = url.rstrip("/")
         self._sleep = sleep
+        self._say = say
         self._headers = {"X-Api-Key": key} if key else {}
         self._pin = pin
         self._session = open_session(self._url, pin)
@@ -136,11 +138,15 @@ class Service:
         import requests
 
         last = ""
-        for failures in range(_MOST_FAILURES):
-            wait = 2.0**failures
+        for failures in range(MOST_FAILURES):
+            asked = None
             try:
                 response = self._send(method, self._url + path, body)
             except requests.RequestException as error:
+                if isinstance(error, ValueError):  # an address, or that of a proxy
+                    raise DeployError(
+                        f"{self._url} cannot be asked ({error}): name another address with --url"
+                    ) from None
                 if not self._answered and isinstance(error, requests.ConnectionError):
                     reason = getattr(error.args[0], "reason", error) if error.args else error
                     raise DeployError(
@@ -164,12 +170,10 @@ class Service:
                     raise Refused(last)
                 if response.status_code != 429 and response.status_code < 500:
                     raise self._strange(path, last)
-                asked = response.headers.get("Retry-After", "")
-                wait = float(asked) if asked.isdigit() else wait
-            if failures < _MOST_FAILURES - 1:
-                self._sleep(min(wait, _LONGEST_WAIT))
+                asked = asked_pause(response.headers.get("Retry-After", ""))
+            pause(failures, asked, f"{self._url}{path}: {last}", self._say, self._sleep)
         raise DeployError(
-            f"{self._url}{path}: {last} {_MOST_FAILURES} times in a row: see `fab status`, then "
+            f"{self._url}{path}: {last} {MOST_FAILURES} times in a row: see `fab status`, then "
             "rerun the command"
         )
 

@@ -10,6 +10,7 @@ from controller.deploy.paths import ROOT, absolute, user_path
 from controller.scores.collect import ATTRIBUTES, collect
 from controller.scores.google import ADDRESS, Perspective, read_key
 from controller.scores.pairs import Pairs
+from controller.scores.retries import check_address
 from controller.scores.texts import read_texts
 
 __all__ = ["HELP", "collect_scores"]
@@ -45,8 +46,7 @@ def collect_scores(
             "name the comments and the key: "
             "`fab collect-scores --texts FILE --google-key-file FILE`"
         )
-    if re.fullmatch(r"https?://[^\s/?#@]+/?", address) is None:
-        raise DeployError(f"--address is {address}, expected one such as {ADDRESS}")
+    check_address("address", address, ADDRESS)
     names = [name for name in (attributes or ",".join(ATTRIBUTES)).split(",") if name]
     if not names or not all(re.fullmatch(r"[A-Z][A-Z0-9_@]{0,63}", name) for name in names):
         raise DeployError(f"--attributes is {attributes}, expected names such as TOXICITY,INSULT")

@@ -9,7 +9,7 @@ from controller.deploy.bundle import Bundle, load_bundle
 from controller.deploy.cli import DRY_RUN
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import BUNDLE, ROOT, user_path
-from controller.deploy.tasks.scored import SCORES, SERVICE, input_file, open_service
+from controller.deploy.tasks.scored import SCORES, SERVICE, check_url, input_file, open_service
 from controller.deploy.typed import completed
 from controller.progress import print_table
 from controller.scores.table import read_scores
@@ -70,6 +70,7 @@ def fit_scores(
     from controller.scores.plot import check_plot, write_plot
 
     file = input_file(pairs, "fit-scores")
+    check_url(url)
     loaded = load_bundle(user_path(bundle, BUNDLE))
     picture = user_path(plot, PLOT)
     check_plot(picture)

@@ -12,9 +12,10 @@ from controller.deploy.paths import BUILD, absolute
 from controller.deploy.predict import read_key
 from controller.deploy.server import opened
 from controller.model_build.errors import file_problem
+from controller.scores.retries import check_address
 from controller.scores.service import Service
 
-__all__ = ["SCORES", "SERVICE", "input_file", "open_service", "share"]
+__all__ = ["SCORES", "SERVICE", "check_url", "input_file", "open_service", "share"]
 
 SCORES = BUILD / "scores"
 SERVICE = {
@@ -39,6 +40,12 @@ def input_file(given: str, task: str) -> Path:
     return path
 
 
+def check_url(url: str | None) -> None:
+    """Raise DeployError for an address that cannot be asked; None is the inventory's server."""
+    if url is not None:
+        check_address("url", url, "http://127.0.0.1:8080")
+
+
 def open_service(
     url: str | None, inventory: str | None, limit: str | None, key_file: str | None = None
 ) -> Service:
@@ -48,8 +55,7 @@ def open_service(
     """
     key = read_key(absolute(key_file)) if key_file else None
     if url is not None:
-        if re.fullmatch(r"https?://[^\s/?#@]+/?", url) is None:
-            raise DeployError(f"--url is {url}, expected one such as http://127.0.0.1:8080")
+        check_url(url)
         return Service(url, key=key)
     hosts = read_hosts(inventory, limit)
     if len(hosts) > 1:

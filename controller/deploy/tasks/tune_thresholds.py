@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from controller.deploy.cli import DRY_RUN
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import absolute
-from controller.deploy.tasks.scored import SCORES, SERVICE, input_file, open_service, share
+from controller.deploy.tasks.scored import (
+    SCORES,
+    SERVICE,
+    check_url,
+    input_file,
+    open_service,
+    share,
+)
 from controller.progress import print_table
 from controller.scores.table import read_labelled
 
@@ -56,6 +63,7 @@ def tune_thresholds(
     file, target = input_file(labelled, "tune-thresholds"), absolute(out) if out else None
     if target and target.suffix.lower() not in (".csv", ".json"):
         raise DeployError(f"--out is {target}, expected a name that ends with .csv or .json")
+    check_url(url)
     if dry_run:
         print(f"would score the comments of {file} with {url or 'the server of the inventory'}")
         return

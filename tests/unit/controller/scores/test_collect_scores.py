@@ -106,13 +106,26 @@ def test_a_refused_text_is_kept_with_its_reason_and_not_asked_again(google: Stan
     assert len(google.asked) == asked
 
 
-def test_the_rate_is_kept_and_refusals_are_waited_for(google: StandIn, out: Path):
+def test_the_rate_is_kept_and_refusals_are_waited_for(
+    google: StandIn, out: Path, capsys: pytest.CaptureFixture[str]
+):
     google.planned = [(429, {}, {"Retry-After": "7"}), (503, b"x", {}), None, (429, {}, {})]
     clock = Clock()
     assert run(google, out, ["one", "two"], rate=0.5, clock=clock).scored == 2
     assert clock.pauses[:4] == [7.0, 2.0, 4.0, 8.0]
     assert 0 <= clock.pauses[4] <= 2.0
     assert len(clock.pauses) == 5
+    said = capsys.readouterr().out
+    for words in ("HTTP 429: asking again in 7 s", "does not answer (ConnectionError): asking ag"):
+        assert words in said
+
+
+def test_an_address_that_nobody_has_ends_at_once(out: Path):
+    clock = Clock()
+    for address in ("http://[::1", "http://a:b", "http://127.0.0.1:99999"):
+        with pytest.raises(DeployError, match=r"cannot be asked .*: check --address"):
+            collect(Perspective(address, KEY), Pairs(out), ["a"], NAMES, "en", 1, clock)
+    assert clock.pauses == []
 
 
 def test_what_was_collected_before_google_went_away_is_kept(google: StandIn, out: Path):
@@ -211,6 +224,7 @@ def test_the_command_collects_and_never_shows_the_key(google: StandIn, out: Path
             "--attributes is toxicity",
         ),
         (["--texts", "x", "--google-key-file", "x", "--address", "google"], "--address is google"),
+        (["--texts", "x", "--google-key-file", "x", "--address", "http://["], "--address is http"),
     ],
 )
 def test_wrong_options_are_one_line(options: list[str], words: str):

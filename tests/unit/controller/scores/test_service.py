@@ -80,11 +80,17 @@ def test_a_second_run_asks_only_for_what_is_missing(local: LocalService, tmp_pat
 
 def test_it_waits_as_long_as_the_service_asks(local: LocalService):
     pauses: list[float] = []
-    service = Service(local.url, pauses.append)
-    local.planned = [(200, {}), (429, {"Retry-After": "7"}), (503, {"Retry-After": "999"})]
-    local.planned.pop(0)
+    said: list[str] = []
+    service = Service(local.url, pauses.append, say=said.append)
+    local.planned = [(429, {"Retry-After": "7"}), (503, {"Retry-After": "999"}), (503, {})]
     model_labels(service)
-    assert pauses == [7.0, 60.0]
+    assert pauses == [7.0, 60.0, 4.0]
+    where = f"{local.url}/limits: HTTP"
+    assert said == [
+        f"{where} 429: asking again in 7 s",
+        f"{where} 503: asking again in 60 s",
+        f"{where} 503: asking again in 4 s",
+    ]
 
 
 def test_it_does_not_wait_for_ever(local: LocalService):
@@ -120,6 +126,11 @@ def test_another_server_is_one_line(local: LocalService):
         model_labels(Service(local.url))
     with pytest.raises(DeployError, match="does not answer"):
         model_labels(Service("http://127.0.0.1:9"))
+    pauses: list[float] = []
+    for url in ("http://[::1", "http://a:b", "http://127.0.0.1:99999"):
+        with pytest.raises(DeployError, match=r"cannot be asked .*: name another .* with --url"):
+            model_labels(Service(url, pauses.append))
+    assert pauses == []
 
 
 def test_a_deploy_in_between_stops_it(local: LocalService):
