@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ __all__ = ["Problem", "problems_of"]
 Problem = tuple[str, str]
 SHOWN = 60
 KEY = "PRIVATE KEY-----"
+# In no value; a tab and ends of lines are for the formats.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def problems_of(name: str, value: Any) -> list[Problem]:
@@ -101,7 +104,8 @@ def _accepts(form: Format, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, str if form.quoted else (str, int, float)):
         return False
     try:
-        return form.accepts(str(value))
+        text = str(value)
+        return CONTROL.search(text) is None and form.accepts(text)
     except ValueError:  # an integer of more digits than Python writes
         return False
 

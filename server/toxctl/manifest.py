@@ -138,7 +138,7 @@ def windows_of(manifest: Any) -> int | None:
     found = manifest.get("sequence") if isinstance(manifest, dict) else None
     for key in ("windows", "most"):
         found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, int) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def settings_of(manifest: Any) -> str | None:

@@ -74,6 +74,7 @@ def test_status_lists_releases_the_newest_first(filled: FakeServer) -> None:
         ({"length": 9, "windows": {"most": 16, "stride": 4, "pooling": "max"}}, 16),
         ({"length": 9}, None),
         ({"windows": 3}, None),
+        ({"windows": {"most": True}}, None),
         (None, None),
     ],
 )

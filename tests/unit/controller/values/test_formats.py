@@ -298,6 +298,30 @@ BAD: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.parametrize("sign", ["\0", "\x07", "\x1b", "\x7f", "\x9b"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tls_email", "{}a@x.org"),
+        ("nginx_server_name", "~^a{}"),
+        ("backup_password", "twelve characters{}"),
+        ("sudo_user_authorized_keys", [f"{KEY} name{{}}"]),
+        ("mongodb_tls_ca", "-----BEGIN x-----\n{}\n-----END x-----"),
+        ("flask_app_perspective_attributes", [{"attribute": "TOXICITY", "label": "toxic{}"}]),
+    ],
+)
+def test_no_value_has_a_control_character(name: str, value: Any, sign: str) -> None:
+    def filled(one: Any, text: str) -> Any:
+        if isinstance(one, list):
+            return [filled(each, text) for each in one]
+        if isinstance(one, dict):
+            return {key: filled(each, text) for key, each in one.items()}
+        return one.replace("{}", text)
+
+    assert problems_of(name, filled(value, "")) == []
+    assert len(problems_of(name, filled(value, sign))) == 1
+
+
 def named(value: Any) -> str:
     """A value as a part of a test's name."""
     return "digits" if isinstance(value, int) and value > 2**64 else ascii(value)[:30]
