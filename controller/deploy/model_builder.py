@@ -70,6 +70,12 @@ def build_bundle(
     model, index = model_files(h5, word_index)
     given, options = options, with_files(options)
     if dry_run:
+        from controller.model_build.options import check_options
+
+        try:
+            check_options(model, index, out, **options)
+        except BuildError as error:
+            raise DeployError(str(error)) from None
         state = "replacing the bundle in it" if out.exists() else "which does not exist yet"
         words = index or "the words in it"
         print(f"dry run of build-model: would build {model} with {words} ({as_typed(given)})")
@@ -117,6 +123,12 @@ def write_dump(source: str | None, out: Path, dry_run: bool = False, **options: 
         raise DeployError(f"{path} {problem}: set it with --source")
     given, options = options, with_files(options)
     if dry_run:
+        from controller.model_build.options import check_dump_options
+
+        try:
+            check_dump_options(out, **options)
+        except BuildError as error:
+            raise DeployError(str(error)) from None
         print(f"dry run of dump-embeddings: would write the vectors of {path}", end=" ")
         print(f"({as_typed(given)})\ninto {out}, in mongodump's form")
         return

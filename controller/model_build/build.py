@@ -24,6 +24,7 @@ from controller.model_build.head import stated_length
 from controller.model_build.input_files import InputFiles, input_files
 from controller.model_build.keras_file import as_keras_writes, open_model
 from controller.model_build.keras_model import KerasModel
+from controller.model_build.options import given_options
 from controller.model_build.origins import KEY, MODEL, TOKENIZER, Origins, origins_of
 from controller.model_build.place import check_replaceable, replacing
 from controller.model_build.plausibility import (
@@ -109,11 +110,7 @@ def build(
         BuildError: with one line for the user; `UnsupportedLayer` is one of them.
     """
     h5, out = Path(h5), Path(out)
-    options = {key: value for key, value in overrides.items() if value is not None}
-    if no_oov_token:
-        if "oov_token" in options:
-            raise BuildError("--oov-token and --no-oov-token contradict each other: give one")
-        options["oov_token"] = None
+    options = given_options(no_oov_token, overrides)
     try:
         check_input(h5, "--h5")
         files, notes = input_files(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,3 +90,54 @@ def test_home_is_expanded_in_each_option(
     if option in ("architecture", "word_index"):
         with pytest.raises(DeployError, match=words):
             write_dump(str(H5), tmp_path / "out", **given)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"padding": "zz"}, "padding is 'zz', it must be pre or post"),
+        ({"mode": "zz"}, "mode is 'zz', it must be split or whole"),
+        ({"dtype": "int8"}, "dtype is 'int8', it must be float32 or float16"),
+        ({"pooling": "zz"}, "pooling is 'zz', it must be"),
+        ({"name": "A b"}, "name is 'A b', it must be text of the form"),
+        ({"languages": "english"}, "languages is .*, it must be codes such as en"),
+        ({"oov_token": "x", "no_oov_token": True}, "contradict each other: give one"),
+        ({"sample": "none.csv"}, "none.csv does not exist.* --sample"),
+        ({"out": "file"}, "exists and is not a directory: choose another --out"),
+    ],
+    ids=str,
+)
+def test_a_dry_run_refuses_what_the_build_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    given = dict(options)
+    out = tmp_path / given.pop("out", "out")
+    for dry_run in (True, False):
+        with pytest.raises(DeployError, match=words):
+            build_bundle(str(H5), str(WORDS), out, dry_run=dry_run, **given)
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"dtype": "int8"}, "dtype is 'int8', it must be float32 or float16"),
+        ({"name": "A b"}, "embedding_name is 'A b', it must be text of the form"),
+        ({"word_index": "none"}, "none does not exist.* --word-index"),
+        ({"out": "file"}, "exists and is not a directory: choose another --out"),
+    ],
+    ids=str,
+)
+def test_a_dry_run_refuses_what_the_dump_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("you 0.5 -1\n")
+    given = dict(options)
+    out = tmp_path / given.pop("out", "out")
+    for dry_run in (True, False):
+        with pytest.raises(DeployError, match=words):
+            write_dump("file", out, dry_run=dry_run, **given)
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
