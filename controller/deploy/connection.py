@@ -86,7 +86,8 @@ def open_connection(host: Host, through: Proxy | None) -> Connection:
             connection.open()
         except (SSHException, OSError, ValueError, EOFError) as error:
             connection.client.close()  # Connection.close() does nothing for one that is not open
-            raise connection_error(host, error, through.last_line() if through else "") from None
+            words = through.last_line() if through else ""
+            raise connection_error(host, error, words, known.accepted) from None
     return connection
 
 

@@ -31,23 +31,27 @@ NO_BANNER = "protocol banner"
 HINT = "unable to resolve host"
 
 
-def connection_error(host: Host, error: BaseException, proxy_words: str = "") -> DeployError:
+def connection_error(
+    host: Host, error: BaseException, proxy_words: str = "", login_begun: bool = False
+) -> DeployError:
     """Return the line for a connection that could not be opened.
 
-    `proxy_words`: what the program said through which it went.
+    `proxy_words`: what the program said through which it went. `login_begun`: the host key had been
+    accepted.
     """
     where = f"{host.name} ({host.user}@{host.address}:{host.port})"
     ssh = ssh_command(host)
     if isinstance(error, UnknownHost | ChangedHostKey | RevokedHostKey):
         return host_key_error(host, where, error)
-    ended = any(words in str(error) for words in ENDED)
+    closed = isinstance(error, EOFError | ConnectionResetError | BrokenPipeError)
+    ended = (login_begun and closed) or any(words in str(error) for words in ENDED)
     if isinstance(error, AuthenticationException) or str(error).startswith(NO_KEY) or ended:
         return login_error(host, where, ended)
     if host.proxy and proxy_words:
         return DeployError(
             f"{where} cannot be reached through `{host.proxy}` ({proxy_words}): try `{ssh}`"
         )
-    if NO_BANNER in str(error) or isinstance(error, EOFError | ConnectionResetError):
+    if NO_BANNER in str(error) or closed:
         return DeployError(
             f"{where} closes the connection before a login: after some failed logins sshd (OpenSSH "
             f"9.8 and later) refuses an address for up to a few minutes; wait, then try `{ssh}`"

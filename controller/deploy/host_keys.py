@@ -24,7 +24,8 @@ __all__ = ["ChangedHostKey", "HostKeys", "Line", "RevokedHostKey", "UnknownHost"
 REVOKED, AUTHORITY = "@revoked", "@cert-authority"
 # Where ssh looks if no file is configured.
 OWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-SYSTEM = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+# Beside those and beside configured ones.
+SYSTEM = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,12 @@ class RevokedHostKey(SSHException):  # type: ignore[misc]  # as above
 
 
 class HostKeys(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # as above
-    """What the lines say about one server; paramiko's client, which knows no key, asks it."""
+    """What the lines say about one server; paramiko's client, which knows no key, asks it.
+
+    `accepted`: it has asked, and the server's key is known.
+    """
+
+    accepted = False
 
     def __init__(self, lines: Iterable[Line], address: str, port: int, alias: str = "") -> None:
         """`alias`: HostKeyAlias of ssh's configuration."""
@@ -100,6 +106,7 @@ class HostKeys(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]  # as above
             if line.marker == REVOKED and line.key == blob:
                 raise RevokedHostKey(line)
         if blob in [line.key for line in self.known]:
+            self.accepted = True
             return
         named = [line for line in self.lines if not line.marker]
         if named:
@@ -121,11 +128,11 @@ def plain(kind: str) -> str:
 
 
 def host_keys(host: Host) -> HostKeys:
-    """Return what the files of the inventory, or else the user's and the system's, say.
+    """Return what the files of the inventory, or else the user's, and the system's say.
 
     Raises DeployError: one of them cannot be read.
     """
-    files = host.known_hosts or [Path(name).expanduser() for name in (*OWN, *SYSTEM)]
+    files = [*(host.known_hosts or [Path(name).expanduser() for name in OWN]), *SYSTEM]
     return HostKeys(read(files), host.address, host.port, host.host_key_alias)
 
 
@@ -137,6 +144,8 @@ def read(files: Sequence[Path]) -> Iterator[Line]:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             continue
         except OSError as error:
+            if path in SYSTEM:  # not the user's to mend; ssh goes on without it as well
+                continue
             raise DeployError(
                 f"{path}, which has the host keys, cannot be read ({error.strerror}): make it "
                 f"readable, for example with `chmod u+r {path}`"
@@ -156,7 +165,10 @@ def parsed(path: Path, number: int, line: bytes) -> Line | None:
         key = base64.b64decode(words[2], validate=True)
     except ValueError:
         return None
-    hosts, kind = (word.decode("utf-8", "replace") for word in words[:2])
+    end = 4 + int.from_bytes(key[:4], "big")
+    if not 4 < end < len(key):  # a key begins with its type
+        return None
+    hosts, kind = (word.decode("utf-8", "replace") for word in (words[0], key[4:end]))
     return Line(path, number, marker, hosts, kind, key)
 
 

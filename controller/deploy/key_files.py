@@ -86,7 +86,9 @@ def public_half(path: Path) -> bytes | None:
 def agent_of(host: Host) -> Iterator[None]:
     """Let paramiko find the agent of this host (IdentityAgent), and of no other one after it."""
     before = os.environ.get(SOCKET)
-    if host.agent and host.agent != SOCKET:
+    if host.agent == "":  # IdentityAgent none
+        os.environ.pop(SOCKET, None)
+    elif host.agent and host.agent != SOCKET:
         os.environ[SOCKET] = os.path.expandvars(os.path.expanduser(host.agent))
     try:
         yield

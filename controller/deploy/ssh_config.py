@@ -97,13 +97,16 @@ def _read(values: dict[str, list[str]], alias: str, arguments: Sequence[str]) ->
     if {key.name for key in keys if key in _in_homes(ALWAYS_DEFAULT)} == ALWAYS_DEFAULT:
         keys = [key for key in keys if key not in _in_homes(DEFAULT_KEYS)]
     known = _split(one("userknownhostsfile") or "")
+    if _in_homes(DEFAULT_KNOWN_HOSTS).issuperset(known):
+        known = []
+    agent = values.get("identityagent", [""])[0]
     return SshConfig(
         address,
         port,
         user,
         keys=tuple(key for key in keys if key.is_file()),
-        known_hosts=tuple(path for path in known if path not in _in_homes(DEFAULT_KNOWN_HOSTS)),
-        agent=one("identityagent"),
+        known_hosts=tuple(known),
+        agent="" if agent.lower() == "none" else agent or None,
         proxy=proxy,
         host_key_alias=key_alias,
     )

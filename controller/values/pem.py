@@ -81,10 +81,10 @@ def _belongs(certificate: str, public: Any) -> bool:
 
 
 def _is_private_key(text: str) -> bool:
-    blocks = _blocks(text)
-    if len(blocks) != 1 or not blocks[0][0].endswith("PRIVATE KEY"):
+    keys = [block for block in _blocks(text) if block[0].endswith("PRIVATE KEY")]
+    if len(keys) != 1:  # beside it, openssl writes the parameters of a curve
         return False
-    kind, one = blocks[0]
+    kind, one = keys[0]
     is_openssh = kind == "OPENSSH PRIVATE KEY"
     return _key(one, load_ssh_private_key if is_openssh else load_pem_private_key)[0]
 

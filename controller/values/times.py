@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from zoneinfo import available_timezones
 
 from controller.values.format import Format, matching
 
@@ -25,8 +26,10 @@ _NUMBERS = {name: number for number, day in enumerate(_DAYS) for name in (day, d
 _WORDS = re.compile(
     "minutely|hourly|daily|monthly|weekly|yearly|annually|quarterly|semiannually", re.IGNORECASE
 )
-_ZONE = re.compile(r"UTC|[A-Z][A-Za-z-]{1,30}(?:/[A-Z][A-Za-z-]{1,30}){1,2}")
+_REGION = re.compile(r"[A-Z][A-Za-z_]{1,30}(?:/[A-Za-z0-9_+-]{1,30}){1,2}")
+_SHORT_ZONE = re.compile(r"[A-Z][A-Z0-9+-]{1,8}")  # such as CET and EST5EDT
 _PART = re.compile(r"\*|([0-9]{1,4})(?:\.\.([0-9]{1,4}))?(?:/([0-9]{1,4}))?")
+_SHORT_STEP = re.compile(r"/0\.[0-9]{0,5}[1-9]")
 _FRACTION = re.compile(r"(?<=[0-9])\.[0-9]{1,6}")
 _YEAR, _MONTH, _DAY_OF_MONTH = (0, 2199), (1, 12), (1, 31)
 _HOUR, _MINUTE, _SECOND = (0, 23), (0, 59), (0, 59)
@@ -44,7 +47,7 @@ def _is_nginx_time(text: str) -> bool:
 def _is_calendar(text: str) -> bool:
     """Days of the week, a date and a time, as in systemd.time; each of them may be missing."""
     words = text.split()
-    if len(words) > 1 and _ZONE.fullmatch(words[-1]):
+    if len(words) > 1 and _is_zone(words[-1]):
         words.pop()
     if len(words) == 1 and _WORDS.fullmatch(words[0]):
         return True
@@ -56,6 +59,16 @@ def _is_calendar(text: str) -> bool:
         words.pop(0)
         return _is_time(words[0]) and len(words) == 1
     return len(words) == 1 and (_is_date(words[0]) or _is_time(words[0]))
+
+
+def _is_zone(word: str) -> bool:
+    """UTC in any case, or a zone as the tz database names them; the server's may have more."""
+    return (
+        word.upper() == "UTC"
+        or _REGION.fullmatch(word) is not None
+        or _SHORT_ZONE.fullmatch(word) is not None
+        or word in available_timezones()
+    )
 
 
 def _are_days(word: str) -> bool:
@@ -80,7 +93,7 @@ def _is_date(word: str) -> bool:
 def _is_time(word: str) -> bool:
     """Hour:minute[:second], with fractions of a second."""
     parts = word.split(":")
-    parts[2:] = [_FRACTION.sub("", part) for part in parts[2:]]
+    parts[2:] = [_FRACTION.sub("", _SHORT_STEP.sub("/1", part)) for part in parts[2:]]
     limits = (_HOUR, _MINUTE, _SECOND)[: len(parts)]
     return len(parts) in (2, 3) and _are_within(parts, limits)
 

@@ -130,7 +130,7 @@ class Slots:
         """
         live = self.pinned(self.live())
         if model is not None:
-            self._require_installed(self.config.model_path(model))
+            self._require_installed(model)
         elif live is None:
             raise ToxctlError("no model is live yet: give --model, or run `fab deploy-model`")
         else:
@@ -143,9 +143,15 @@ class Slots:
         return release
 
     def _require_installed(self, model: str) -> None:
-        """Refuse a model elsewhere: prune and backups do not know what it needs."""
-        if os.path.dirname(model) != os.path.realpath(self.config.models_dir):
+        """Refuse a model elsewhere: prune and backups do not know what it needs.
+
+        A name in models_dir may be a link to another disk.
+        """
+        models = self.config.models_dir
+        named = os.path.abspath(model if "/" in model else os.path.join(models, model))
+        places = {os.path.dirname(path) for path in (named, self.config.model_path(model))}
+        if places.isdisjoint((os.path.abspath(models), os.path.realpath(models))):
             raise ToxctlError(
-                f"the model {model} is not in {self.config.models_dir}, so `toxctl prune` would "
+                f"the model {model} is not in {models}, so `toxctl prune` would "
                 "drop its word vectors: install it there with `fab deploy-model`"
             )

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from tox_com_det.perspective.errors import GoogleError
 
 MOST_PARTS = 1000
+MOST_ID_BYTES = 1_000_000
 # So much nginx takes off this process at once, however slowly the client reads (`uwsgi_buffers`).
 MOST_RESPONSE_BYTES = 4_000_000
 # What `write_batch` writes around a body at most, beside the Content-ID.
@@ -57,7 +58,8 @@ def read_batch(
         rest: called between two of the requests.
 
     Raises:
-        GoogleError: 400, not multipart/mixed, without parts, or with too many.
+        GoogleError: 400, not multipart/mixed, without parts, with too many, or with Content-IDs
+            that would fill the response.
     """
     head = b"Content-Type: " + content_type.encode("latin-1", "replace").replace(b"\n", b" ")
     outer = _read_headers(head + b"\n\n")
@@ -73,6 +75,11 @@ def read_batch(
     for part in parts:
         rest()
         found.append(_read_part(_read_headers(part)))
+    size = sum(len(part.content_id) for part in found)
+    if size > MOST_ID_BYTES:
+        raise GoogleError(
+            400, f"The batch's Content-IDs have {size} bytes, the limit is {MOST_ID_BYTES}"
+        )
     return found
 
 

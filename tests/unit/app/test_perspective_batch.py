@@ -201,6 +201,7 @@ def test_a_packed_part_that_fails_counts_as_well():
         ([part()], "multipart/form-data; boundary=b"),
         ([], MIXED),
         ([part()] * 1001, MIXED),
+        ([part(number="x" * 1_000_001)], MIXED),
     ],
 )
 def test_what_is_no_batch_is_an_error(client: FlaskClient, parts: list[str], content_type: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -32,7 +33,9 @@ def checkout(tmp_path: Path) -> Path:
         ["add", "--all"],
         ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "a"],
     ):
-        subprocess.run(["git", *command], cwd=made, check=True)  # noqa: S603 S607 (words of the test)
+        # Without the user's settings, which may ask for a signature.
+        environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+        subprocess.run(["git", *command], cwd=made, check=True, env=environment)  # noqa: S603 S607 (words of the test)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 import socket
 import subprocess
@@ -103,6 +104,48 @@ def test_one_of_several_keys_suffices(server: SshServer) -> None:
     open_and_close(server.host)
 
 
+@pytest.mark.parametrize("odd", ["ssh-nothing AAAA", "ssh-rsa AAAAB3", "ssh-rsa /////w=="])
+def test_line_without_a_whole_key_is_no_other_key(server: SshServer, odd: str) -> None:
+    server.known_hosts.write_text(
+        f"[127.0.0.1]:{server.port} {odd}\n127.0.0.1 {key_line(server.host_key)}\n"
+    )
+    open_and_close(server.host)
+
+
+@pytest.fixture
+def of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file for all users, which ssh reads beside configured ones."""
+    file = tmp_path / "ssh_known_hosts"
+    monkeypatch.setattr("controller.deploy.host_keys.SYSTEM", (file,))
+    return file
+
+
+def test_file_of_the_system_counts_beside_a_configured_one(
+    server: SshServer, of_the_system: Path
+) -> None:
+    key = key_line(server.host_key)
+    of_the_system.write_text(f"@revoked * {key}\n")
+    with refused(f"is revoked by line 1 of {of_the_system}"):
+        open_and_close(server.host)
+    of_the_system.write_text(f"127.0.0.1 {key}\n")
+    server.known_hosts.write_text("")
+    open_and_close(server.host)
+
+
+def test_file_of_the_system_that_cannot_be_read_is_left_out(
+    server: SshServer, of_the_system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path == of_the_system:
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    open_and_close(server.host)
+
+
 def test_name_of_the_ssh_configuration_is_looked_up(server: SshServer) -> None:
     server.known_hosts.write_text(f"Web-1 {key_line(server.host_key)}\n")
     open_and_close(replace(server.host, host_key_alias="web-1"))
@@ -111,7 +154,8 @@ def test_name_of_the_ssh_configuration_is_looked_up(server: SshServer) -> None:
 
 
 def test_known_type_is_asked_for_first(tmp_path: Path) -> None:
-    (tmp_path / "known").write_text(f"h ssh-rsa AAAA\n*,!h {KEY}\n")
+    rsa = base64.b64encode(b"\0\0\0\7ssh-rsa and the rest").decode()
+    (tmp_path / "known").write_text(f"h ssh-rsa {rsa}\n*,!h {KEY}\n")
     keys = HostKeys(read([tmp_path / "known"]), "h", 22)
     near, far = socket.socketpair()
     with near, far:

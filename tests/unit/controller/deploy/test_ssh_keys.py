@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ import paramiko
 import pytest
 from loopback_ssh import SshServer, open_and_close, refused
 
+from controller.deploy.connection_errors import connection_error
 from controller.deploy.inventory import Host
-from controller.deploy.key_files import public_half
+from controller.deploy.key_files import agent_keys, agent_of, public_half
 
 LIMIT = 11  # more keys than the server lets be tried
 
@@ -30,17 +30,18 @@ def server(tmp_path: Path) -> Iterator[SshServer]:
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A running ssh-agent without keys; its socket."""
-    directory = Path(tempfile.mkdtemp(prefix="agent-"))  # a socket's path has at most 107 bytes
-    path = directory / "socket"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.PIPE)  # noqa: S603, S607 (ssh's own program)
-    assert process.stdout
-    process.stdout.readline()  # it listens now
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
-    yield path
-    process.terminate()
-    process.stdout.close()
-    process.wait()
-    shutil.rmtree(directory)
+    # A socket's path has at most 107 bytes, which tmp_path may exceed.
+    with tempfile.TemporaryDirectory(prefix="agent-") as directory:
+        path = Path(directory) / "socket"
+        command = ["ssh-agent", "-D", "-a", path]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 (ssh's own program)
+            try:
+                assert process.stdout
+                process.stdout.readline()  # it listens now
+                monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+                yield path
+            finally:
+                process.terminate()
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +111,23 @@ def test_too_many_keys_of_the_agent_name_the_variable(
     add(*others(tmp_path, LIMIT), server.key_file)
     with refused("ssh-agent has 12 keys, .* set ansible_ssh_private_key_file .*or to its .pub"):
         open_and_close(replace(server.host, key_file=None))
+
+
+@pytest.mark.parametrize("error", [EOFError(), ConnectionResetError(), BrokenPipeError()])
+def test_server_that_closes_while_a_key_is_sent_has_ended_the_login(
+    server: SshServer, agent: Path, tmp_path: Path, error: Exception
+) -> None:
+    add(*others(tmp_path, 2))
+    host = replace(server.host, key_file=None)
+    assert "ssh-agent has 2 keys" in str(connection_error(host, error, login_begun=True))
+    assert "before a login" in str(connection_error(host, error))
+
+
+def test_identity_agent_none_uses_no_agent(server: SshServer, agent: Path) -> None:
+    host = replace(server.host, key_file=None, agent="")
+    with agent_of(host), agent_keys() as held:
+        assert held == ()
+    assert os.environ["SSH_AUTH_SOCK"] == str(agent)
 
 
 def test_public_file_whose_key_no_agent_has_names_the_private_one(

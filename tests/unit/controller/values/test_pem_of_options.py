@@ -55,6 +55,14 @@ def broken(text: str) -> list[str]:
     ]
 
 
+def test_a_key_may_have_the_parameters_of_its_curve_beside_it() -> None:
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    key = made()[1][PrivateFormat.TraditionalOpenSSL]
+    assert problems_of("backup_ssh_private_key", parameters + key) == []
+    assert problems_of("backup_ssh_private_key", parameters)
+    assert problems_of("backup_ssh_private_key", key + key)
+
+
 @pytest.mark.parametrize("name", AUTHORITIES)
 def test_authorities(name: str) -> None:
     one, other = made()[0], made(1)[0]
