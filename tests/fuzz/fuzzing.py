@@ -7,9 +7,12 @@ The examples are the same in each run. FUZZ_FACTOR=50 tries 50 times as many, ot
 from __future__ import annotations
 
 import os
+import random
+import zlib
+from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
@@ -31,41 +34,19 @@ def fuzz(examples: int) -> settings:
     )
 
 
+# Texts that a program may take for something else, by kind.
+KINDS: dict[str, tuple[str, ...]] = {
+    "control": ("\n", "\0", "\x1b[31m", "a\nb", "%x\ny = 1", "::1%x\ny = 1", "\r\nX: y"),
+    "template": ("{{ 7 * 7 }}", "{{ nowhere }}", "{% raw %}", "{{", "${HOME}", "%n", "%(here)s"),
+    "shell": ("$(reboot)", "'; reboot; '", "`reboot`", "a b", "*", "~nobody_here/x", "&& x"),
+    "option": ("-x", "--", "--help", "-1", "=", "--dry-run"),
+    "path": ("../../etc/passwd", "/", ".", "/dev/null", "/etc/shadow/x", "a/../b", "file:///x"),
+    "unicode": ("\u00a0", "\u202e", "\U0001f600", "\u00b2", "\uff11", "e\u0301", "\u0130"),
+    "huge": ("a" * 3000, "9" * 5000, "../" * 900, "\U0001f600" * 300, "a," * 1000, "[" * 2000),
+    "other type": ("nan", "1e400", "0", "true", "null", "[]", "{}", "", " ", "http://["),
+}
 # Without surrogates: a command line cannot hold them, a file can ("\\ud800" in JSON).
-TEXT = st.text(max_size=20) | st.sampled_from(
-    [
-        "",
-        " ",
-        "\n",
-        "\0",
-        "\x1b[31m",
-        "a\nb",
-        "{{ 7 * 7 }}",
-        "{{ nowhere }}",
-        "{% raw %}",
-        "{{",
-        "%n",
-        "%x\ny = 1",
-        "::1%x\ny = 1",
-        "$(reboot)",
-        "'; reboot; '",
-        "-x",
-        "--",
-        "../../etc/passwd",
-        "/",
-        "\u00a0",
-        "\u202e",
-        "😀",
-        "a" * 3000,
-        "9" * 5000,
-        "nan",
-        "1e400",
-        "-1",
-        "0",
-        "true",
-        "null",
-    ]
-)
+TEXT = st.text(max_size=20) | st.sampled_from([one for kind in KINDS.values() for one in kind])
 SCALAR: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
@@ -79,6 +60,39 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=8,
 )
+
+
+def number_of(name: str) -> int:
+    """A number of a name, the same in each run."""
+    return zlib.crc32(name.encode())
+
+
+def one_of_each_kind(name: str) -> list[str]:
+    """A text of each kind, which ones differs by name; in a long run all of them."""
+    if FACTOR > 1:
+        return [one for kind in KINDS.values() for one in kind]
+    chosen = random.Random(number_of(name))  # noqa: S311 (not a secret)
+    return [chosen.choice(kind) for kind in KINDS.values()]
+
+
+def tried(
+    name: str,
+    examples: int,
+    run: Callable[..., None],
+    *values: st.SearchStrategy[Any],
+    also: tuple[str, ...] = (),
+) -> None:
+    """Run a test with that many examples of its own.
+
+    Hypothesis chooses them by the source of the test: without the name, all cases of a test with
+    parameters would get the same ones. `also`: texts that are tried before them.
+    """
+    test = given(*values)(run)
+    for one in also:
+        test = example(one)(test)
+    if FACTOR == 1:
+        test = seed(number_of(name))(test)
+    fuzz(examples)(test)()
 
 
 def is_one_line(text: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import ANYTHING, TEXT, fuzz, is_one_line
+from fuzzing import ANYTHING, TEXT, fuzz, is_one_line, tried
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,7 +53,7 @@ def test_any_value_is_taken_or_is_one_line(name: str) -> None:
             said = shown(str(error))
         assert is_one_line(said)
 
-    fuzz(12)(given(TEXT | ANYTHING)(read))()
+    tried(name, 12, read, TEXT | ANYTHING)
 
 
 @fuzz(60)

@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fuzzing import ANYTHING, TEXT, fuzz, is_one_line
+from fuzzing import ANYTHING, TEXT, fuzz, is_one_line, paths_of, replaced, tried
+from good_values import GOOD
 from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.values.options import options_of_roles
-from controller.values.problems import problems_of
+from controller.values.problems import CONTROL, problems_of
 from controller.values.secrets import is_template, with_literals
 
 OPTIONS = options_of_roles()
 # What a file or a shell would read as more than one value.
 ENDS = set("\n\r\0;`")
-# Texts that a program gets as they are, not as words of a file.
+# Texts that a program gets as they are, with several lines or not as words of a file.
 FREE = {
     "mongodb_access_users",
     "mongodb_replica_set_key",
     "mongodb_tls_certificate_key",
     "mongodb_tls_ca",
+    "backup_ssh_private_key",
+    "flask_app_mongodb_ca",
     "sudo_user_authorized_keys",
     "package_sources_centos_key",
     "package_sources_epel_key",
@@ -48,6 +51,8 @@ def check(name: str, value: Any) -> None:
             # The words of a format contain its example.
             shown = words.partition("it must be")[0]
             assert not any(len(text) > 3 and text in shown for text in texts_of(value))
+    if not found:
+        assert not any(CONTROL.search(text) for text in texts_of(value))
     if not found and name not in FREE:
         assert not any(ENDS & set(text) for text in texts_of(value))
 
@@ -65,20 +70,38 @@ def wrapped(name: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_any_value_is_accepted_or_is_one_line(name: str) -> None:
-    fuzz(25)(given(ANYTHING | wrapped(name))(lambda value: check(name, value)))()
+    tried(name, 25, lambda value: check(name, value), ANYTHING | wrapped(name))
+
+
+def good_of(name: str) -> Any:
+    """A value with something in it that the option accepts."""
+    return next((one for one in reversed(GOOD.get(name, [])) if one), OPTIONS[name].get("default"))
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
-def test_a_default_with_a_piece_of_text_in_it_is_accepted_or_is_one_line(name: str) -> None:
+def test_a_good_value_with_a_piece_of_text_in_it_is_accepted_or_is_one_line(name: str) -> None:
     """Such as 300M and a blank, a second line or another value."""
-    default = OPTIONS[name].get("default", "x")
-    good = default[0] if isinstance(default, list) and default else default
+    good = good_of(name)
+    places = [place for place in paths_of(good) if not isinstance(at(good, place), (list, dict))]
+    assert places or OPTIONS[name]["type"] == "list"
+    assert problems_of(name, good) == []
 
-    def near(text: str, after: bool) -> None:
-        value = f"{good}{text}" if after else f"{text}{good}"
-        check(name, [value] if OPTIONS[name]["type"] == "list" else value)
+    def near(place: tuple[Any, ...], text: str, after: bool) -> None:
+        one = at(good, place)
+        check(name, replaced(good, place, f"{one}{text}" if after else f"{text}{one}"))
 
-    fuzz(25)(given(TEXT, st.booleans())(near))()
+    tried(name, 25, near, st.sampled_from(places), TEXT, st.booleans())
+
+
+def at(value: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+def test_every_option_but_those_of_choices_has_a_value_to_begin_with() -> None:
+    free = {name for name, one in OPTIONS.items() if one["type"] != "bool" and "choices" not in one}
+    assert [name for name in sorted(free) if good_of(name) in (None, "", [], {})] == []
 
 
 @fuzz(300)
