@@ -6,6 +6,7 @@ inventory alone. What the tasks do is in controller/deploy/tasks.
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from controller.utf8 import use_utf8
 
 use_utf8()
 
-BUNDLE_HELP = f"bundle directory (default: {BUNDLE.relative_to(ROOT)})"
+BUNDLE_HELP = f"bundle directory (default: {os.path.relpath(BUNDLE, ROOT)})"
 SNAPSHOT_HELP = "identifier of the backup, as in `fab backups` (default: the newest)"
 ROLLING = Reach(undo=tasks.rollback.rollback)
 SHARED = Reach(once=True)  # the database of a cluster

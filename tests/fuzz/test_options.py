@@ -1,32 +1,62 @@
 """Any value of any option of fab ends with one line, or succeeds; nothing is changed.
 
-Tasks and options are those of fabfile.py and of Fabric itself. The server's port is closed, and
-what would be built goes into a directory of the test.
+Tasks and options are those of fabfile.py and of Fabric itself. What they reach is in fab_world.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
+from fab_world import World, paths_below, world_in
 from fabric import Config, Executor
-from fuzzing import TEXT, fuzz, is_one_line
+from fuzzing import TEXT, fuzz, is_one_line, one_of_each_kind, tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.deploy import reach
-from controller.deploy.inventory import Host
-from controller.deploy.paths import ROOT
+from controller.deploy.paths import BUILD, ROOT
 from controller.deploy.program import Program
 
-# Hosts of an inventory are asked of Ansible, in a process of its own: 0.6 s each time.
-SLOW = {"inventory", "limit"}
-PATHS = {"out"}
+# A command line of each task that is read to its end, so that the value of any other option is.
+BASES = {
+    "add-key": ["--name=shop"],
+    "build-model": ["--dry-run"],
+    "collect-scores": ["--texts=comments.csv", "--google-key-file=key", "--dry-run"],
+    "create-server": [
+        *("--label=web-1", "--region=de-fra-2", "--key=id.pub", "--inventory=mine", "--dry-run"),
+    ],
+    "deploy-model": ["--bundle=bundle"],
+    "destroy-server": ["--label=web-1", "--inventory=mine", "--dry-run"],
+    "dump-embeddings": ["--source=vectors.txt", "--dry-run"],
+    "export-suggestions": ["--out=suggestions.csv"],
+    "fit-scores": ["--pairs=pairs.csv", "--bundle=bundle", "--url=URL", "--dry-run"],
+    "inspect-model": ["--file=model.h5", "--word-index=words.json"],
+    "remove-score-maps": ["--bundle=bundle"],
+    "restore-embeddings": ["--bundle=bundle"],
+    "revoke-key": ["--key=shop"],
+    "train": ["--data=comments.csv", "--vectors=vectors.txt", "--dry-run"],
+    "tune-thresholds": ["--labelled=comments.csv", "--url=URL"],
+}
+# Read after the point where a dry run ends; what is built is not of the checkout.
+REALLY = {
+    *(("fit-scores", name) for name in ("key-file", "score-column")),
+    *(("dump-embeddings", name) for name in ("architecture", "member", "word-index")),
+}
+# The options with which another is read, or without which.
+WITH = {
+    ("build-model", "pooling"): "--windows=4",
+    ("build-model", "stride"): "--windows=4",
+    ("create-server", "name"): "--domain=example.org",
+    ("dump-embeddings", "num-words"): "--word-index=words.json",
+}
+WITHOUT = {
+    (task, option): "url"
+    for task in ("fit-scores", "tune-thresholds")
+    for option in ("inventory", "limit")
+}
 
 
 def program() -> Program:
@@ -54,15 +84,9 @@ VALUED = [(name, one.name) for name, one in OPTIONS if one.takes_value]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory for what is built, and an inventory of one server that cannot be reached."""
-    directory = tmp_path_factory.mktemp("fab")
-    patch = pytest.MonkeyPatch()
-    host = Host("x", "127.0.0.1", 1, "deploy", known_hosts=(Path(os.devnull),))
-    patch.setattr(reach, "read_hosts", lambda *_: [host])
-    patch.chdir(directory)
-    yield directory
-    patch.undo()
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world_in(tmp_path_factory.mktemp("fab")) as made:
+        yield made
 
 
 def fab(*words: str) -> tuple[int, str]:
@@ -77,8 +101,8 @@ def fab(*words: str) -> tuple[int, str]:
     return code or 0, said.getvalue()
 
 
-def check(words: Sequence[str]) -> None:
-    before = sorted(Path.cwd().rglob("*"))
+def check(world: World, words: Sequence[str]) -> tuple[int, str]:
+    before = world.content()
     code, said = fab(*words)
     assert isinstance(code, int)
     if code:
@@ -86,33 +110,57 @@ def check(words: Sequence[str]) -> None:
         assert said.startswith("error: "), said
     else:
         assert said == ""
-    assert sorted(Path.cwd().rglob("*")) == before
+    assert world.content() == before
+    world.clear()
+    return code, said
 
 
-def argument(option: str, value: str) -> list[str]:
-    return [f"--{option.replace('_', '-')}={value}"]
+def base_of(world: World, task: str, option: str = "") -> list[str]:
+    """The words of a task without an option, and without what would keep it from being read."""
+    left = {option, WITHOUT.get((task, option), ""), "dry-run" if (task, option) in REALLY else ""}
+    words = [one.replace("URL", world.url) for one in BASES.get(task, [])]
+    words += [WITH[task, option]] if (task, option) in WITH else []
+    return [one for one in words if one.removeprefix("--").partition("=")[0] not in left]
+
+
+def test_no_default_is_a_path_of_the_checkouts_build() -> None:
+    fab("remove-score-maps", "--dry-run")  # loads the fabfile
+    assert list(paths_below(BUILD)) == []
+
+
+@pytest.mark.parametrize("task", sorted(COLLECTION.task_names))
+def test_a_base_is_read_to_its_end(world: World, task: str) -> None:
+    """To the server, which cannot be reached, or to the report of a dry run."""
+    code, said = check(world, [task, *base_of(world, task)])
+    reached = ("x (deploy@127.0.0.1:1) cannot be reached", "there is no server web-1: see")
+    assert code == 0 or any(words in said for words in reached), said
 
 
 @pytest.mark.parametrize(("task", "option"), VALUED)
-def test_any_value_of_an_option_of_a_task_ends_with_one_line(task: str, option: str) -> None:
-    extra = ["--dry-run"] if task in ("build-model", "dump-embeddings") else []
+def test_any_value_of_an_option_of_a_task_ends_with_one_line(
+    world: World, task: str, option: str
+) -> None:
+    typed = option.replace("_", "-")
 
     def run(value: str) -> None:
-        check([task, *argument(option, value), *extra])
+        check(world, [task, *base_of(world, task, typed), f"--{typed}={value}"])
 
-    fuzz(4 if option in SLOW else 8)(given(TEXT)(run))()
+    name = f"{task} {option}"
+    tried(name, 1, run, TEXT, also=tuple(one_of_each_kind(name)))
 
 
 @pytest.mark.parametrize("core", CORE, ids=lambda one: max(one.names, key=len))
-def test_any_value_of_an_option_of_fabric_ends_with_one_line(core: Any) -> None:
+def test_any_value_of_an_option_of_fabric_ends_with_one_line(world: World, core: Any) -> None:
     option = max(core.names, key=len)
 
     def run(value: str) -> None:
-        code, said = fab("status", *argument(option, value))
+        before = world.content()
+        code, said = fab("status", f"--{option}={value}")
         assert code == 0 or is_one_line(said), said
         assert code == 0 or said.startswith("error: "), said
+        assert world.content() == before
 
-    fuzz(15)(given(TEXT)(run))()
+    tried(option, 7, run, TEXT, also=tuple(one_of_each_kind(option)))
 
 
 WORDS = st.sampled_from(
@@ -131,10 +179,7 @@ LEFT_OUT = {"--list-agent-keys", "-p", "-d", "--follow", "--yes", "--article"}
 
 @fuzz(150)
 @given(st.lists(WORDS | TEXT, max_size=4))
-def test_any_words_end_with_one_line(words: list[str]) -> None:
+def test_any_words_end_with_one_line(world: World, words: list[str]) -> None:
     if LEFT_OUT & set(words) or any(word in words for word in ("build-model", "dump-embeddings")):
         return
-    code, said = fab(*words)
-    if code:
-        assert is_one_line(said), said
-        assert said.startswith("error: "), said
+    check(world, words)
