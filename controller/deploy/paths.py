@@ -35,10 +35,10 @@ def user_path(given: str | None, default: Path) -> Path:
 def absolute(given: str) -> Path:
     """Return a path as given, relative to the user's directory.
 
-    Raises DeployError: it is empty, or `~name` of a user that does not exist.
+    Raises DeployError: it is empty, or no path at all, or `~name` of a user that does not exist.
     """
-    if not given.strip():  # would be the current directory
-        raise DeployError("the path is empty: name one, then rerun the command")
+    if not given.strip() or "\0" in given:  # empty, it would be the current directory
+        raise DeployError(f"{given!r} is no path: name a file or a directory")
     try:
         return Path(given).expanduser().absolute()
     except RuntimeError:
