@@ -79,13 +79,14 @@ def create_server(
         say(f"made {path} of inventory/example: its group_vars say how sudo authenticates")
     chosen = read_inventory(path)
     public = _public_key_file(key, chosen)
+    words = public_key(public)
     private = public.with_suffix("")
     wish = Wish(
         label=label,
         region=region,
         image=image or IMAGE,
         type=type or TYPE,
-        key=public_key(public),
+        key=words,
         own=absolute(user_data) if user_data else None,
         domain=domain.lower().rstrip(".") if domain else None,
         name=name.lower() if name else None,

@@ -58,6 +58,12 @@ def typed(monkeypatch):
     return answer
 
 
+@pytest.mark.parametrize("key", ["/", ".", ".."])
+def test_a_directory_is_no_public_key(tmp_path, key):
+    with pytest.raises(DeployError, match=r"your public key .* cannot be read .* with --key"):
+        servers.create_server("web-1", "de-fra-2", key=key, inventory=str(tmp_path / "new"))
+
+
 def test_without_a_terminal_and_without_yes_nothing_is_bought(laptop, fab):
     done = fab(*CREATE, "--inventory", str(laptop.path), "--key", str(laptop.key))
     assert done.returncode == 1
