@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from good_values import GOOD, KEY, USER
+from good_values import CERTIFICATE, GOOD, KEY, USER
 
 from controller.values.options import defaults_of_roles, options_of_roles
 from controller.values.problems import problems_of
@@ -190,7 +190,7 @@ BAD: dict[str, list[Any]] = {
         ("nginx_server_name", "~^a{}"),
         ("backup_password", "twelve characters{}"),
         ("sudo_user_authorized_keys", [f"{KEY} name{{}}"]),
-        ("mongodb_tls_ca", "-----BEGIN x-----\n{}\n-----END x-----"),
+        ("mongodb_tls_ca", f"# of the house {{}}\n{CERTIFICATE}"),
         ("flask_app_perspective_attributes", [{"attribute": "TOXICITY", "label": "toxic{}"}]),
     ],
 )
