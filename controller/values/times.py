@@ -46,7 +46,7 @@ def _is_nginx_time(text: str) -> bool:
 
 def _is_calendar(text: str) -> bool:
     """Days of the week, a date and a time, as in systemd.time; each of them may be missing."""
-    words = text.split()
+    words = [word for word in text.split(" ") if word]  # an end of a line is none
     if len(words) > 1 and _is_zone(words[-1]):
         words.pop()
     if len(words) == 1 and _WORDS.fullmatch(words[0]):
