@@ -32,6 +32,17 @@ FREE = {
     "backup_password",
     "miniconda_environments",
 }
+# Lines of a file, paths of this computer, words of a command: no shell reads them.
+LINES = {
+    "backup_s3_key_id",
+    "backup_s3_secret",
+    "backup_ssh_known_hosts",
+    "sudo_user_password_hash",
+    "tls_acme_ca_file",
+    "tls_certificate_file",
+    "tls_email",
+    "tls_key_file",
+}
 
 
 def texts_of(value: Any) -> list[str]:
@@ -54,7 +65,8 @@ def check(name: str, value: Any) -> None:
     if not found:
         assert not any(CONTROL.search(text) for text in texts_of(value))
     if not found and name not in FREE:
-        assert not any(ENDS & set(text) for text in texts_of(value))
+        ends = ENDS - set(";`") if name in LINES else ENDS
+        assert not any(ends & set(text) for text in texts_of(value))
 
 
 def wrapped(name: str) -> st.SearchStrategy[Any]:
