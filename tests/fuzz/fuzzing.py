@@ -68,11 +68,13 @@ def number_of(name: str) -> int:
 
 
 def one_of_each_kind(name: str) -> list[str]:
-    """A text of each kind in a random order, both chosen by name; in a long run all of them."""
+    """Texts of each kind but one, which ones differs by name; in a long run all of them."""
     if FACTOR > 1:
         return [one for kind in KINDS.values() for one in kind]
     chosen = random.Random(number_of(name))  # noqa: S311 (not a secret)
-    return chosen.sample([chosen.choice(kind) for kind in KINDS.values()], len(KINDS))
+    # Every option gets the others.
+    left = chosen.choice(["control", "other type"])
+    return [chosen.choice(texts) for kind, texts in KINDS.items() if kind != left]
 
 
 def tried(

@@ -96,7 +96,7 @@ def test_every_field_that_a_manifest_can_have_is_fuzzed(bundle: Path) -> None:
         assert place in found
 
 
-@fuzz(500)
+@fuzz(400)
 @given(st.sampled_from(PLACES), ANYTHING, st.booleans())
 @example(("2", ("labels",)), ["a" * 9000], True)
 @example(("2", ("files",)), {"a" * 9000: {}}, True)

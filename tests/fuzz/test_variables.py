@@ -82,7 +82,7 @@ def wrapped(name: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_any_value_is_accepted_or_is_one_line(name: str) -> None:
-    tried(name, 25, lambda value: check(name, value), ANYTHING | wrapped(name))
+    tried(name, 20, lambda value: check(name, value), ANYTHING | wrapped(name))
 
 
 def good_of(name: str) -> Any:
@@ -102,7 +102,7 @@ def test_a_good_value_with_a_piece_of_text_in_it_is_accepted_or_is_one_line(name
         one = at(good, place)
         check(name, replaced(good, place, f"{one}{text}" if after else f"{text}{one}"))
 
-    tried(name, 25, near, st.sampled_from(places), TEXT, st.booleans())
+    tried(name, 20, near, st.sampled_from(places), TEXT, st.booleans())
 
 
 def at(value: Any, place: tuple[Any, ...]) -> Any:
