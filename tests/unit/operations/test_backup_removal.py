@@ -26,7 +26,10 @@ LEFT_OUT = {"skipped": True, "changed": False}
 def test_a_directory_is_removed_where_a_repository_is_in_it(
     wanted: bool | None, registered: dict[str, object], removed: bool
 ) -> None:
-    values = {"backup_repository": "/mnt/disk", "__backup_repository": registered}
+    values: dict[str, object] = {
+        "backup_repository": "/mnt/disk",
+        "__backup_repository": registered,
+    }
     if wanted is not None:
         values["uninstall_backups"] = wanted
     found = [evaluate("{{ " + one + " }}", values) for one in REMOVE.data["when"]]
