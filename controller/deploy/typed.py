@@ -19,7 +19,7 @@ __all__ = ["completed", "register", "typed"]
 SHARED = ("inventory", "limit", "bundle")
 PLAYBOOK = "ansible-playbook "
 # Their host may be another one than that which was typed, so they take no --limit.
-OF_THE_DATABASE = re.compile("--tags mongodb")
+OF_OTHER_HOSTS = re.compile("--tags (mongodb|balancer|tls)")
 COMMAND = re.compile(r"(?P<before>\b(?:re)?run )?`(?P<words>(?:fab|ansible-playbook) [^`]+)`")
 
 
@@ -65,7 +65,7 @@ def completed(message: str) -> str:
 def _complete(found: re.Match[str]) -> str:
     before, words = found["before"] or "", found["words"]
     if words.startswith(PLAYBOOK):
-        takes = ["inventory"] if OF_THE_DATABASE.search(words) else ["inventory", "limit"]
+        takes = ["inventory"] if OF_OTHER_HOSTS.search(words) else ["inventory", "limit"]
         kept = {name: _typed.given[name] for name in takes if name in _typed.given}
         return f"{before}`{' '.join([words, *_options_text(kept, words)])}`"
     parts = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import warnings
 from urllib.parse import urlsplit
 
 from controller.deploy.targets import TARGETS
@@ -73,7 +74,8 @@ def _is_server_name(text: str) -> bool:
 def _may_compile(regex: str) -> bool:
     """Whether PCRE may take a regular expression; only what is certainly wrong is refused."""
     try:
-        re.compile(re.sub(r"\(\?(?=<[A-Za-z_])", "(?P", regex))
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of [[:alnum:]]
+            re.compile(re.sub(r"\(\?(?=<[A-Za-z_])", "(?P", regex))
     except re.error as error:
         # Python does not know all of PCRE, so other errors prove nothing.
         starts_with_repeat = error.pos == 0 and error.msg.startswith("nothing to repeat")

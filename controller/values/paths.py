@@ -46,6 +46,7 @@ _DATA = ("/home", "/root", "/var")
 # Directories for installations that no package owns, and what the system itself has in them.
 _FREE = ("/usr/local", "/var/local", "/var/opt")
 _LOCAL = re.compile(r"/usr/local/(bin|etc|games|include|lib|lib64|libexec|man|sbin|share|src)(/|$)")
+_OF_USER = re.compile("/root/.|/home/[^/]+/.")  # such as Anaconda's own choice, ~/miniconda3
 _SHARED = ("/", "/media", "/mnt", "/opt", "/srv", *_FREE)
 
 
@@ -69,6 +70,8 @@ def is_of_system(path: str) -> bool:
     path = _normal(path)
     if path in (*_SHARED, *_DATA) or _LOCAL.match(path):
         return True
+    if is_in(path, "/run/media") and path.count("/") > 3:  # a disk, as /run/media/USER/DISK
+        return False
     return any(is_in(path, one) for one in _SYSTEM) and not is_in(path, "/usr/local")
 
 
@@ -76,6 +79,7 @@ def _is_own_directory(text: str) -> bool:
     if not ABSOLUTE_PATH.accepts(text) or is_of_system(text):
         return False
     is_data = any(is_in(text, one) for one in _DATA) and not any(is_in(text, one) for one in _FREE)
+    is_data = is_data and not _OF_USER.match(_normal(text))
     return not is_data and not any(overlap(text, one) for one in (*OWN, "/opt/secantusdb"))
 
 

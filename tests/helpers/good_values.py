@@ -49,6 +49,7 @@ GOOD: dict[str, list[Any]] = {
         "~^www\\d+\\.example\\.org$",
         "~^(?<sub>[]a-z]+)\\.example\\.org$",
         "~(?|a|b)\\h*+$",  # PCRE alone knows it
+        "~^[[:alnum:]]+$",  # Python warns of it
         "192.0.2.1",
         "www.example.*",
         "LOCALHOST",

@@ -28,6 +28,8 @@ def patient_client(uri: str, name: str) -> MongoClient[dict[str, Any]]:
         connectTimeoutMS=CONNECT_MS,
         socketTimeoutMS=_SOCKET_MS,
         maxPoolSize=1,
+        # Of a replica set, not what a member has that is behind: whatever the URI says.
+        readPreference="primary",
     )
 
 
@@ -41,7 +43,7 @@ def database_problem(uri: str, error: PyMongoError) -> str:
 def first_line(error: BaseException) -> str:
     """The message of an error without the reply and the documents that PyMongo appends."""
     details = getattr(error, "details", None) or {}
-    written = details.get("writeErrors") or [{}]
+    written = details.get("writeErrors") or details.get("writeConcernErrors") or [{}]
     message = details.get("errmsg") or written[0].get("errmsg") or str(error)
     return str((message.splitlines() or [type(error).__name__])[0])[:_LONGEST_LINE]
 

@@ -65,7 +65,8 @@ def repair(
             size += sum(len(row.vector) for row in batch)
             progress.step(count, size)
     progress.done(count, size)
-    if count_words(database, embedding) > embedding.count:
+    # Counted, since an estimate may be old after a crash.
+    if collection.count_documents({}) > embedding.count:
         changed += _remove_others(collection, dump, embedding)
     return changed
 

@@ -2,8 +2,8 @@
 
 The dump is checked before the database is changed, restored by mongorestore or by PyMongo, read
 back in full, compared, counted, and only then marked as restored. Without the marker the collection
-is not used: what a failed run leaves behind is dropped, if need be by the next run. Memory does not
-grow with the dump.
+is not used: what a failed run leaves behind is dropped, if need be by the next run, or completed
+where it is more than half of the words. Memory does not grow with the dump.
 
 Where most of the words are there, a model may serve from them: they are repaired in place, and
 nothing is dropped.
@@ -122,7 +122,7 @@ def _repair(client: Client, dump: Dump, embedding: Embedding, say: Say, space: D
     if changed:
         say(
             f"{name}: a worker keeps the words that it has read: if a live model uses them, run"
-            " `toxctl activate --force` on its app hosts"
+            " `sudo toxctl activate --force` on its app hosts"
         )
 
 

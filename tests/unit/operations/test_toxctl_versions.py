@@ -89,7 +89,7 @@ def installed(tmp_path: Path) -> ToxctlRelease:
 
 
 def is_installed_again(directory: Path, release: ToxctlRelease, *options: str) -> bool:
-    """Run the role's own task and condition, with a task that changes in place of the install."""
+    """Run the role's own tasks and condition, with a task that changes in place of the install."""
     main = {one["name"]: one for one in load(PROJECT / "roles/toxctl/tasks/main.yml")}
     install = {
         "name": "Install",
@@ -99,7 +99,8 @@ def is_installed_again(directory: Path, release: ToxctlRelease, *options: str) -
     }
     path = directory / "run/roles/toxctl/tasks/compare.yml"
     path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump([main["Read the content of this version"], install]))
+    tasks = [main["List installed versions"], main["Read the content of this version"], install]
+    path.write_text(yaml.safe_dump(tasks))
     values = {
         "__toxctl_build": {"stdout": json.dumps(asdict(release))},
         "__toxctl_versions": str(directory / "versions"),

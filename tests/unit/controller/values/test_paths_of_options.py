@@ -19,7 +19,7 @@ PROJECT_FILES = [*OWN, *(f"{one}/a" for one in OWN), "/opt/./tox_com_det"]
 @pytest.mark.parametrize(
     "path",
     [
-        *(*SYSTEM, *PROJECT_FILES, "/home/deploy", "/root/a", "/usr/local/bin", "/usr/local/lib/a"),
+        *(*SYSTEM, *PROJECT_FILES, "/home/deploy", "/root", "/usr/local/bin", "/usr/local/lib/a"),
         *("/usr/share/a", "/var/lib/mongodb", "/opt/secantusdb/venv", "/opt/../etc", "opt/a"),
     ],
 )
@@ -33,6 +33,7 @@ def test_no_installation_is_in_a_directory_of_others(path: str) -> None:
     [
         *("/opt/miniconda", "/opt/a/b/", "/usr/local/conda", "/srv/conda", "/var/opt/a"),
         *("/miniconda3", "/mnt/disk/conda", "/opt/tox_com_det-conda", "/optional", "/.conda"),
+        *("/root/miniconda3", "/home/deploy/miniconda3"),
     ],
 )
 def test_an_installation_has_a_directory_of_its_own(path: str) -> None:
@@ -63,10 +64,17 @@ def test_no_other_option_names_what_a_role_removes() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/usr", "/usr/lib", "/boot", "/mnt", "/media", "/usr/local/", "/run/a"]
+    "path",
+    ["/usr", "/usr/lib", "/boot", "/mnt", "/media", "/usr/local/", "/run/a", "/run/media/me"],
 )
 def test_a_repository_of_backups_is_no_directory_of_the_system(path: str) -> None:
     """Role backup closes it to other users, and removes it with uninstall_backups."""
     (line,) = backup_problems({"backup_repository": path, "backup_password": "a long password"})
     assert line.startswith(f"backup_repository is {path}, a directory of the system")
     assert "choose another one" in line
+
+
+@pytest.mark.parametrize("path", ["/mnt/disk", "/run/media/me/disk", "/srv/backup"])
+def test_a_repository_of_backups_may_be_on_any_disk(path: str) -> None:
+    values = {"backup_repository": path, "backup_password": "a long password"}
+    assert list(backup_problems(values)) == []
