@@ -339,7 +339,6 @@ def _break_the_service(host, server, sender, database, unit) -> None:
             looks = [in_temporary_files(host, words) for _ in range(2)]
             during = [line for look in looks for line in look.splitlines()]
             assert [line for line in during if not line.endswith(words.control)] == []
-            assert 429 not in {one.result() for one in waiting if one.done()}
     # A slot that dies under its requests.
     with ThreadPoolExecutor(1) as pool, hanging(host, unit):
         before = queued(host, server, unit)
