@@ -32,12 +32,12 @@ def user_path(given: str | None, default: Path) -> Path:
     return default if given is None else absolute(given)
 
 
-def absolute(given: str) -> Path:
+def absolute(given: str | Path) -> Path:
     """Return a path as given, relative to the user's directory.
 
     Raises DeployError: it is empty, or no path at all, or `~name` of a user that does not exist.
     """
-    if not given.strip() or "\0" in given:  # empty, it would be the current directory
+    if not str(given).strip() or "\0" in str(given):  # empty, it would be the current directory
         raise DeployError(f"{given!r} is no path: name a file or a directory")
     try:
         return Path(given).expanduser().absolute()

@@ -141,3 +141,8 @@ def test_a_dry_run_refuses_what_the_dump_refuses(
         with pytest.raises(DeployError, match=words):
             write_dump("file", out, dry_run=dry_run, **given)
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_path_may_be_a_text_or_a_path(tmp_path: Path) -> None:
+    """Programs of the project give paths, and fab gives what was typed."""
+    assert absolute(tmp_path / "a") == absolute(str(tmp_path / "a")) == tmp_path / "a"
