@@ -331,12 +331,16 @@ def _break_the_service(host, server, sender, database, unit) -> None:
     slow = ((words.google_key, 0, HANG_SECONDS), (words.true_key, 100_000, HANG_SECONDS))
     for senders in (slow, ((words.false_key, LARGE, 1),)):
         with ThreadPoolExecutor(16) as pool, hanging(host, unit):
-            for key, size, seconds in senders:
-                for path, body, kind in sender.bodies(size):
-                    pool.submit(sender.post, path, body, key, seconds, **{"Content-Type": kind})
+            waiting = [
+                pool.submit(sender.post, path, body, key, seconds, **{"Content-Type": kind})
+                for key, size, seconds in senders
+                for path, body, kind in sender.bodies(size)
+            ]
             looks = [in_temporary_files(host, words) for _ in range(2)]
             during = [line for look in looks for line in look.splitlines()]
             assert [line for line in during if not line.endswith(words.control)] == []
+        for one in waiting:
+            one.result()  # raises what `post` asserts: no response has the comment in it
     # A slot that dies under its requests.
     with ThreadPoolExecutor(1) as pool, hanging(host, unit):
         before = queued(host, server, unit)
