@@ -2,6 +2,7 @@
 
 import pytest
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 from tiny_bundle import TinyBundle
 
@@ -113,6 +114,13 @@ def test_more_words_than_the_dump_has_are_removed_in_batches(database, bundle, r
     monkeypatch.setattr(repair, "_BATCH", 3)
     database[bundle.collection].insert_many({"_id": f"more {number}"} for number in range(8))
     assert run() == 0
+    assert is_whole(database, bundle)
+
+
+def test_one_more_word_is_removed_although_the_estimate_is_old(database, bundle, run, monkeypatch):
+    database[bundle.collection].insert_one({"_id": "more"})
+    monkeypatch.setattr(Collection, "estimated_document_count", lambda _: len(bundle.documents()))
+    assert run("--verify") == 0
     assert is_whole(database, bundle)
 
 

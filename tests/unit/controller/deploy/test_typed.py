@@ -75,6 +75,16 @@ def _every_task() -> None:
             "start the database with "
             "`ansible-playbook site.yml --tags mongodb --inventory inventory/mine`",
         ),
+        # Nor are the balancers, where a cluster's TLS ends.
+        *(
+            (
+                "deploy-model",
+                MINE,
+                f"run `ansible-playbook site.yml --tags {tag}`",
+                f"run `ansible-playbook site.yml --tags {tag} --inventory inventory/mine`",
+            )
+            for tag in ("balancer", "tls")
+        ),
         ("prune", {"keep": 3}, "run `fab prune --yes`", "run `fab prune --keep 3 --yes`"),
         ("prune", {"yes": True}, "rerun `fab prune`", "rerun `fab prune --yes`"),
         # Another release than the one that was typed.
