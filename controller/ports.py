@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 ATTEMPTS = 200
+IN_USE = "is in use"
 BACKLOG = 100
 # The kernel answers on loopback at once; a port that leads to a dead container never answers.
 CONNECT_SECONDS = 5
@@ -33,7 +34,7 @@ def problem(port: int) -> str | None:
         except PermissionError:
             return "is reserved for root"
         except OSError:
-            return "is in use"
+            return IN_USE
         if not _reaches(probe):
             return "is forwarded elsewhere by this machine's firewall"
     return None

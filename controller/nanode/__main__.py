@@ -18,7 +18,7 @@ from controller.nanode.engine import Engine, find_engine
 from controller.nanode.host import Host, inspect_host
 from controller.nanode.image import SUITES, ensure_image
 from controller.nanode.instance import Files, find_recorded, recorded
-from controller.nanode.lifecycle import create, destroy, require_same_system
+from controller.nanode.lifecycle import LOCAL_NANODE, create, destroy, require_same_system
 from controller.ports import LOOPBACK
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text)
-        command.add_argument("--name", default="nanode", help="its name in the inventory")
+        command.add_argument("--name", default=LOCAL_NANODE, help="its name in the inventory")
         command.add_argument("--state", type=Path, help="directory of its key and its record")
         command.add_argument("--inventory", type=Path, help="inventory file to write")
         if name in ("image", "create", "check"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +24,13 @@ from controller.nanode.instance import (
     ssh_options,
 )
 from controller.nanode.run import last_line, must, run
-from controller.ports import LOOPBACK, PortError, requested_or_free
+from controller.ports import IN_USE, LOOPBACK, PortError, problem, requested_or_free
 
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 # The unit of sshd on EL; on Debian it is ssh.service.
 SSHD_UNIT = "/usr/lib/systemd/system/sshd.service"
 BOOT_SECONDS = 60
+LOCAL_NANODE = "nanode"
 
 
 def create(
@@ -67,7 +70,7 @@ def create(
     if found and found.container == container and status:
         if status != "running":
             say(f"Starting {container} again ...")
-            must(engine.command("start", container), f"{container} does not start")
+            _start_again(engine, found)
         instance = found
     else:
         if status:
@@ -75,11 +78,12 @@ def create(
                 engine.command("rm", "--force", "--volumes", container),
                 f"{container} cannot be removed",
             )
+        http, ssh = preferred_ports(name, container)
         instance = Instance(
             name,
             container,
-            port("NANODE_HTTP_PORT", 8080),
-            port("NANODE_SSH_PORT", 2222),
+            port("NANODE_HTTP_PORT", http),
+            port("NANODE_SSH_PORT", ssh),
             system,
         )
         say(f"Starting {container}: systemd as PID 1, 1 GiB of memory ...")
@@ -156,6 +160,35 @@ def port(variable: str, preferred: int) -> int:
         return requested_or_free(variable, os.environ.get(variable), preferred)
     except PortError as error:
         raise NanodeError(str(error)) from None
+
+
+def preferred_ports(name: str, container: str) -> tuple[int, int]:
+    """The ports for HTTP and SSH to try first.
+
+    The local Nanode has those that the documentation names. A scenario's container has a pair of
+    its own: while it is down, nobody who looks for a free port takes them.
+    """
+    if name == LOCAL_NANODE:
+        return 8080, 2222
+    # Below the ports that systems give to outgoing connections.
+    first = 10_000 + 2 * (zlib.crc32(container.encode()) % 10_000)
+    return first, first + 1
+
+
+def _start_again(engine: Engine, stopped: Instance) -> None:
+    command = engine.command("start", stopped.container)
+    done = run(command)
+    if done.returncode == 0:
+        return
+    failure = f"{stopped.container} does not start"
+    for used in (stopped.http_port, stopped.ssh_port):
+        if problem(used) == IN_USE:
+            raise NanodeError(
+                f"{failure}: port {used} on {LOOPBACK} {IN_USE}: end the process that has it "
+                f"(`ss -ltnp sport = :{used}`), then rerun the command; or take free ports with a "
+                "new Nanode: `make down`, then `make up`"
+            )
+    raise NanodeError(f"{failure}: {last_line(done)}: try `{shlex.join(command)}`")
 
 
 def _ensure_network(engine: Engine, network: str) -> None:

@@ -157,14 +157,25 @@ class FaultyServer:
         return at
 
     def start(self) -> None:
-        """Start it again, if its engine has not done so by itself."""
-        self._engine("start", self.instance.container)
+        """Start it again, if its engine has not done so by itself.
+
+        What holds a container's ports for podman (conmon) ends a moment after the container.
+        """
+        wait(self._started, "the ports of the killed container")
+
+    def _started(self) -> bool:
+        done = self._told("start", self.instance.container)
+        assert done.returncode == 0 or "address already in use" in done.stderr, done.stderr
+        return done.returncode == 0
 
     def _engine(self, *words: str) -> None:
-        done = subprocess.run(  # noqa: S603 (words of the tests)
+        done = self._told(*words)
+        assert done.returncode == 0, done.stderr
+
+    def _told(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 (words of the tests)
             self.engine.command(*words), capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
 
     @contextmanager
     def small_disk(self, path: str, spare: int, service: str | None = None) -> Iterator[None]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from controller.local_serve.plan import PREFERRED_PORT
 from controller.nanode import NanodeError, lifecycle
 from controller.nanode.engine import Engine
 from controller.nanode.host import Host
 from controller.nanode.instance import Files, container_name
+from controller.ports import ATTEMPTS, LOOPBACK
 
 HOST = Host(False, (), 1 << 20, 1 << 20, may_raise_limits=True)
 # Records its arguments, and standard input for `tee`; $STATE answers `container inspect`.
@@ -118,6 +121,33 @@ def test_stopped_container_is_started_again(
     (tmp_path / "status").write_text("exited\n")
     create(files)
     assert "start NAME" in commands()
+
+
+def test_stopped_container_whose_port_was_taken_names_the_port(
+    files: Files, commands: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    create(files)
+    (tmp_path / "status").write_text("exited\n")
+    (tmp_path / "bin/podman").write_text(
+        f'#!/bin/sh\n[ "$1" != start ] || {{ echo "no netns" >&2; exit 1; }}\n{PODMAN}\n'
+    )
+    with pytest.raises(NanodeError, match=r"does not start: no netns: try `podman start .*`$"):
+        create(files)
+    port = json.loads((files.state / "instance.json").read_text())["ssh_port"]
+    with (
+        socket.create_server((LOOPBACK, port)),
+        pytest.raises(NanodeError, match=f"port {port} on 127.0.0.1 is in use: end .*`make down`"),
+    ):
+        create(files)
+
+
+def test_only_the_local_nanode_takes_the_ports_that_others_try_first() -> None:
+    assert lifecycle.preferred_ports("nanode", "tox-com-det-nanode-abc123") == (8080, 2222)
+    names = [f"tox-com-det-{name}-{n:06x}" for name in ("default", "faults") for n in range(5)]
+    chosen = [port for name in names for port in lifecycle.preferred_ports("-", name)]
+    assert len(set(chosen)) == len(chosen)
+    # Below the ports of outgoing connections, beside those that are searched from 8080 and 2222 on.
+    assert all(PREFERRED_PORT + ATTEMPTS < port < 32_768 for port in chosen)
 
 
 def test_container_without_a_record_is_replaced(
