@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from free_ports import LOWEST
 
 from controller.local_serve.plan import PREFERRED_PORT
 from controller.nanode import NanodeError, lifecycle
@@ -143,11 +144,19 @@ def test_stopped_container_whose_port_was_taken_names_the_port(
 
 def test_only_the_local_nanode_takes_the_ports_that_others_try_first() -> None:
     assert lifecycle.preferred_ports("nanode", "tox-com-det-nanode-abc123") == (8080, 2222)
-    names = [f"tox-com-det-{name}-{n:06x}" for name in ("default", "faults") for n in range(5)]
+    scenarios = (
+        "default",
+        "faults",
+        "tags",
+        "upgrade",
+        "bootstrap",
+        "cluster-app1",
+        "cluster-app2",
+    )
+    names = [f"tox-com-det-{name}-abc123" for name in scenarios]
     chosen = [port for name in names for port in lifecycle.preferred_ports("-", name)]
     assert len(set(chosen)) == len(chosen)
-    # Below the ports of outgoing connections, beside those that are searched from 8080 and 2222 on.
-    assert all(PREFERRED_PORT + ATTEMPTS < port < 32_768 for port in chosen)
+    assert all(PREFERRED_PORT + ATTEMPTS < port < LOWEST for port in chosen)
 
 
 def test_container_without_a_record_is_replaced(
