@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import time
 import zlib
@@ -170,25 +169,25 @@ def preferred_ports(name: str, container: str) -> tuple[int, int]:
     """
     if name == LOCAL_NANODE:
         return 8080, 2222
-    # From 8400 to 9999: no search from 8080 on gets there, nor do the programs of the tests.
-    first = 8_400 + 2 * (zlib.crc32(container.encode()) % 800)
-    return first, first + 1
+    # A search from the highest of each ends before the next range begins: 9200 for SSH, 10000 for
+    # the programs that tests start. None from 8080 on, where others begin, gets to 8400.
+    own = zlib.crc32(container.encode()) % 600
+    return 8_400 + own, 9_200 + own
 
 
 def _start_again(engine: Engine, stopped: Instance) -> None:
-    command = engine.command("start", stopped.container)
-    done = run(command)
-    if done.returncode == 0:
-        return
-    failure = f"{stopped.container} does not start"
-    for used in (stopped.http_port, stopped.ssh_port):
-        if problem(used) == IN_USE:
-            raise NanodeError(
-                f"{failure}: port {used} on {LOOPBACK} {IN_USE}: end the process that has it "
-                f"(`ss -ltnp sport = :{used}`), then rerun the command; or take free ports with a "
-                "new Nanode: `make down`, then `make up`"
-            )
-    raise NanodeError(f"{failure}: {last_line(done)}: try `{shlex.join(command)}`")
+    try:
+        must(engine.command("start", stopped.container), f"{stopped.container} does not start")
+    except NanodeError:
+        for used in (stopped.http_port, stopped.ssh_port):
+            if problem(used) == IN_USE:
+                raise NanodeError(
+                    f"{stopped.container} does not start: port {used} on {LOOPBACK} {IN_USE}: end "
+                    f"the process that has it (`ss -ltnp sport = :{used}`), or remove the "
+                    "container with 'make down' (a scenario's: molecule destroy), so that a new "
+                    "one takes free ports; then rerun the command"
+                ) from None
+        raise
 
 
 def _ensure_network(engine: Engine, network: str) -> None:

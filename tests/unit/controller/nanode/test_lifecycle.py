@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -137,26 +138,36 @@ def test_stopped_container_whose_port_was_taken_names_the_port(
     port = json.loads((files.state / "instance.json").read_text())["ssh_port"]
     with (
         socket.create_server((LOOPBACK, port)),
-        pytest.raises(NanodeError, match=f"port {port} on 127.0.0.1 is in use: end .*`make down`"),
+        pytest.raises(NanodeError, match=f"port {port} on 127.0.0.1 is in use: end .*'make down'"),
     ):
         create(files)
 
 
 def test_only_the_local_nanode_takes_the_ports_that_others_try_first() -> None:
     assert lifecycle.preferred_ports("nanode", "tox-com-det-nanode-abc123") == (8080, 2222)
-    scenarios = (
-        "default",
-        "faults",
-        "tags",
-        "upgrade",
-        "bootstrap",
-        "cluster-app1",
-        "cluster-app2",
-    )
-    names = [f"tox-com-det-{name}-abc123" for name in scenarios]
-    chosen = [port for name in names for port in lifecycle.preferred_ports("-", name)]
-    assert len(set(chosen)) == len(chosen)
-    assert all(PREFERRED_PORT + ATTEMPTS < port < LOWEST for port in chosen)
+    pairs = [lifecycle.preferred_ports("-", str(container)) for container in range(20_000)]
+    https, sshs = ({pair[i] for pair in pairs} for i in (0, 1))
+    assert len(https) == len(sshs) == 600
+    # The ranges of searches: of others, for HTTP, for SSH, of the programs that tests start.
+    assert min(https) >= PREFERRED_PORT + ATTEMPTS
+    assert max(https) + ATTEMPTS <= min(sshs)
+    assert max(sshs) + ATTEMPTS <= LOWEST
+
+
+def test_ports_that_are_in_use_are_passed_over_each_for_itself(
+    files: Files, commands: Callable[[], list[str]]
+) -> None:
+    taken = lifecycle.preferred_ports("one", container_name("one", files.checkout))
+    with ExitStack() as listening:
+        for port in taken:
+            # In use by another program already: as good for the test.
+            with suppress(OSError):
+                listening.enter_context(socket.create_server((LOOPBACK, port)))
+        lifecycle.create(
+            Engine("podman"), HOST, "image", system="debian13", name="one", files=files, say=print
+        )
+    record = json.loads((files.state / "instance.json").read_text())
+    assert taken[0] < record["http_port"] < taken[1] < record["ssh_port"]
 
 
 def test_container_without_a_record_is_replaced(
