@@ -9,9 +9,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from role_tree import PROJECT
@@ -33,6 +34,7 @@ SHELLS = pytest.mark.parametrize("start", ["/bin/sh", "/bin/bash --posix"], indi
 
 Start = Callable[..., subprocess.Popen[bytes]]
 WithUser = Callable[[str, str | None, str], list[str]]
+StartWithStubs = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
@@ -179,11 +181,11 @@ def with_user(tmp_path: Path) -> WithUser:
     return run
 
 
-def script_with_stubs(directory: Path) -> Path:
+def script_with_stubs(directory: Path, more: Mapping[str, str] = MappingProxyType({})) -> Path:
     """Write the stubs, and a copy of the script that finds them: it sets its own PATH."""
     stubs = directory / "stubs"
     stubs.mkdir()
-    for name, text in STUBS.items():
+    for name, text in {**STUBS, **more}.items():
         (stubs / name).write_text("#!/bin/sh\n" + text.replace("HERE", str(directory)) + "\n")
         (stubs / name).chmod(0o755)
     text = SCRIPT.read_text()
@@ -215,3 +217,69 @@ def test_a_login_shell_that_stayed_is_left_alone(with_user: WithUser, shell: str
 @BOTH
 def test_a_user_who_did_not_exist_has_nothing_to_restore(with_user: WithUser, shell: str):
     assert with_user(shell, None, "/usr/sbin/nologin") == []
+
+
+@pytest.fixture
+def start_with_stubs(tmp_path: Path, changed: Path) -> Iterator[StartWithStubs]:
+    """Start the guard of one file for deploy, with more stubs."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def guard(shell: str, **stubs: str) -> subprocess.Popen[bytes]:
+        (tmp_path / "shell").write_text("/bin/bash")
+        script = script_with_stubs(tmp_path, stubs)
+        command = [*shell.split(), str(script), str(tmp_path / "state"), LONG, "", "deploy"]
+        running.append(subprocess.Popen([*command, str(changed)]))  # noqa: S603 (fixed words)
+        return running[-1]
+
+    yield guard
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+# The parent of what a stub runs as is the guard's shell.
+REQUESTED_EARLY = {
+    "armed": {"touch": '/bin/touch "$@"; echo after > HERE/sshd_config; kill -USR1 $PPID'},
+    "timer": {"sleep": 'echo after > HERE/sshd_config; kill -USR1 $PPID; exec /bin/sleep "$@"'},
+}
+
+
+@BOTH
+@pytest.mark.parametrize("moment", REQUESTED_EARLY)
+def test_a_request_before_the_guard_waits_is_answered_at_once(
+    start_with_stubs: StartWithStubs, changed: Path, shell: str, moment: str, tmp_path: Path
+):
+    assert start_with_stubs(shell, **REQUESTED_EARLY[moment]).wait(timeout=300) == 0
+    assert changed.read_text() == "before\n"
+    assert not (tmp_path / "state").exists()
+
+
+@BOTH
+def test_a_request_while_files_are_restored_restores_them_again(
+    start_with_stubs: StartWithStubs, changed: Path, shell: str, tmp_path: Path
+):
+    """The run may have written once more, to a file that was restored already."""
+    again = """cat
+[ ! -e HERE/late ] || exit 0
+touch HERE/late
+echo late > HERE/sshd_config
+kill -USR1 $PPID"""
+    guard = start_with_stubs(shell, chpasswd=again)
+    expire(guard)
+    assert guard.wait(timeout=300) == 0
+    assert (tmp_path / "late").exists()
+    assert changed.read_text() == "before\n"
+
+
+@BOTH
+@pytest.mark.parametrize("ending", [signal.SIGUSR1, signal.SIGTERM])
+def test_the_timer_ends_with_the_guard(
+    start_with_stubs: StartWithStubs, shell: str, ending: signal.Signals, tmp_path: Path
+):
+    guard = start_with_stubs(shell, sleep='echo $$ > HERE/timer; exec /bin/sleep "$@"')
+    wait_for(lambda: bool(sleep_of(guard.pid)))
+    guard.send_signal(ending)
+    assert guard.wait(timeout=300) == 0
+    timer = Path("/proc", (tmp_path / "timer").read_text().strip(), "cmdline")
+    # A process that has ended, and that nobody waited for, has an empty one.
+    wait_for(lambda: not timer.exists() or not timer.read_text())
