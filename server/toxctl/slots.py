@@ -102,8 +102,9 @@ class Slots:
             useless = before["app"] in damaged or before["model"] in damaged
             previous = before.get("previous") if same or useless else kept
         value = {"slot": slot, **release._asdict(), "at": clock(), "previous": previous}
+        deployed = round(time.time())  # the same moment, however long the disk takes
         write_json(self.confirmed_file, value)
-        facts.record(os.path.dirname(self.config.path), deployed=round(time.time()))
+        facts.record(os.path.dirname(self.config.path), deployed=deployed)
         return value
 
     def forget(self, path: str) -> None:

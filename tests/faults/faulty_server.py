@@ -246,7 +246,8 @@ class FaultyServer:
 
     def is_ready(self) -> bool:
         """Whether the service reports ready through nginx."""
-        done = self.run("curl", "--silent", "--fail", "--max-time", "5", "http://127.0.0.1/readyz")
+        # The answer waits behind those of the load; nginx itself ends what hangs, after 30 s.
+        done = self.run("curl", "--silent", "--fail", "--max-time", "60", "http://127.0.0.1/readyz")
         return done.returncode == 0
 
     def settle(self) -> None:

@@ -27,6 +27,8 @@ class Service(ThreadingHTTPServer):
     """Gives every request the same answer."""
 
     daemon_threads = True
+    # By default 5 connections may wait: what comes while a busy machine accepts none is dropped.
+    request_queue_size = 128
     answer: tuple[int, object] = (200, RIGHT)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from under_load import Seen, end_of
 
 # Few enough that the load can wait for all unanswered requests.
 HANG_RATE = 10.0
-WATCHED = "live, watching it"
 
 
 def pids(server: FaultyServer) -> tuple[int, int]:
@@ -116,20 +114,18 @@ def back_seconds(scene: Scene, crash: float) -> float:
 
 
 @pytest.mark.quick
-def test_candidate_that_crashes_a_second_after_confirm_is_rolled_back(
+def test_candidate_that_crashes_a_second_after_the_switch_is_rolled_back(
     fault: Fault, server: FaultyServer
 ) -> None:
     with fault(
-        "crash a second after confirm",
-        "SIGKILL to the new slot's main process a second after all golden outputs matched through "
-        "the live link",
+        "crash a second after the switch",
+        "SIGKILL to the new slot's main process a second after the live link names it",
         may_fail=fails_for_a_moment,
     ) as scene:
-        attempt = scene.laptop.start("fab", *scene.deploy(scene.next))
-        attempt.wait_for(WATCHED)
-        time.sleep(1)
-        crash = server.when("flipped-for", "1", "kill-main", "live").struck()["at"]
-        scene.check_failure(attempt.wait(), "after the switch")
+        # Before the deploy: a busy machine may need longer to start it than the watch lasts.
+        strike = server.when("flipped-for", "1", "kill-main", "live")
+        scene.fails(*scene.deploy(scene.next), words="after the switch")
+        crash = strike.struck()["at"]
         scene.unchanged()
         scene.row.healthy = back_seconds(scene, crash)
         assert scene.row.healthy < promised(BACK_SECONDS)

@@ -112,8 +112,17 @@ class Server:
         """Let sshd forget failed logins: since 9.8 it refuses an address after some of them."""
         penalties = self.inside("/usr/sbin/sshd -T | grep -q '^persourcepenalties '")
         if penalties.returncode == 0:
-            self.inside("systemctl reload sshd")
-            wait_until(lambda: self.listens(), "sshd listens again")
+            self.restart_sshd()
+
+    def restart_sshd(self) -> None:
+        """Have sshd read its files, and wait until it has.
+
+        Not a reload: systemctl has ended before sshd begins, and a connection that is answered
+        meanwhile says nothing, as the next one may be refused. systemd counts these starts.
+        """
+        done = self.inside("systemctl reset-failed sshd; systemctl restart sshd")
+        assert done.returncode == 0, done.stderr
+        wait_until(self.listens, "sshd listens again")
 
     def listens(self) -> bool:
         """Whether sshd answers a new connection."""
@@ -137,11 +146,11 @@ class Server:
             return
         command = (
             f"set -e; cd /; rm -rf {LOGIN_DIRECTORIES};"
-            "tar --extract --file - --preserve-permissions --numeric-owner;"
-            "systemctl reload sshd"
+            "tar --extract --file - --preserve-permissions --numeric-owner"
         )
         extract = self.engine.command("exec", "-i", self.container, "sh", "-c", command)
         subprocess.run(extract, input=saved, check=True)  # noqa: S603 (built here)
+        self.restart_sshd()
 
     def has_restricted_sshd(self) -> bool:
         """Whether the sshd drop-in file of role sshd exists."""

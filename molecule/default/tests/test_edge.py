@@ -216,9 +216,13 @@ def test_logs_are_rotated_by_size(host, http, url):
         try:
             assert host.run("systemctl start tox_com_det-logrotate.service").rc == 0
             assert host.file(f"{ACCESS_LOG}.1").size > 20 << 20
-            assert http.get(f"{url}/livez").status_code == 200
-            # nginx has opened the new file.
-            until(lambda: "/livez" in host.file(ACCESS_LOG).content_string)
+            # nginx opens the new file a moment later; until then it logs to the old one.
+            until(
+                lambda: (
+                    http.get(f"{url}/livez").status_code == 200
+                    and "/livez" in host.file(ACCESS_LOG).content_string
+                )
+            )
         finally:
             host.run("rm -f %s.1", ACCESS_LOG)
 

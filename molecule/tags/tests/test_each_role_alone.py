@@ -55,7 +55,8 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def remove_package_lists() -> None:
     """Make the server as new as an image without package lists."""
-    command = f"find {LISTS} -type f -delete"
+    # The system's own daily update may remove files of its own meanwhile.
+    command = f"find {LISTS} -ignore_readdir_race -type f -delete"
     done = run("ansible", "tox_com_det", "--become", "-m", "ansible.builtin.command", "-a", command)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -281,7 +281,8 @@ def test_a_long_request_leaves_half_of_the_time_to_clients_that_were_here(monkey
             pass
         turns.rest()
     assert rests
-    assert 0 < rests[0] <= module.REST_SECONDS
+    # A sum with the clock and its difference, so not exactly the number.
+    assert 0 < rests[0] <= module.REST_SECONDS + 1e-6
     rests.clear()
     monkeypatch.setattr(module, "ALONE_SECONDS", 0.0)
     with turns.turn("a"):

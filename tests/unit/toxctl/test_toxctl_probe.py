@@ -9,6 +9,7 @@ import pytest
 from fake_server import GOLDEN, LABELS, FakeServer
 
 from toxctl import probe
+from toxctl import watch as watch_module
 from toxctl.errors import NotReady, ToxctlError
 from toxctl.manifest import Case, Expected
 from toxctl.slots import Slots
@@ -77,6 +78,41 @@ def test_any_slot_may_answer_if_none_is_named(serving: FakeServer) -> None:
     probe.check_ready(live(serving), "one", "blue")
     with pytest.raises(ToxctlError, match="is answered by slot blue, not by green"):
         probe.check_ready(live(serving), "one", "green")
+
+
+@pytest.mark.parametrize(
+    ("errors", "forgiven"),
+    [
+        ([NotReady("timed out")], True),
+        ([NotReady("timed out"), NotReady("timed out")], False),
+        ([ToxctlError("another model")], False),
+    ],
+    ids=["lost", "lost-twice", "wrong"],
+)
+def test_one_lost_answer_is_forgiven_right_after_the_switch(
+    serving: FakeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    slots: Slots,
+    errors: list[ToxctlError],
+    forgiven: bool,
+) -> None:
+    """Also one that took longer than a stale connection may be in use."""
+    watch = Watch(slots, "blue", EXPECTED, 100, [], poll=0.0)
+    results = list(errors)
+
+    def ask(self: Watch, limit: int | None) -> None:
+        if results:
+            raise results.pop()
+
+    monkeypatch.setattr(watch_module, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr(Watch, "ask", ask)
+    with serving.inside():
+        if forgiven:
+            watch.confirm()
+        else:
+            with pytest.raises(ToxctlError):
+                watch.confirm()
+    assert not results
 
 
 @pytest.mark.parametrize("lost", [1, 2])
