@@ -109,7 +109,10 @@ class Session:
         """Send a heartbeat now and then until the session is over."""
         while not self.over.wait(HEARTBEAT_SECONDS):
             try:
-                self.send({})
+                with self.writing:
+                    if self.over.is_set():
+                        return  # nothing follows the end
+                    self.process.send("{}")
             except DeployError:
                 return  # the next user of the connection notices it too
 

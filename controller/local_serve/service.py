@@ -83,8 +83,9 @@ def serve(places: Places, started: Callable[[str], None]) -> NoReturn:
         _step("Scoring comments over HTTP")
         _show_scores(url, manifest)
         announce(url)
-        print(_summary(url, time.monotonic() - begin, places), flush=True)
+        # First: whoever reads the summary may send the signal at once.
         started(url)
+        print(_summary(url, time.monotonic() - begin, places), flush=True)
         group.watch()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 from controller import ports
 from controller.ports import PortError
@@ -60,7 +61,7 @@ def test_port_in_use_is_skipped(used: int, requested: str | None) -> None:
 
 
 def test_port_that_is_listened_on_is_not_chosen_again() -> None:
-    preferred = ports.any_free()
+    preferred = free_port()
     with ports.listen("SERVE_PORT", None, preferred) as first:
         with ports.listen("SERVE_PORT", None, preferred) as second:
             assert first.getsockname()[1] != second.getsockname()[1]
@@ -69,7 +70,7 @@ def test_port_that_is_listened_on_is_not_chosen_again() -> None:
 
 
 def test_requested_port_is_used() -> None:
-    free = ports.any_free()
+    free = free_port()
     assert ports.requested_or_free("SERVE_PORT", str(free), 8080) == free
 
 

@@ -48,7 +48,7 @@ class RealProcess:
         try:
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # ValueError: closed meanwhile
             raise ConnectionLost("the connection to nanode was lost") from None
 
     def close_input(self) -> None:

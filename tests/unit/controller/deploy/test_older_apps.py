@@ -51,7 +51,10 @@ def mapped(built_bundle: Path, tmp_path: Path) -> Bundle:
 
 def verify_with_an_older_app(fake: ServingBundles, directory: Path) -> None:
     """Let the server's app be an older one whenever it verifies a model."""
-    package = Path(shutil.copytree(APP_PACKAGE, directory / "older" / "tox_com_det"))
+    # Python moves files in __pycache__ while other tests import.
+    compiled = shutil.ignore_patterns("__pycache__")
+    copy = shutil.copytree(APP_PACKAGE, directory / "older" / "tox_com_det", ignore=compiled)
+    package = Path(copy)
     manifest = package / "model" / "manifest.py"
     text = manifest.read_text()
     assert text.count(OPTIONAL) == 1

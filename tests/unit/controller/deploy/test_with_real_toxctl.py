@@ -152,6 +152,10 @@ def test_deploy_lock_of_another_laptop_is_respected_and_can_be_released(
 ) -> None:
     def hold_the_lock() -> None:
         with attempt(Server(RealRemote(fake)), "deploy-app", "v") as held:
+            # The session answers before it takes the first phase.
+            end = time.monotonic() + 300
+            while not server.toxctl("lock").result()["holder"]["phase"]:
+                assert time.monotonic() < end
             words = r"is locked by .* with deploy-app since .* phase prepare"
             with pytest.raises(DeployError, match=words):
                 deploy_model(server, bundle)

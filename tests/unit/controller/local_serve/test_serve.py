@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from controller import ports
+from free_ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 COMMAND = (sys.executable, "-m", "controller.local_serve", "--state")
@@ -27,7 +26,7 @@ class Serving:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.port = ports.any_free()
+        self.port = free_port()
         self.output = ""
 
     def start(self) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from free_ports import free_port
 
 from controller.local_serve import ServeError, plan, service
 from controller.local_serve.plan import Places
-from controller.ports import LOOPBACK, any_free
+from controller.ports import LOOPBACK
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 PLACES = Places(CHECKOUT, Path("/state"))
@@ -28,7 +29,7 @@ def options(text: str) -> dict[str, str]:
 
 
 def test_app_gets_a_socket_on_loopback(monkeypatch):
-    monkeypatch.setenv("SERVE_PORT", str(any_free()))
+    monkeypatch.setenv("SERVE_PORT", str(free_port()))
     with service._listen() as listener:
         assert listener.getsockname() == (LOOPBACK, int(os.environ["SERVE_PORT"]))
 
