@@ -133,10 +133,12 @@ def _end_process(pid: int, file: IO[str]) -> bool:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         limit = time.monotonic() + UNLOCK_SECONDS
-        while time.monotonic() < limit:
-            if try_lock(file):
-                return True
+        while not try_lock(file):
+            if time.monotonic() > limit:
+                break
             time.sleep(0.05)
+        else:
+            return True
     return False
 
 

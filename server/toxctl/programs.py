@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
-from toxctl import events
+from toxctl import events, signals
 from toxctl.config import Config
 from toxctl.errors import ToxctlError
 
@@ -74,18 +74,22 @@ def stream(
         complaints: a file for its standard error; not a pipe, which nothing would empty.
         pass_on: is called with each line of its standard output.
     """
-    with subprocess.Popen(  # noqa: S603 (fixed words and paths of server.json, no shell)
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        text=True,
-        errors="replace",
-        cwd="/",
-        env=environment,
-        start_new_session=True,
-    ) as process:
+    with (
+        signals.held() as release,
+        subprocess.Popen(  # noqa: S603 (fixed words and paths of server.json, no shell)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            errors="replace",
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
+            release()
             for line in process.stdout or ():
                 pass_on(line.rstrip())
                 if events.listener_gone():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from toxctl.errors import Interrupted
 
-__all__ = ["ignore_ending", "ignore_hangup", "raise_on_ending", "raise_on_termination"]
+__all__ = ["held", "ignore_ending", "ignore_hangup", "raise_on_ending", "raise_on_termination"]
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,6 +29,29 @@ def raise_on_ending() -> None:
 def raise_on_termination() -> None:
     """Let SIGTERM raise Interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[Callable[[], None]]:
+    """Let a signal that would raise Interrupted wait until the function that this yields is called.
+
+    So a program is not lost that has been started, and that nobody knows yet.
+    """
+    came: list[int] = []
+    numbers = [number for number in ENDING if signal.getsignal(number) is _interrupt]
+
+    def release() -> None:
+        while numbers:
+            signal.signal(numbers.pop(), _interrupt)
+        while came:
+            os.kill(os.getpid(), came.pop())
+
+    for number in numbers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield release
+    finally:
+        release()
 
 
 def ignore_ending() -> None:

@@ -11,6 +11,25 @@ RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 LOWEST = 10_000  # above those of services
 
 
+def free_ports(number: int) -> list[int]:
+    """Return so many ports as `free_port` does, each another one."""
+    found: set[int] = set()
+    while len(found) < number:
+        found.add(free_port())
+    return list(found)
+
+
+def kept_port(address: str = "127.0.0.1") -> socket.socket:
+    """Return a socket that keeps its port from others, also while no server of ours listens there.
+
+    A server that listens there sets SO_REUSEADDR, as those of `http.server` do.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind((address, 0))
+    return kept
+
+
 def free_port() -> int:
     """Return a port of loopback that nothing listens at, and that the kernel gives to nobody.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from controller.deploy.cli import DRY_RUN
@@ -128,6 +130,25 @@ def make_environment() -> None:
         )
 
 
+@contextmanager
+def put_off_signals() -> Iterator[None]:
+    """Handle a signal at the end of the block: within `Popen` it would leave the process behind."""
+    came: list[int] = []
+    old = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # One that is ignored stays so, also for the process.
+        if callable(signal.getsignal(number))
+    }
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
+
+
 def run_training(words: list[str], directory: Path) -> None:
     """Run the training, whose output is shown as it comes.
 
@@ -136,23 +157,26 @@ def run_training(words: list[str], directory: Path) -> None:
     """
     paths = os.pathsep.join(str(ROOT / part) for part in (".", "app", "server"))
     command = [str(ENVIRONMENT / "bin" / "python"), "-m", "controller.model_train", *words]
-    # A group of its own: Ctrl-C reaches this process, which ends the training and waits for it.
-    running = subprocess.Popen(  # noqa: S603 (own program, words are no shell text)
-        command,
-        env={**os.environ, "PYTHONPATH": paths},
-        stderr=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
-    try:
-        _, problem = running.communicate()
-    except KeyboardInterrupt:
-        running.terminate()
-        running.communicate()
-        raise DeployError(_go_on(directory, "interrupted")) from None
-    finally:
-        if running.poll() is None:
-            running.kill()
+    with ExitStack() as starting:
+        starting.enter_context(put_off_signals())
+        # A group of its own: Ctrl-C reaches this process, which ends the training and waits for it.
+        running = subprocess.Popen(  # noqa: S603 (own program, words are no shell text)
+            command,
+            env={**os.environ, "PYTHONPATH": paths},
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+        try:
+            starting.close()
+            _, problem = running.communicate()
+        except KeyboardInterrupt:
+            running.terminate()
+            running.communicate()
+            raise DeployError(_go_on(directory, "interrupted")) from None
+        finally:
+            if running.poll() is None:
+                running.kill()
     if running.returncode:
         lines = [line for line in problem.splitlines() if line.startswith("error: ")]
         if lines:

@@ -157,7 +157,8 @@ def test_who_asks_while_it_is_checked_gets_the_same_result():
         checks.append(object())
         return checks[-1]
 
-    shared = Shared(check)
+    # None of them comes so late, or is woken so late, that another check is due.
+    shared = Shared(check, seconds=300)
     found = []
     threads = [threading.Thread(target=lambda: found.append(shared.get())) for _ in range(5)]
     for one in threads:
@@ -169,7 +170,9 @@ def test_who_asks_while_it_is_checked_gets_the_same_result():
     assert found == [checks[0]] * 5
 
 
-def test_beyond_some_that_wait_others_are_refused_at_once():
+def test_beyond_some_that_wait_others_are_refused_at_once(monkeypatch):
+    # None of them has waited for too long when the last one has its place.
+    monkeypatch.setattr("tox_com_det.http.probes.WAIT_SECONDS", 300.0)
     end = threading.Event()
     shared = Shared(end.wait)
     threads = [threading.Thread(target=shared.get) for _ in range(MOST_WAITING)]

@@ -11,9 +11,13 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[3]
 SCRIPT = Path("scripts") / "test-under-load"
-# Stands in for the tests: counts its runs outside of the clone, and the loops beside each.
+# Stands in for the tests: counts its runs outside of the clone, and the loops beside each. A loop
+# that was started a moment ago may not have its name yet.
 COUNTING = """echo run >>"$RUNS"
-grep -l 'while [k]ill -0' /proc/[0-9]*/cmdline 2>/dev/null | wc -l >>"$LOOPS"
+until loops=$(grep -l 'while [k]ill -0' /proc/[0-9]*/cmdline 2>/dev/null); [ -n "$loops" ]; do
+    sleep 0.05
+done
+echo "$loops" | wc -l >>"$LOOPS"
 [ "$(wc -l <"$RUNS")" -lt "$FAILS_AT" ] || { echo "a test failed"; exit 1; }
 """
 
@@ -56,6 +60,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     runs, loops = ([] if not one.exists() else one.read_text().split() for one in files)
     return done, runs, loops

@@ -10,14 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from free_ports import free_port
+from free_ports import free_ports, kept_port
 from rendering import Variant, owners, render
 
 from toxctl.balancer import Haproxy
+from toxctl.errors import ToxctlError
 
 CONFIG = "etc/haproxy/haproxy.cfg.j2"
 SERVER = Path(__file__).resolve().parents[3] / "server"
@@ -42,7 +44,8 @@ class AppHost:
         self.ready = True
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.broken: list[str] = []
-        self.server = ThreadingHTTPServer((address, 0), self._handler())
+        self.kept = kept_port(address)
+        self.server = ThreadingHTTPServer(self.kept.getsockname(), self._handler())
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
@@ -83,6 +86,12 @@ class AppHost:
         self.server.server_close()
         self.thread.join()
 
+    def free(self) -> None:
+        """End it if it runs, and give its port back."""
+        if self.thread.is_alive():
+            self.close()
+        self.kept.close()
+
 
 class Balancer:
     """HAProxy as systemd runs it, without another user and without a directory of its own."""
@@ -98,7 +107,7 @@ class Balancer:
         self.apps = apps
         self.certbot = certbot
         self.inventory = inventory
-        self.port, self.metrics_port, self.tls_port = free_port(), free_port(), free_port()
+        self.port, self.metrics_port, self.tls_port = free_ports(3)
         self.socket = directory / "admin.sock"
         self.config = directory / "haproxy.cfg"
         self.state_file = directory / "servers.state"
@@ -109,9 +118,9 @@ class Balancer:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        until(lambda: self.socket.exists() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.logged()
         self.runtime = Haproxy(str(self.socket))
+        until(lambda: self.worker() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.logged()
 
     def write(self) -> None:
         """Write the configuration."""
@@ -136,13 +145,23 @@ class Balancer:
 
     def reload(self) -> None:
         """Do what the unit's ExecReload does, and wait for the new worker."""
-        before = self.runtime.ask("show info")
+        before = self.worker()
         with self.toxctl("save", "--config", str(self.config), str(self.state_file)) as saving:
             saving.communicate()
         assert saving.returncode == 0
         self.process.send_signal(signal.SIGUSR2)
-        pid = [line for line in before.splitlines() if line.startswith("Pid:")]
-        until(lambda: not set(pid) & set(self.runtime.ask("show info").splitlines()))
+        until(lambda: self.worker() not in (None, before))
+        # It may still accept a connection as long as it runs.
+        until(lambda: not Path(f"/proc/{before}").exists())
+
+    def worker(self) -> int | None:
+        """Return the PID of the process that answers, or None.
+
+        The socket's file exists before HAProxy listens at it, and before the ports do.
+        """
+        with suppress(ToxctlError, StopIteration):
+            return self.runtime.worker()
+        return None
 
     def request(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: str = ""

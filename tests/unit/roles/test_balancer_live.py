@@ -24,8 +24,7 @@ def apps() -> Iterator[list[AppHost]]:
     found = [AppHost("app1"), AppHost("app2")]
     yield found
     for one in found:
-        if one.thread.is_alive():
-            one.close()
+        one.free()
 
 
 @pytest.fixture
@@ -130,7 +129,7 @@ def test_a_reload_takes_over_the_new_address_of_a_host(start, apps, address: str
         until(lambda: balancer.request("GET", "/")[2] == "app1")
         assert moved.requests
     finally:
-        moved.close()
+        moved.free()
 
 
 def test_a_host_that_is_new_gets_nothing_before_its_health_check(start, apps):
@@ -151,7 +150,7 @@ def test_a_host_that_is_new_gets_nothing_before_its_health_check(start, apps):
         new.ready = True
         until(lambda: balancer.request("GET", "/")[2] == "app3")
     finally:
-        new.close()
+        new.free()
 
 
 def test_where_no_app_host_is_ready_each_is_asked_all_the_same(start, apps):
@@ -316,5 +315,4 @@ def test_a_challenge_of_the_authority_reaches_certbot_and_everything_else_is_red
         assert (status, headers["content-type"]) == (503, "application/json")
         assert not apps[0].requests
     finally:
-        if certbot.thread.is_alive():
-            certbot.close()
+        certbot.free()

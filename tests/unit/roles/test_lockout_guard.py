@@ -277,9 +277,11 @@ def test_the_timer_ends_with_the_guard(
     start_with_stubs: StartWithStubs, shell: str, ending: signal.Signals, tmp_path: Path
 ):
     guard = start_with_stubs(shell, sleep='echo $$ > HERE/timer; exec /bin/sleep "$@"')
-    wait_for(lambda: bool(sleep_of(guard.pid)))
+    noted = tmp_path / "timer"
+    # Its name is that of a sleep before it has written a word.
+    wait_for(lambda: noted.exists() and noted.read_text().endswith("\n"))
     guard.send_signal(ending)
     assert guard.wait(timeout=300) == 0
-    timer = Path("/proc", (tmp_path / "timer").read_text().strip(), "cmdline")
+    timer = Path("/proc", noted.read_text().strip(), "cmdline")
     # A process that has ended, and that nobody waited for, has an empty one.
     wait_for(lambda: not timer.exists() or not timer.read_text())

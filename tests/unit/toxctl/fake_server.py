@@ -19,6 +19,7 @@ from typing import Any
 from unittest import mock
 
 import fake_programs
+from free_ports import kept_port
 
 import toxctl.cli
 
@@ -93,7 +94,8 @@ class FakeServer:
         for name in ("import", "pip"):
             (self.root / "answers" / name).touch()
         (self.root / "app.env").write_text("# one\nTOX_COM_DET_MONGODB_URI=mongodb://a/?b=1&c=2\n")
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
+        self.kept = kept_port()  # while nginx is stopped
+        self.http = ThreadingHTTPServer(self.kept.getsockname(), self.handler())
         self.http.daemon_threads = True
         self.port = self.http.server_address[1]
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True)
@@ -143,6 +145,7 @@ class FakeServer:
         self.http.shutdown()
         self.http.server_close()
         self.thread.join()
+        self.kept.close()
 
     # ---- what is on the disk
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from fake_server import FakeServer
 
 __all__ = ["Session", "history", "holder", "session", "wait_for_phase"]
+
+HANG_SECONDS = 300
 
 
 class Session:
@@ -63,7 +66,7 @@ def holder(server: FakeServer) -> dict[str, Any] | None:
 
 def wait_for_phase(server: FakeServer, phase: str) -> None:
     """Wait until the session has taken a phase."""
-    for _ in range(1000):
-        if (holder(server) or {}).get("phase") == phase:
-            return
-    raise AssertionError(f"no phase {phase}")
+    limit = time.monotonic() + HANG_SECONDS
+    while (holder(server) or {}).get("phase") != phase:
+        assert time.monotonic() < limit, f"no phase {phase}"
+        time.sleep(0.02)

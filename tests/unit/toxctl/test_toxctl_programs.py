@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from toxctl import files, programs, systemd
-from toxctl.errors import ToxctlError
+from toxctl import files, programs, signals, systemd
+from toxctl.errors import Interrupted, ToxctlError
 
 
 def test_missing_program_is_named() -> None:
@@ -25,6 +29,39 @@ def test_program_that_takes_too_long_is_ended() -> None:
 def test_program_gets_no_input_and_no_directory_of_the_caller() -> None:
     done = programs.run(["sh", "-c", "pwd; cat"])
     assert (done.returncode, done.stdout) == (0, "/\n")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM raise Interrupted."""
+    before = {number: signal.getsignal(number) for number in signals.ENDING}
+    signals.raise_on_ending()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("number", signals.ENDING)
+def test_program_that_is_interrupted_while_it_starts_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Also where it works before the call that starts it has returned."""
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    words = f"trap 'touch {ended}; exit' TERM; touch {began}; while :; do sleep 0.05; done"
+
+    class Slow(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            while not began.exists():
+                time.sleep(0.02)
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    with (tmp_path / "complaints").open("w") as complaints, pytest.raises(Interrupted):
+        programs.stream(["sh", "-c", words], dict(os.environ), complaints, print)
+    assert ended.exists()
+    assert signal.getsignal(number) is signals._interrupt
 
 
 def test_last_line_says_why_a_program_failed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -11,7 +12,10 @@ from session_helper import history, session, wait_for_phase
 from toxctl import deploy_lock
 
 
-def test_unlock_ends_the_session_and_records_by_whom(serving: FakeServer) -> None:
+def test_unlock_ends_the_session_and_records_by_whom(
+    serving: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy_lock, "UNLOCK_SECONDS", 300)
     with session(serving) as one:
         one.send({"phase": "upload"})
         wait_for_phase(serving, "upload")
@@ -33,6 +37,15 @@ def test_unlock_kills_a_session_that_does_not_react(
 ) -> None:
     monkeypatch.setattr(deploy_lock, "UNLOCK_SECONDS", 0.2)
     with session(serving) as one:
+        kill = os.kill
+
+        def ended(pid: int, number: int) -> None:
+            """A process may take longer than that to end."""
+            kill(pid, number)
+            if number == signal.SIGKILL:
+                one.process.wait()
+
+        monkeypatch.setattr(deploy_lock.os, "kill", ended)
         one.process.send_signal(signal.SIGSTOP)
         done = serving.run("unlock", "--by", "bert@other")
         assert "unlocked; it was held by anna@laptop" in done.stdout

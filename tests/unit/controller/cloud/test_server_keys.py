@@ -93,11 +93,12 @@ def test_a_server_that_does_not_answer_yet_is_waited_for_and_the_reason_is_said(
     said: list[str] = []
     passed: list[float] = []
     clock = Clock(lambda: sum(passed), passed.append)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    # Nothing listens there any more.
-    with pytest.raises(DeployError, match="waited 10 minutes for SSH of web-1, in vain") as caught:
-        first_contact("web-1", "127.0.0.1", None, known, said.append, port=port, clock=clock)
+    # Nothing listens at a port that is only bound, and nobody else gets it.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        with pytest.raises(DeployError, match="10 minutes for SSH of web-1, in vain") as caught:
+            first_contact("web-1", "127.0.0.1", None, known, said.append, port=port, clock=clock)
     assert "rerun the command to wait on, or end it with `fab destroy-server`" in str(caught.value)
     assert said[0] == "waiting for SSH of web-1 ..."
     assert f"web-1 (root@127.0.0.1:{port}) cannot be reached" in said[1]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from made_up import write_comments, write_vectors
@@ -253,6 +254,31 @@ def test_interrupted_training_is_ended_and_can_go_on(checkout: StandIn, files, d
         if done
         else "interrupted before the first epoch was done: rerun `fab train`"
     )
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_training_that_is_interrupted_while_it_starts_is_ended(
+    checkout: StandIn, files, monkeypatch
+) -> None:
+    """Also where the training works before the call that starts it has returned."""
+    began = checkout.root / "began"
+    checkout.training(
+        f"trap 'touch {checkout.root}/ended; exit 130' TERM\ntouch {began}\n"
+        "while :; do sleep 0.05; done"
+    )
+
+    class Slow(subprocess.Popen):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            if "process_group" in named:
+                while not began.exists():
+                    time.sleep(0.02)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    with pytest.raises(DeployError, match=r"^interrupted before the first epoch was done"):
+        task.train(**files)
+    assert (checkout.root / "ended").exists()
 
 
 @pytest.mark.parametrize("module", ["data", "batches", "metrics", "calibration", "state"])
