@@ -28,6 +28,8 @@ __all__ = [
     "write_holder",
 ]
 
+CHECK_SECONDS = 60.0  # only a process that hangs checks for so long
+
 
 def login() -> str:
     """Return the user who called this program, before sudo."""
@@ -42,18 +44,31 @@ def open_lock(path: str) -> IO[str]:
 def try_lock(file: IO[str] | int, how: int = fcntl.LOCK_EX) -> bool:
     """Take the lock of an open file; return whether that succeeded.
 
-    A process that only checks (LOCK_SH) holds the lock for a moment itself, so taking it is tried
-    a few times.
+    A process that only checks (LOCK_SH) holds the lock for a moment itself. It is waited for, since
+    on a busy machine that moment may be long. Of a lock that is held, taking it is tried a few
+    times.
     """
-    for _ in range(5):
-        try:
-            fcntl.flock(file, how | fcntl.LOCK_NB)
-            return True
-        except OSError:
-            if how == fcntl.LOCK_SH:
-                break
+    limit = time.monotonic() + CHECK_SECONDS
+    tries = 1 if how == fcntl.LOCK_SH else 5
+    while not _flock(file, how):
+        if _flock(file, fcntl.LOCK_SH):
+            fcntl.flock(file, fcntl.LOCK_UN)
+            if time.monotonic() > limit:
+                return False
+        else:
+            tries -= 1
+            if not tries:
+                return False
         time.sleep(0.02)
-    return False
+    return True
+
+
+def _flock(file: IO[str] | int, how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def is_held(path: str) -> bool:
