@@ -133,12 +133,13 @@ def _end_process(pid: int, file: IO[str]) -> bool:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         limit = time.monotonic() + UNLOCK_SECONDS
-        while not try_lock(file):
+        # At least once, also if the signal alone took all the time.
+        while True:
+            if try_lock(file):
+                return True
             if time.monotonic() > limit:
                 break
             time.sleep(0.05)
-        else:
-            return True
     return False
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -33,20 +32,25 @@ def raise_on_termination() -> None:
 
 @contextlib.contextmanager
 def held() -> Iterator[Callable[[], None]]:
-    """Let a signal that would raise Interrupted wait until the function that this yields is called.
+    """Let a signal wait until the function that this yields is called, or until the end.
 
-    So a program is not lost that has been started, and that nobody knows yet.
+    Around the start of a program, which would be left behind by a handler that raises: nobody knows
+    it yet. A signal that is ignored stays so, also for the program.
     """
     came: list[int] = []
-    numbers = [number for number in ENDING if signal.getsignal(number) is _interrupt]
+    handlers = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGHUP)}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
 
     def release() -> None:
-        while numbers:
-            signal.signal(numbers.pop(), _interrupt)
-        while came:
-            os.kill(os.getpid(), came.pop())
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        before.clear()
+        if came:
+            first = came[0]
+            came.clear()
+            signal.raise_signal(first)
 
-    for number in numbers:
+    for number in before:
         signal.signal(number, lambda number, _: came.append(number))
     try:
         yield release

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from controller.deploy.cli import DRY_RUN
 from controller.deploy.errors import DeployError
 from controller.deploy.paths import BUILD, ROOT, absolute, user_path
 from controller.model_build.errors import file_problem
+from toxctl import signals
 
 __all__ = ["HELP", "train"]
 
@@ -130,25 +129,6 @@ def make_environment() -> None:
         )
 
 
-@contextmanager
-def put_off_signals() -> Iterator[None]:
-    """Handle a signal at the end of the block: within `Popen` it would leave the process behind."""
-    came: list[int] = []
-    old = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        # One that is ignored stays so, also for the process.
-        if callable(signal.getsignal(number))
-    }
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
-
-
 def run_training(words: list[str], directory: Path) -> None:
     """Run the training, whose output is shown as it comes.
 
@@ -157,8 +137,7 @@ def run_training(words: list[str], directory: Path) -> None:
     """
     paths = os.pathsep.join(str(ROOT / part) for part in (".", "app", "server"))
     command = [str(ENVIRONMENT / "bin" / "python"), "-m", "controller.model_train", *words]
-    with ExitStack() as starting:
-        starting.enter_context(put_off_signals())
+    with signals.held() as release:
         # A group of its own: Ctrl-C reaches this process, which ends the training and waits for it.
         running = subprocess.Popen(  # noqa: S603 (own program, words are no shell text)
             command,
@@ -168,7 +147,7 @@ def run_training(words: list[str], directory: Path) -> None:
             process_group=0,
         )
         try:
-            starting.close()
+            release()
             _, problem = running.communicate()
         except KeyboardInterrupt:
             running.terminate()

@@ -50,7 +50,7 @@ def test_program_that_is_interrupted_while_it_starts_is_ended(
     began, ended = tmp_path / "began", tmp_path / "ended"
     words = f"trap 'touch {ended}; exit' TERM; touch {began}; while :; do sleep 0.05; done"
 
-    class Slow(subprocess.Popen):  # type: ignore[type-arg]
+    class Slow(subprocess.Popen[str]):
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
             while not began.exists():

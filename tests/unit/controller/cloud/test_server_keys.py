@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 
 import paramiko
 import pytest
+from free_ports import kept_port
 from ssh_standin import cloud_config
 
 from controller.cloud.firewall import firewall_label
@@ -93,9 +93,8 @@ def test_a_server_that_does_not_answer_yet_is_waited_for_and_the_reason_is_said(
     said: list[str] = []
     passed: list[float] = []
     clock = Clock(lambda: sum(passed), passed.append)
-    # Nothing listens at a port that is only bound, and nobody else gets it.
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
+    # Nothing listens there, and nobody else gets it.
+    with kept_port() as bound:
         port = bound.getsockname()[1]
         with pytest.raises(DeployError, match="10 minutes for SSH of web-1, in vain") as caught:
             first_contact("web-1", "127.0.0.1", None, known, said.append, port=port, clock=clock)
