@@ -102,14 +102,16 @@ def test_many_sentences_share_a_bounded_number_of_spans(client: FlaskClient):
 
 
 @pytest.mark.parametrize("pieces", ["!", ".", "!)", "!\u3002", ["!)"], ["! "], ["a\n"]])
-def test_twice_the_marks_take_twice_the_time(pieces: Sequence[str]):
+def test_time_grows_as_the_marks_do(pieces: Sequence[str]):
     def seconds(marks: int) -> float:
         text = "".join(piece * (marks // len(pieces)) for piece in pieces) + "a"
         begin = time.thread_time()
         sentences(text, 128)
         return time.thread_time() - begin
 
-    assert min(seconds(20_000) for _ in range(3)) < 3 * min(seconds(10_000) for _ in range(3))
+    # 16 times the marks: 16 times the time, or 256 if each one looked at all others. What lies
+    # between them is for a machine that is quicker at one moment than at another.
+    assert min(seconds(80_000) for _ in range(3)) < 100 * min(seconds(5_000) for _ in range(3))
 
 
 def test_the_sentences_are_those_of_a_try_at_each_mark(monkeypatch: pytest.MonkeyPatch):

@@ -223,14 +223,16 @@ def test_a_multipart_inside_a_part_is_not_followed(client: FlaskClient):
     assert [status for _, status, _ in responses(response)] == [400]
 
 
-def test_twice_the_levels_and_lines_take_twice_the_time():
+def test_time_grows_as_the_levels_and_lines_do():
     def seconds(size: int) -> float:
         body = nested(size, 50 * size)
         begin = time.thread_time()
         read_batch(MIXED, body)
         return time.thread_time() - begin
 
-    assert min(seconds(800) for _ in range(3)) < 3 * min(seconds(400) for _ in range(3))
+    # 16 times of both: 16 times the time, or 256 if each level read all lines again. What lies
+    # between them is for a machine that is quicker at one moment than at another.
+    assert min(seconds(1600) for _ in range(3)) < 100 * min(seconds(100) for _ in range(3))
 
 
 def contents(body: str, content_type: str = MIXED) -> list[tuple[str, bytes]]:
